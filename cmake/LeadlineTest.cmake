@@ -1,0 +1,56 @@
+# add_leadline_test(NAME data.pairs SOURCES pairs.cpp [LINK leadline::data ...]
+#                   [KOKKOS]            own main() with a Kokkos::ScopeGuard; links Kokkos
+#                   [THREADS 1 2 ...]   the same binary once for each OMP_NUM_THREADS, as NAME.t1, NAME.t2
+#                   [ENV A=B ...] [LABELS ...] [TIMEOUT seconds])
+#
+# A test is a Catch2 program called test_<name with _>. It reads LEADLINE_GOLDEN_DIR (golden arrays),
+# LEADLINE_SAMPLES_DIR (data/samples), LEADLINE_SOURCE_DIR, LEADLINE_BIN_DIR (programs that were built) and
+# LEADLINE_TEST_THREADS (the threads it should use) from its environment.
+function(add_leadline_test)
+  cmake_parse_arguments(arg "KOKKOS" "NAME;TIMEOUT" "SOURCES;LINK;THREADS;ENV;LABELS" ${ARGN})
+  if(NOT arg_NAME OR NOT arg_SOURCES OR arg_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "add_leadline_test: NAME and SOURCES are needed; not understood: ${arg_UNPARSED_ARGUMENTS}")
+  endif()
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 300)
+  endif()
+
+  string(REPLACE "." "_" target "test_${arg_NAME}")
+  add_executable(${target} ${arg_SOURCES})
+  if(arg_KOKKOS)
+    target_link_libraries(${target} PRIVATE ${arg_LINK} leadline_kokkos_main)
+  else()
+    target_link_libraries(${target} PRIVATE ${arg_LINK} Catch2::Catch2WithMain)
+  endif()
+  set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests/bin")
+
+  set(environment
+      "LEADLINE_GOLDEN_DIR=${PROJECT_SOURCE_DIR}/tests/golden"
+      "LEADLINE_SAMPLES_DIR=${PROJECT_SOURCE_DIR}/data/samples"
+      "LEADLINE_SOURCE_DIR=${PROJECT_SOURCE_DIR}"
+      "LEADLINE_BIN_DIR=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}"
+      "OMP_PROC_BIND=false"
+      # a plain build knows every leak; Kokkos, OpenMP and HDF5 keep some memory until the process ends
+      "LSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/support/lsan.supp:print_suppressions=0"
+      "UBSAN_OPTIONS=print_stacktrace=1"
+      ${arg_ENV})
+
+  set(threads ${arg_THREADS})
+  if(NOT threads)
+    set(threads default)
+  endif()
+  foreach(count IN LISTS threads)
+    if(count STREQUAL "default")
+      set(name ${arg_NAME})
+      set(extra "")
+      set(processors 1)
+    else()
+      set(name ${arg_NAME}.t${count})
+      set(extra "OMP_NUM_THREADS=${count}" "LEADLINE_TEST_THREADS=${count}")
+      set(processors ${count})
+    endif()
+    add_test(NAME ${name} COMMAND ${target})
+    set_tests_properties(${name} PROPERTIES ENVIRONMENT "${environment};${extra}" TIMEOUT ${arg_TIMEOUT}
+                                            PROCESSORS ${processors} LABELS "${arg_LABELS}")
+  endforeach()
+endfunction()
