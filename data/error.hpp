@@ -1,0 +1,47 @@
+// The one exception of the host side (data/ and trainer/): its message is a paragraph for the person at the terminal.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace leadline {
+
+/// What a message tells: which file (and line), which field, the value found there, what is wrong with it, what to do.
+/// Empty parts are left out. `throw Error({.file = list + ":12", .field = "depth", .reason = "...", .fix = "..."})`
+struct ErrorText {
+  std::string file{};
+  std::string field{};
+  std::string value{};
+  std::string reason{};
+  std::string fix{};
+};
+
+/// "FILE: FIELD is VALUE: REASON. FIX."
+inline std::string describe(const ErrorText& text) {
+  std::string out = text.file;
+  const auto add = [&out](const char* separator, const std::string& part) {
+    if (!part.empty())
+      out += (out.empty() ? "" : separator) + part;
+  };
+  add(": ", text.field);
+  if (!text.value.empty())
+    out += (text.field.empty() ? (out.empty() ? "\"" : ": \"") : " is \"") + text.value + "\"";
+  add(": ", text.reason);
+  if (!out.empty() && out.back() != '.' && out.back() != '\n')
+    out += '.';
+  if (!text.fix.empty()) {
+    out += (out.empty() ? "" : " ") + text.fix;
+    if (out.back() != '.')
+      out += '.';
+  }
+  return out;
+}
+
+/// Bad input, a missing file, an impossible request. Programs print `leadline: error: MESSAGE` and exit non-zero.
+class Error : public std::runtime_error {
+public:
+  explicit Error(const std::string& message) : std::runtime_error(message) {}
+  explicit Error(const ErrorText& text) : std::runtime_error(describe(text)) {}
+};
+
+} // namespace leadline
