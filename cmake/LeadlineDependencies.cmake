@@ -7,6 +7,9 @@
 #
 # An edge build (LEADLINE_BUILD_TRAINER=OFF) needs nothing but a compiler; stb is used there if it is installed.
 
+include(FetchContent)
+include(LeadlineUpstream) # versions and hashes of what is fetched if it isn't installed
+
 # stb: headers in stb/ (Debian, Fedora, vcpkg) or in the include folder itself
 add_library(leadline_stb INTERFACE)
 find_path(LEADLINE_STB_INCLUDE_DIR stb_image.h PATH_SUFFIXES stb)
@@ -38,7 +41,9 @@ if(LEADLINE_BUILD_TESTS)
     message(STATUS "Catch2 3 was not found: tests are left out of this edge build")
     set(LEADLINE_BUILD_TESTS OFF)
   elseif(NOT Catch2_FOUND)
-    message(FATAL_ERROR "Catch2 3 was not found. `bash cmake/dependencies.sh` installs what is missing; "
-                        "-DLEADLINE_BUILD_TESTS=OFF builds without tests.")
+    message(STATUS "No installed Catch2 3: taking ${LEADLINE_UPSTREAM_catch2_URL}")
+    FetchContent_Declare(Catch2 URL "${LEADLINE_UPSTREAM_catch2_URL}"
+                                URL_HASH SHA256=${LEADLINE_UPSTREAM_catch2_SHA256})
+    FetchContent_MakeAvailable(Catch2)
   endif()
 endif()

@@ -5,32 +5,22 @@
 
 set(LEADLINE_KOKKOS auto CACHE STRING "Where Kokkos comes from: auto, installed or fetch")
 set_property(CACHE LEADLINE_KOKKOS PROPERTY STRINGS auto installed fetch)
-set(_leadline_kokkos_version 5.0.2)
-set(_leadline_kokkos_sha256 188817bb452ca805ee8701f1c5adbbb4fb83dc8d1c50624566a18a719ba0fa5e)
 
 if(NOT TARGET Kokkos::kokkos AND NOT LEADLINE_KOKKOS STREQUAL "fetch")
-  find_package(Kokkos QUIET)
-  if(Kokkos_FOUND AND Kokkos_VERSION VERSION_LESS 4.6)
-    message(STATUS "Kokkos ${Kokkos_VERSION} in ${Kokkos_DIR} is older than 4.6")
-    message(FATAL_ERROR "Leadline needs Kokkos 4.6 or newer. Point Kokkos_ROOT at one, or configure with "
-                        "-DLEADLINE_KOKKOS=fetch, or let `bash cmake/dependencies.sh` see to it.")
-  endif()
+  find_package(Kokkos 4.6 QUIET) # any newer one will do, 5.x too
 endif()
 
 if(NOT TARGET Kokkos::kokkos)
   if(LEADLINE_KOKKOS STREQUAL "installed")
-    message(FATAL_ERROR "Kokkos was not found. `bash cmake/dependencies.sh` installs it, or set Kokkos_ROOT.")
+    message(FATAL_ERROR "Kokkos 4.6 or newer was not found. `bash cmake/dependencies.sh` installs it, or set Kokkos_ROOT.")
   endif()
-  message(STATUS "No installed Kokkos: fetching release ${_leadline_kokkos_version}")
+  message(STATUS "No installed Kokkos: taking ${LEADLINE_UPSTREAM_kokkos_URL}")
   if(NOT Kokkos_ENABLE_CUDA AND NOT Kokkos_ENABLE_HIP)
     option(Kokkos_ENABLE_OPENMP "" ON)
   endif()
   option(Kokkos_ENABLE_SERIAL "" ON)
-  include(FetchContent)
-  FetchContent_Declare(
-    Kokkos
-    URL https://github.com/kokkos/kokkos/releases/download/${_leadline_kokkos_version}/kokkos-${_leadline_kokkos_version}.tar.gz
-    URL_HASH SHA256=${_leadline_kokkos_sha256})
+  FetchContent_Declare(Kokkos URL "${LEADLINE_UPSTREAM_kokkos_URL}"
+                              URL_HASH SHA256=${LEADLINE_UPSTREAM_kokkos_SHA256})
   FetchContent_MakeAvailable(Kokkos)
 endif()
 
