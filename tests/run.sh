@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# The gate: installs what is missing, builds everything and runs every test that is short enough, in under 25 minutes on
+# two cores. What takes longer is in full.sh.
+#
+#   bash tests/run.sh [STEP...]      steps: dependencies release ctest asan tsan cuda   (default: all)
+#
+# JOBS=n          parallel jobs (default: the cores)
+# LEADLINE_WERROR=1   warnings are errors, as in continuous integration
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source tests/support/steps.sh
+
+configure() { # PRESET [-D...]: configure quietly; Ninja where it is there
+  local generator=()
+  command -v ninja >/dev/null && generator=(-G Ninja)
+  [ "${LEADLINE_WERROR:-0}" = 1 ] && generator+=(-D LEADLINE_WARNINGS_AS_ERRORS=ON)
+  cmake --preset "$1" "${generator[@]}" "${@:2}"
+}
+
+dependencies() { bash cmake/dependencies.sh; }
+
+release() { configure release && cmake --build build -j "$JOBS"; }
+
+ctest_release() { ctest --test-dir build -j "$JOBS" --output-on-failure; }
+
+# Address and undefined-behaviour sanitizers over the unit tests; what builds or measures (label release_only) is left out.
+asan() {
+  configure asan-ubsan && cmake --build build-asan -j "$JOBS" &&
+    ctest --test-dir build-asan -j "$JOBS" --output-on-failure -LE release_only
+}
+
+# Thread sanitizer over the tests of the HostExec pool (label pool), without Kokkos: OpenMP's run-time would be all noise.
+tsan() {
+  configure tsan && cmake --build build-tsan -j "$JOBS" &&
+    ctest --test-dir build-tsan --output-on-failure --no-tests=error -L pool
+}
+
+# Every portable kernel and the trainer compile for a GPU; linking would need a CUDA build of Kokkos.
+cuda() { bash cmake/cuda_headers.sh build/cuda-headers tests/cuda/*.cpp; }
+
+step dependencies dependencies
+step release release
+step ctest ctest_release
+step asan asan
+step tsan tsan
+if command -v nvcc >/dev/null || [ -x /usr/local/cuda/bin/nvcc ]; then
+  step cuda cuda
+else
+  skip cuda "no nvcc on this machine"
+fi
+summary
