@@ -1,4 +1,5 @@
-// Elementary functions that give the same bits on every machine: exp, log, tanh, erf, pow, sin, ... for float and double.
+// Elementary functions for float and double that give the same bits on every machine: exp, log, tanh, erf, pow, sin,
+// ...
 //
 // C libraries disagree in the last bits, so nothing that trains or predicts may call them. These functions use only
 // + - * /, square root, comparisons and bit patterns, all exactly specified by IEEE 754; compiled with
@@ -7,14 +8,16 @@
 //
 // Accuracy against the exact value, in ulp (units in the last place), as bounded by tests/shared/core/test_math.cpp:
 //
-//            exp expm1 log log1p log2 log10 tanh erf sigmoid softplus sin cos tan  pow   sqrt
-//   float     1    2    1    1    2     2     3    2    2       2      1   1   1    1    0.5
-//   double    1    2    1    1    2     2     3    2    2       2      1   1   2   1e-14  0.5   (pow: relative)
+//            exp  expm1  log  log1p  log2  log10  tanh  erf  sigmoid  softplus  sin  cos  tan   pow   sqrt
+//   float     1     2     1     2     2      2     3     3      3         2      1    1    1     1    0.5
+//   double    1     2     1     2     2      2     3     2      3         2      1    1    3   1e-14  0.5
+//
+// (pow's 1e-14 is relative to the result.)
 //
 // Special values: NaN gives NaN, overflow gives infinity, and each function's limits at +-infinity and at its poles are
 // those of C. Signed zeros are kept by odd functions. Subnormal arguments and results are exact to the same ulp bounds;
-// where the caller flushes subnormals (FTZ/DAZ), they are zero. Rounding to nearest is assumed. No errno, no exceptions;
-// floating-point status flags are not meaningful. All functions are pure, hence thread-safe.
+// where the caller flushes subnormals (FTZ/DAZ), they are zero. Rounding to nearest is assumed. No errno, no
+// exceptions; floating-point status flags are not meaningful. All functions are pure, hence thread-safe.
 //
 // Coefficients: minimax polynomials fitted for this file by Remez exchange in 50-digit arithmetic and then rounded to
 // the type, lowest degree first. Each polynomial states its interval, degree and error before rounding.
@@ -27,7 +30,9 @@ namespace leadline::math {
 namespace detail {
 
 /// Reads the bits of `From` as a `To` of the same size.
-template <class To, class From> LEADLINE_INLINE_FUNCTION To bit_cast(From value) { return __builtin_bit_cast(To, value); }
+template <class To, class From> LEADLINE_INLINE_FUNCTION To bit_cast(From value) {
+  return __builtin_bit_cast(To, value);
+}
 
 /// c0 + c1 x + c2 x^2 + ... by Horner's rule: the order of operations is part of the bit contract.
 template <class T> LEADLINE_INLINE_FUNCTION T polynomial(T, T c0) { return c0; }
@@ -53,7 +58,12 @@ template <> struct Precision<float> {
   /// Adding this leaves round(x) in the low bits, for |x| < 2^22.
   static constexpr float rounder = 0x1.8p23f;
   static constexpr float log2_e = 0x1.715476p+0f;
+  static constexpr float log2_e_minus_1 = 0x1.c551dap-2f;
   static constexpr float log10_e = 0x1.bcb7b2p-2f;
+  static constexpr float log10_e_minus_half = -0x1.0d213ap-4f;
+  /// log10(2) = high + low, cut like ln 2 below.
+  static constexpr float log10_2_high = 0x1.344p-2f;
+  static constexpr float log10_2_low = 0x1.3509f8p-18f;
   /// ln 2 = high + low; high has 15 bits, so that its product with an exponent is exact.
   static constexpr float ln2_high = 0x1.62e4p-1f;
   static constexpr float ln2_low = 0x1.7f7d1cp-20f;
@@ -101,7 +111,11 @@ template <> struct Precision<double> {
   static constexpr double two_to_mantissa = 0x1p52;
   static constexpr double rounder = 0x1.8p52;
   static constexpr double log2_e = 0x1.71547652b82fep+0;
+  static constexpr double log2_e_minus_1 = 0x1.c551d94ae0bf8p-2;
   static constexpr double log10_e = 0x1.bcb7b1526e50ep-2;
+  static constexpr double log10_e_minus_half = -0x1.0d213ab646bc7p-4;
+  static constexpr double log10_2_high = 0x1.34413509f7p-2;
+  static constexpr double log10_2_low = 0x1.3fde623e2566bp-43;
   /// 41 bits and the rest.
   static constexpr double ln2_high = 0x1.62e42fefa3p-1;
   static constexpr double ln2_low = 0x1.3de6af278ece6p-42;
@@ -159,8 +173,8 @@ template <class T> LEADLINE_INLINE_FUNCTION T select(bool condition, T a, T b) {
 
 /// x limited to [low, high]; NaN stays NaN.
 template <class T> LEADLINE_INLINE_FUNCTION T clamp(T x, T low, T high) {
-  const T y = x < low ? low : x;
-  return y > high ? high : y;
+  const T y = select(x < low, low, x);
+  return select(y > high, high, y);
 }
 
 /// x = n ln 2 + r + r_error with |r| <= ln(2)/2 and r_error below r's last bit; `n` is also there as the low bits of
@@ -206,9 +220,7 @@ template <class T> LEADLINE_INLINE_FUNCTION T expm1(T x) {
 }
 
 /// x = 2^k (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)), for positive finite x, subnormal or not.
-template <class T> struct LogReduction {
-  T f, k;
-};
+template <class T> struct LogReduction { T f, k; };
 
 template <class T> LEADLINE_INLINE_FUNCTION LogReduction<T> reduce_log(T x) {
   using P = Precision<T>;
@@ -231,9 +243,14 @@ template <class T> LEADLINE_INLINE_FUNCTION T log_correction(T f) {
   return s * (f - z * Precision<T>::atanh_tail(z));
 }
 
-/// k ln 2 + log(1 + f), small terms first.
-template <class T> LEADLINE_INLINE_FUNCTION T assemble_log(T f, T k) {
-  return k * Precision<T>::ln2_high + (f - (log_correction(f) - k * Precision<T>::ln2_low));
+/// k log(2) + (main + small): the sum every logarithm ends with, smallest terms first. log(2) = high + low in the
+/// logarithm's base; `main` is exact, so that only the last two additions round at full size.
+template <class T> LEADLINE_INLINE_FUNCTION T assemble_log(T k, T high, T low, T main, T small) {
+  return k * high + (main + (small + k * low));
+}
+
+template <class T> LEADLINE_INLINE_FUNCTION T natural_log(LogReduction<T> l) {
+  return assemble_log(l.k, Precision<T>::ln2_high, Precision<T>::ln2_low, l.f, -log_correction(l.f));
 }
 
 /// What every logarithm does at `x`, the point itself: `y` where x is positive and finite.
@@ -243,29 +260,33 @@ template <class T> LEADLINE_INLINE_FUNCTION T log_limits(T x, T y) {
   return select(!(x >= T{0}), nan<T>(), y);
 }
 
-template <class T> LEADLINE_INLINE_FUNCTION T log(T x) {
-  const LogReduction<T> l = reduce_log(x);
-  return log_limits(x, assemble_log(l.f, l.k));
-}
+template <class T> LEADLINE_INLINE_FUNCTION T log(T x) { return log_limits(x, natural_log(reduce_log(x))); }
 
 template <class T> LEADLINE_INLINE_FUNCTION T log2(T x) {
+  using P = Precision<T>;
   const LogReduction<T> l = reduce_log(x);
-  return log_limits(x, l.k + (l.f - log_correction(l.f)) * Precision<T>::log2_e);
+  const T small = l.f * P::log2_e_minus_1 - log_correction(l.f) * P::log2_e;
+  return log_limits(x, assemble_log(l.k, T{1}, T{0}, l.f, small));
 }
 
-template <class T> LEADLINE_INLINE_FUNCTION T log10(T x) { return log(x) * Precision<T>::log10_e; }
+template <class T> LEADLINE_INLINE_FUNCTION T log10(T x) {
+  using P = Precision<T>;
+  const LogReduction<T> l = reduce_log(x);
+  const T small = l.f * P::log10_e_minus_half - log_correction(l.f) * P::log10_e;
+  return log_limits(x, assemble_log(l.k, P::log10_2_high, P::log10_2_low, l.f * T{0.5}, small));
+}
 
 template <class T> LEADLINE_INLINE_FUNCTION T log1p(T x) {
   using P = Precision<T>;
   const T u = T{1} + x;
   const T v = u - T{1};
   const T lost = (T{1} - (u - v)) + (x - v); // u + lost = 1 + x exactly
-  const LogReduction<T> l = reduce_log(u);
+  LogReduction<T> l = reduce_log(u);
   // 2^-k, or 0 where x is so large that what was lost doesn't matter.
   const Bits<T> exponent = to_bits(P::rounder - l.k) - to_bits(P::rounder) + P::bias;
   const T shrink = select(l.k < static_cast<T>(P::mantissa_bits + 2), from_bits<T>(exponent << P::mantissa_bits), T{0});
-  const T y = log_limits(u, assemble_log(l.f + lost * shrink, l.k)); // for k = 0, f + lost is x itself
-  return select(abs(x) < P::tiny, x, y);
+  l.f += lost * shrink; // for k = 0 this is x itself
+  return select(abs(x) < P::tiny, x, log_limits(u, natural_log(l)));
 }
 
 template <class T> LEADLINE_INLINE_FUNCTION T tanh(T x) {
@@ -281,9 +302,7 @@ template <class T> LEADLINE_INLINE_FUNCTION T sigmoid(T x) {
   return select(x < T{0}, e, T{1}) / (T{1} + e);
 }
 
-template <class T> LEADLINE_INLINE_FUNCTION T softplus(T x) {
-  return (x < T{0} ? T{0} : x) + log1p(exp(-abs(x)));
-}
+template <class T> LEADLINE_INLINE_FUNCTION T softplus(T x) { return select(x < T{0}, T{0}, x) + log1p(exp(-abs(x))); }
 
 template <class T> LEADLINE_INLINE_FUNCTION T erf(T x) {
   using P = Precision<T>;
@@ -346,9 +365,10 @@ LEADLINE_INLINE_FUNCTION double positive_power(double x, double y, double y_low)
   const double exponent = clamp(product.high, P::exp_low, P::exp_high);
   const ExpReduction<double> e = reduce_exp(exponent);
   const double r_low = e.r_error + select(exponent == product.high, low, 0.0);
-  // 1 + r + (r^2 tail + r_low), where r_low also multiplies 1 + r; the first sum exact, so that one rounding remains.
+  // exp(r + r_low) = exp(r) + r_low exp(r), with exp(r) = (1 + r) + tail; 1 + r exact, so that one rounding remains.
   const DoubleDouble sum = exact_sum(1.0, e.r);
-  return scale(sum.high + (sum.low + (e.r * e.r * P::exp_tail(e.r) + (r_low + r_low * e.r))), e.n_bits);
+  const double tail = e.r * e.r * P::exp_tail(e.r);
+  return scale(sum.high + (sum.low + (tail + r_low * (sum.high + tail))), e.n_bits);
 }
 
 /// sin(x) and cos(x). x = q pi/2 + r, pi/2 in three parts of 33, 33 and 53 bits: the first two products are exact.
