@@ -1,0 +1,140 @@
+// Activation functions: one layer, and the epilogue that conv2d, conv_transpose2d and linear apply to their results.
+#pragma once
+
+#include "shared/layers/layer.hpp"
+
+namespace leadline {
+
+/// Names and formulas as in torch.nn.functional.
+enum class ActivationKind : int32_t {
+  identity = 0,
+  relu = 1,
+  relu6 = 2,
+  leaky_relu = 3, ///< x > 0 ? x : alpha x
+  elu = 4,        ///< x > 0 ? x : alpha (exp(x) - 1)
+  sigmoid = 5,
+  tanh = 6,
+  silu = 7,      ///< x sigmoid(x)
+  gelu = 8,      ///< x Phi(x), the erf form
+  hardswish = 9, ///< x relu6(x + 3) / 6
+  softplus = 10, ///< log(1 + exp(x)), x itself above 20
+};
+constexpr int num_activations = 11;
+
+/// PyTorch's name, static storage.
+inline const char* activation_name(ActivationKind kind) {
+  constexpr const char* names[num_activations] = {"identity", "relu", "relu6", "leaky_relu", "elu",     "sigmoid",
+                                                  "tanh",     "silu", "gelu",  "hardswish",  "softplus"};
+  const auto i = static_cast<int32_t>(kind);
+  return i >= 0 && i < num_activations ? names[i] : "unknown";
+}
+
+/// A function and its one parameter. `alpha` defaults as in PyTorch: leaky_relu 0.01, elu 1.
+struct ActivationParams {
+  ActivationKind kind = ActivationKind::identity;
+  float alpha = 0;
+};
+
+/// PyTorch's default alpha.
+inline ActivationParams make_activation(ActivationKind kind) {
+  return {kind, kind == ActivationKind::leaky_relu ? 0.01f : kind == ActivationKind::elu ? 1.0f : 0.0f};
+}
+
+inline Status check_activation(const ActivationParams& params) {
+  const auto kind = static_cast<int32_t>(params.kind);
+  return kind < 0 || kind >= num_activations || !math::isfinite(params.alpha) ? Status::invalid_argument : Status::ok;
+}
+
+/// f(x).
+template <class T> LEADLINE_INLINE_FUNCTION T activate(ActivationKind kind, T alpha, T x) {
+  switch (kind) {
+  case ActivationKind::identity: return x;
+  case ActivationKind::relu: return x < T(0) ? T(0) : x; // NaN passes through
+  case ActivationKind::relu6: return x < T(0) ? T(0) : x > T(6) ? T(6) : x;
+  case ActivationKind::leaky_relu: return x > T(0) ? x : alpha * x;
+  case ActivationKind::elu: return x > T(0) ? x : alpha * math::expm1(x);
+  case ActivationKind::sigmoid: return math::sigmoid(x);
+  case ActivationKind::tanh: return math::tanh(x);
+  case ActivationKind::silu: return x * math::sigmoid(x);
+  case ActivationKind::gelu: return T(0.5) * x * (T(1) + math::erf(x * T(0.70710678118654752440)));
+  case ActivationKind::hardswish: return x <= T(-3) ? T(0) * x : x >= T(3) ? x : x * (x + T(3)) / T(6);
+  case ActivationKind::softplus: return x > T(20) ? x : math::log1p(math::exp(x));
+  }
+  return x;
+}
+
+/// f'(x) from x. At kinks the value is PyTorch's: relu'(0) = 0, hardswish'(±3) one-sided.
+template <class T> LEADLINE_INLINE_FUNCTION T activate_derivative(ActivationKind kind, T alpha, T x) {
+  switch (kind) {
+  case ActivationKind::identity: return T(1);
+  case ActivationKind::relu: return x > T(0) ? T(1) : T(0);
+  case ActivationKind::relu6: return x > T(0) && x < T(6) ? T(1) : T(0);
+  case ActivationKind::leaky_relu: return x > T(0) ? T(1) : alpha;
+  case ActivationKind::elu: return x > T(0) ? T(1) : alpha * math::exp(x);
+  case ActivationKind::sigmoid: {
+    const T s = math::sigmoid(x);
+    return s * (T(1) - s);
+  }
+  case ActivationKind::tanh: {
+    const T t = math::tanh(x);
+    return T(1) - t * t;
+  }
+  case ActivationKind::silu: {
+    const T s = math::sigmoid(x);
+    return s * (T(1) + x * (T(1) - s));
+  }
+  case ActivationKind::gelu: // Phi(x) + x phi(x)
+    return T(0.5) * (T(1) + math::erf(x * T(0.70710678118654752440))) +
+           x * T(0.39894228040143267794) * math::exp(T(-0.5) * x * x);
+  case ActivationKind::hardswish: return x < T(-3) ? T(0) : x > T(3) ? T(1) : x / T(3) + T(0.5);
+  case ActivationKind::softplus: return x > T(20) ? T(1) : math::sigmoid(x);
+  }
+  return T(1);
+}
+
+/// dst = f(src), element by element.
+struct Activation {
+  static constexpr const char* name = "activation";
+  using Params = ActivationParams;
+  static constexpr int min_inputs = 1, max_inputs = 1;
+  static constexpr int trainable_weights = 0;
+  static constexpr bool backward_reads_src = true, backward_reads_dst = false;
+
+  static Status infer(const Params& params, const Shape* src, int /*num_src*/, Shape* dst) {
+    *dst = src[0];
+    return check_activation(params);
+  }
+  static void weight_shapes(const Params&, const Shape*, Shape*) {}
+  static size_t saved_bytes(const LayerShapes&, const Params&, size_t) { return 0; }
+  static size_t workspace_bytes(const LayerShapes&, const Params&, Pass, Algorithm, size_t) { return 0; }
+
+  template <class T, class Exec> static void forward(const Exec& exec, const Params& params, const ForwardArgs<T>& args) {
+    const Tensor<const T> src = args.src[0];
+    const Tensor<T> dst = args.dst;
+    const ActivationKind kind = params.kind;
+    const T alpha = static_cast<T>(params.alpha);
+    parallel_for(exec, "leadline::activation::forward", dst.shape.pixels(), [=] LEADLINE_FUNCTION(index_t p) {
+      const T* x = src.pixel(p);
+      T* y = dst.pixel(p);
+      for (index_t c = 0; c < dst.shape.c; ++c) y[c] = activate(kind, alpha, x[c]);
+    });
+  }
+
+  template <class T, class Exec>
+  static void backward(const Exec& exec, const Params& params, const BackwardArgs<T>& args) {
+    const Tensor<const T> src = args.src[0], diff_dst = args.diff_dst;
+    const Tensor<T> diff_src = args.diff_src[0];
+    if (!diff_src) return;
+    const bool accumulate = args.accumulate_src[0];
+    const ActivationKind kind = params.kind;
+    const T alpha = static_cast<T>(params.alpha);
+    parallel_for(exec, "leadline::activation::backward", diff_src.shape.pixels(), [=] LEADLINE_FUNCTION(index_t p) {
+      const T *x = src.pixel(p), *dy = diff_dst.pixel(p);
+      T* dx = diff_src.pixel(p);
+      for (index_t c = 0; c < diff_src.shape.c; ++c)
+        store(dx[c], dy[c] * activate_derivative(kind, alpha, x[c]), accumulate);
+    });
+  }
+};
+
+} // namespace leadline

@@ -1,0 +1,87 @@
+// conv2d: dst[n,y,x,o] = activation(bias[o] + sum over kh, kw, c of src[n, y s - p + kh d, ..., c] weights[o,kh,kw,c]).
+// torch.nn.functional.conv2d, with padding per side; groups = channels is the depthwise convolution.
+#pragma once
+
+#include "shared/layers/conv_geometry.hpp"
+#include "shared/layers/host/conv_host.hpp"
+
+namespace leadline {
+
+struct Conv2d {
+  static constexpr const char* name = "conv2d";
+  struct Params {
+    int32_t out_channels = 1;
+    int32_t kernel_h = 1, kernel_w = 1;
+    int32_t stride_h = 1, stride_w = 1;
+    int32_t padding_top = 0, padding_bottom = 0, padding_left = 0, padding_right = 0;
+    int32_t dilation_h = 1, dilation_w = 1;
+    int32_t groups = 1;
+    ActivationParams activation; ///< fused epilogue, inference only: backward wants identity
+  };
+  static constexpr int min_inputs = 1, max_inputs = 1;
+  static constexpr int trainable_weights = 2;        ///< weight `[OC,KH,KW,C/groups]`, bias `[1,1,1,OC]`
+  static constexpr unsigned optional_weights = 0b10; ///< bias
+  static constexpr bool backward_reads_src = true, backward_reads_dst = false;
+
+  static Status infer(const Params& p, const Shape* src, int /*num_src*/, Shape* dst) {
+    if (p.out_channels < 1 || p.out_channels > max_extent || p.groups < 1) return Status::invalid_argument;
+    if (src[0].c < 1 || src[0].c % p.groups != 0 || p.out_channels % p.groups != 0) return Status::invalid_shape;
+    *dst = {src[0].n, 0, 0, p.out_channels};
+    if (!conv_extent(src[0].h, p.kernel_h, p.stride_h, p.padding_top, p.padding_bottom, p.dilation_h, &dst->h) ||
+        !conv_extent(src[0].w, p.kernel_w, p.stride_w, p.padding_left, p.padding_right, p.dilation_w, &dst->w))
+      return Status::invalid_shape;
+    return check_activation(p.activation);
+  }
+  static void weight_shapes(const Params& p, const Shape* src, Shape* weights) {
+    weights[0] = {p.out_channels, p.kernel_h, p.kernel_w, src[0].c / p.groups};
+    weights[1] = {1, 1, 1, p.out_channels};
+  }
+  static ConvGeometry geometry(const Params& p, const Shape& src, const Shape& dst) {
+    return {src.n,      src.h,      src.w,         src.c,          dst.h,        dst.w,        dst.c,   p.kernel_h,
+            p.kernel_w, p.stride_h, p.stride_w,    p.padding_top,  p.padding_left, p.dilation_h, p.dilation_w, p.groups};
+  }
+  static size_t saved_bytes(const LayerShapes&, const Params&, size_t) { return 0; }
+  static size_t workspace_bytes(const LayerShapes& shapes, const Params& p, Pass pass, Algorithm algorithm,
+                                size_t element) {
+    const ConvGeometry g = geometry(p, shapes.src[0], shapes.dst);
+    const size_t bias = pass == Pass::backward ? conv::bias_gradient_bytes(shapes.dst) : 0;
+    return bias + (algorithm == Algorithm::host_gemm ? host::conv_workspace_bytes(g, pass == Pass::backward, element) : 0);
+  }
+
+  template <class T, class Exec> static void forward(const Exec& exec, const Params& p, const ForwardArgs<T>& args) {
+    const ConvGeometry g = geometry(p, args.src[0].shape, args.dst.shape);
+    if constexpr (Exec::on_host)
+      if (args.algorithm == Algorithm::host_gemm)
+        return host::conv_apply(exec, "leadline::conv2d::forward", g, args.src[0], args.weights[0], args.weights[1],
+                                p.activation, args.dst, false, args.workspace);
+    conv::apply(exec, "leadline::conv2d::forward", g, args.src[0], args.weights[0], args.weights[1], p.activation,
+                args.dst, false);
+  }
+
+  template <class T, class Exec> static void backward(const Exec& exec, const Params& p, const BackwardArgs<T>& args) {
+    const ConvGeometry g = geometry(p, args.src[0].shape, args.diff_dst.shape);
+    if (args.diff_weights[1])
+      conv::bias_gradient(exec, "leadline::conv2d::bias_gradient", args.diff_dst, args.diff_weights[1],
+                          args.accumulate_weights, args.workspace);
+    if constexpr (Exec::on_host) {
+      if (args.algorithm == Algorithm::host_gemm) {
+        if (args.diff_weights[0])
+          host::conv_weight_gradient(exec, "leadline::conv2d::weight_gradient", g, args.src[0], args.diff_dst,
+                                     args.diff_weights[0], args.accumulate_weights, args.workspace);
+        if (args.diff_src[0])
+          host::conv_apply_transposed(exec, "leadline::conv2d::data_gradient", g, args.diff_dst, args.weights[0],
+                                      Tensor<const T>(), ActivationParams(), args.diff_src[0], args.accumulate_src[0],
+                                      args.workspace);
+        return;
+      }
+    }
+    if (args.diff_weights[0])
+      conv::weight_gradient(exec, "leadline::conv2d::weight_gradient", g, args.src[0], args.diff_dst,
+                            args.diff_weights[0], args.accumulate_weights);
+    if (args.diff_src[0])
+      conv::apply_transposed(exec, "leadline::conv2d::data_gradient", g, args.diff_dst, args.weights[0],
+                             Tensor<const T>(), ActivationParams(), args.diff_src[0], args.accumulate_src[0]);
+  }
+};
+
+} // namespace leadline

@@ -1,0 +1,99 @@
+// conv_transpose2d: the gradient of conv2d with respect to its source, as a layer (torch.nn.functional.conv_transpose2d).
+// Its source is the output side of that convolution, its result the image side.
+#pragma once
+
+#include "shared/layers/conv_geometry.hpp"
+#include "shared/layers/host/conv_host.hpp"
+
+namespace leadline {
+
+struct ConvTranspose2d {
+  static constexpr const char* name = "conv_transpose2d";
+  struct Params {
+    int32_t out_channels = 1;
+    int32_t kernel_h = 1, kernel_w = 1;
+    int32_t stride_h = 1, stride_w = 1;
+    int32_t padding_h = 0, padding_w = 0;
+    int32_t output_padding_h = 0, output_padding_w = 0;
+    int32_t dilation_h = 1, dilation_w = 1;
+    int32_t groups = 1;
+    ActivationParams activation; ///< fused epilogue, inference only: backward wants identity
+  };
+  static constexpr int min_inputs = 1, max_inputs = 1;
+  static constexpr int trainable_weights = 2;        ///< weight `[C,KH,KW,OC/groups]`, bias `[1,1,1,OC]`
+  static constexpr unsigned optional_weights = 0b10; ///< bias
+  static constexpr bool backward_reads_src = true, backward_reads_dst = false;
+
+  static Status infer(const Params& p, const Shape* src, int /*num_src*/, Shape* dst) {
+    constexpr index_t limit = 1 << 16;
+    if (p.out_channels < 1 || p.out_channels > max_extent || p.groups < 1) return Status::invalid_argument;
+    if (src[0].c < 1 || src[0].c % p.groups != 0 || p.out_channels % p.groups != 0) return Status::invalid_shape;
+    const auto extent = [&](index_t in, index_t kernel, index_t stride, index_t padding, index_t output_padding,
+                            index_t dilation, index_t* out) {
+      if (in < 1 || in > max_extent || kernel < 1 || kernel > limit || stride < 1 || stride > limit || padding < 0 ||
+          padding > limit || dilation < 1 || dilation > limit || output_padding < 0 ||
+          output_padding >= (stride > dilation ? stride : dilation))
+        return false;
+      *out = (in - 1) * stride - 2 * padding + dilation * (kernel - 1) + output_padding + 1;
+      return *out >= 1 && *out <= max_extent;
+    };
+    *dst = {src[0].n, 0, 0, p.out_channels};
+    if (!extent(src[0].h, p.kernel_h, p.stride_h, p.padding_h, p.output_padding_h, p.dilation_h, &dst->h) ||
+        !extent(src[0].w, p.kernel_w, p.stride_w, p.padding_w, p.output_padding_w, p.dilation_w, &dst->w))
+      return Status::invalid_shape;
+    return check_activation(p.activation);
+  }
+  static void weight_shapes(const Params& p, const Shape* src, Shape* weights) {
+    weights[0] = {src[0].c, p.kernel_h, p.kernel_w, p.out_channels / p.groups};
+    weights[1] = {1, 1, 1, p.out_channels};
+  }
+  /// Of the convolution whose image side is dst.
+  static ConvGeometry geometry(const Params& p, const Shape& src, const Shape& dst) {
+    return {src.n,      dst.h,      dst.w,      dst.c,       src.h,       src.w,        src.c,        p.kernel_h,
+            p.kernel_w, p.stride_h, p.stride_w, p.padding_h, p.padding_w, p.dilation_h, p.dilation_w, p.groups};
+  }
+  static size_t saved_bytes(const LayerShapes&, const Params&, size_t) { return 0; }
+  static size_t workspace_bytes(const LayerShapes& shapes, const Params& p, Pass pass, Algorithm algorithm,
+                                size_t element) {
+    const ConvGeometry g = geometry(p, shapes.src[0], shapes.dst);
+    const size_t bias = pass == Pass::backward ? conv::bias_gradient_bytes(shapes.dst) : 0;
+    return bias + (algorithm == Algorithm::host_gemm ? host::conv_workspace_bytes(g, pass == Pass::backward, element) : 0);
+  }
+
+  template <class T, class Exec> static void forward(const Exec& exec, const Params& p, const ForwardArgs<T>& args) {
+    const ConvGeometry g = geometry(p, args.src[0].shape, args.dst.shape);
+    if constexpr (Exec::on_host)
+      if (args.algorithm == Algorithm::host_gemm)
+        return host::conv_apply_transposed(exec, "leadline::conv_transpose2d::forward", g, args.src[0], args.weights[0],
+                                           args.weights[1], p.activation, args.dst, false, args.workspace);
+    conv::apply_transposed(exec, "leadline::conv_transpose2d::forward", g, args.src[0], args.weights[0],
+                           args.weights[1], p.activation, args.dst, false);
+  }
+
+  template <class T, class Exec> static void backward(const Exec& exec, const Params& p, const BackwardArgs<T>& args) {
+    const ConvGeometry g = geometry(p, args.src[0].shape, args.diff_dst.shape);
+    if (args.diff_weights[1])
+      conv::bias_gradient(exec, "leadline::conv_transpose2d::bias_gradient", args.diff_dst, args.diff_weights[1],
+                          args.accumulate_weights, args.workspace);
+    if constexpr (Exec::on_host) {
+      if (args.algorithm == Algorithm::host_gemm) {
+        if (args.diff_weights[0])
+          host::conv_weight_gradient(exec, "leadline::conv_transpose2d::weight_gradient", g, args.diff_dst, args.src[0],
+                                     args.diff_weights[0], args.accumulate_weights, args.workspace);
+        if (args.diff_src[0])
+          host::conv_apply(exec, "leadline::conv_transpose2d::data_gradient", g, args.diff_dst, args.weights[0],
+                           Tensor<const T>(), ActivationParams(), args.diff_src[0], args.accumulate_src[0],
+                           args.workspace);
+        return;
+      }
+    }
+    if (args.diff_weights[0])
+      conv::weight_gradient(exec, "leadline::conv_transpose2d::weight_gradient", g, args.diff_dst, args.src[0],
+                            args.diff_weights[0], args.accumulate_weights);
+    if (args.diff_src[0])
+      conv::apply(exec, "leadline::conv_transpose2d::data_gradient", g, args.diff_dst, args.weights[0],
+                  Tensor<const T>(), ActivationParams(), args.diff_src[0], args.accumulate_src[0]);
+  }
+};
+
+} // namespace leadline

@@ -1,0 +1,89 @@
+// What a layer is: the one form that every file of this folder has, and the arguments its passes take.
+//
+// A layer is a struct with static members only:
+//
+//   struct MaxPool2d {
+//     static constexpr const char* name = "max_pool2d";       // as in PyTorch, used in files, messages, labels
+//     struct Params { int32_t kernel_h, ...; };               // POD of int32_t and float, at most 64 bytes: it is what
+//                                                             // a model file stores
+//     static constexpr int min_inputs = 1, max_inputs = 1;
+//     static Status infer(const Params&, const Shape* src, int num_src, Shape* dst);       // shape rule + params check
+//     static void weight_shapes(const Params&, const Shape* src, Shape* weights);          // [max_weights]; count() == 0: none
+//     static constexpr int trainable_weights = 0;             // the first so many get gradients, the rest is state
+//     static constexpr bool backward_reads_src = true, backward_reads_dst = false;         // lifetimes for the planner
+//     static size_t saved_bytes(const LayerShapes&, const Params&, size_t element);        // what backward needs besides
+//     static size_t workspace_bytes(const LayerShapes&, const Params&, Pass, Algorithm, size_t element);
+//     template <class T, class Exec> static void forward(const Exec&, const Params&, const ForwardArgs<T>&);
+//     template <class T, class Exec> static void backward(const Exec&, const Params&, const BackwardArgs<T>&);
+//   };
+//
+// `infer` is the validator: it must accept any bit pattern in Params and any shapes without overflow, and reject what
+// forward can't do. forward and backward trust what it accepted. Nobody allocates inside a pass.
+// Empty tensors (n = 0) are ordinary. Kernels write dst and diff_* fully (or add, where `accumulate` says so).
+#pragma once
+
+#include "shared/core/config.hpp"
+#include "shared/core/exec.hpp"
+#include "shared/core/math.hpp"
+#include "shared/core/reduce.hpp"
+#include "shared/core/status.hpp"
+#include "shared/core/tensor.hpp"
+
+namespace leadline {
+
+constexpr int max_inputs = 8;          ///< inputs of one node
+constexpr int max_weights = 4;         ///< weights and state of one node
+constexpr size_t max_params_bytes = 64;
+constexpr index_t max_extent = index_t{1} << 24; ///< largest extent, kernel size or stride that a shape rule accepts
+
+/// Which implementation a node uses; chosen by the plan and recorded with it.
+enum class Algorithm : uint8_t {
+  portable = 0,  ///< one source for every exec; the reference
+  host_gemm = 1, ///< blocked matrix products with SIMD micro-kernels (shared/layers/host); host execs only
+};
+
+enum class Pass : uint8_t { inference = 0, training_forward = 1, backward = 2 };
+
+/// The shapes around one node.
+struct LayerShapes {
+  int num_src = 0;
+  Shape src[max_inputs];
+  Shape weights[max_weights];
+  Shape dst;
+};
+
+/// Arguments of a forward pass. All memory belongs to the caller and lies in the exec's memory.
+template <class T> struct ForwardArgs {
+  int num_src = 0;
+  Tensor<const T> src[max_inputs];      ///< `[N,H,W,C]`, channels contiguous, other strides free
+  Tensor<const T> weights[max_weights]; ///< dense; null where the layer has none
+  Tensor<T> dst;                        ///< `[N,H,W,C]`
+  void* saved = nullptr;                ///< `saved_bytes` for backward; null in inference
+  Workspace workspace;                  ///< `workspace_bytes`
+  Algorithm algorithm = Algorithm::portable;
+  bool training = false;                ///< batch norm: batch statistics instead of the running ones
+};
+
+/// Arguments of a backward pass: gradients of a scalar loss with respect to sources and weights.
+template <class T> struct BackwardArgs {
+  int num_src = 0;
+  Tensor<const T> src[max_inputs];      ///< what forward read; valid only where backward_reads_src
+  Tensor<const T> weights[max_weights];
+  Tensor<const T> dst;                  ///< what forward wrote; valid only where backward_reads_dst
+  Tensor<const T> diff_dst;
+  Tensor<T> diff_src[max_inputs];       ///< null: not wanted
+  bool accumulate_src[max_inputs] = {}; ///< add to diff_src[i] instead of overwriting it
+  Tensor<T> diff_weights[max_weights];  ///< null: not wanted
+  bool accumulate_weights = false;
+  const void* saved = nullptr;
+  Workspace workspace;
+  Algorithm algorithm = Algorithm::portable;
+  bool training = true;                 ///< whether forward ran in training mode
+};
+
+/// Overwrites or accumulates, as the plan asked for.
+template <class T> LEADLINE_INLINE_FUNCTION void store(T& where, T value, bool accumulate) {
+  where = accumulate ? where + value : value;
+}
+
+} // namespace leadline

@@ -1,0 +1,106 @@
+// The list of layers. Adding one: a header in this folder, a line below, a case list in tests/shared/layers.
+#pragma once
+
+#include "shared/layers/activation.hpp"
+#include "shared/layers/add.hpp"
+#include "shared/layers/affine.hpp"
+#include "shared/layers/batch_norm2d.hpp"
+#include "shared/layers/concat.hpp"
+#include "shared/layers/conv2d.hpp"
+#include "shared/layers/conv_transpose2d.hpp"
+#include "shared/layers/global_pool2d.hpp"
+#include "shared/layers/group_norm.hpp"
+#include "shared/layers/layer_norm.hpp"
+#include "shared/layers/linear.hpp"
+#include "shared/layers/mul.hpp"
+#include "shared/layers/pad.hpp"
+#include "shared/layers/pool2d.hpp"
+#include "shared/layers/resize.hpp"
+#include "shared/layers/softmax.hpp"
+
+#include <string.h>
+
+namespace leadline {
+
+/// X(struct, number): the number is what model files store; never reuse one.
+#define LEADLINE_FOR_EACH_LAYER(X)                                                                                     \
+  X(Conv2d, 1)                                                                                                         \
+  X(ConvTranspose2d, 2)                                                                                                \
+  X(Linear, 3)                                                                                                         \
+  X(MaxPool2d, 4)                                                                                                      \
+  X(AvgPool2d, 5)                                                                                                      \
+  X(GlobalMaxPool2d, 6)                                                                                                \
+  X(GlobalAvgPool2d, 7)                                                                                                \
+  X(Resize, 8)                                                                                                         \
+  X(BatchNorm2d, 9)                                                                                                    \
+  X(GroupNorm, 10)                                                                                                     \
+  X(LayerNorm, 11)                                                                                                     \
+  X(Concat, 12)                                                                                                        \
+  X(Add, 13)                                                                                                           \
+  X(Mul, 14)                                                                                                           \
+  X(Pad, 15)                                                                                                           \
+  X(Softmax, 16)                                                                                                       \
+  X(Activation, 17)                                                                                                    \
+  X(Affine, 18)
+
+enum class LayerKind : uint16_t {
+  activation = 17, ///< the others are reached through layer_kind<Layer>
+};
+
+template <class Layer> inline constexpr LayerKind layer_kind = LayerKind{};
+#define LEADLINE_LAYER_KIND(Layer, number) template <> inline constexpr LayerKind layer_kind<Layer> = LayerKind(number);
+LEADLINE_FOR_EACH_LAYER(LEADLINE_LAYER_KIND)
+#undef LEADLINE_LAYER_KIND
+
+/// Carries a layer type to a generic function.
+template <class L> struct LayerTag {
+  using Layer = L;
+};
+
+/// Calls f(LayerTag<Layer>{}) for the layer of that number; returns false for numbers that name none.
+template <class F> bool visit_layer(LayerKind kind, F&& f) {
+  switch (static_cast<uint16_t>(kind)) {
+#define LEADLINE_VISIT(Layer, number)                                                                                  \
+  case number: f(LayerTag<Layer>{}); return true;
+    LEADLINE_FOR_EACH_LAYER(LEADLINE_VISIT)
+#undef LEADLINE_VISIT
+  default: return false;
+  }
+}
+
+/// The layer's name, "unknown" for numbers that name none.
+inline const char* layer_name(LayerKind kind) {
+  const char* name = "unknown";
+  visit_layer(kind, [&](auto tag) { name = decltype(tag)::Layer::name; });
+  return name;
+}
+
+/// Bit i set: weight i may be absent (a bias, an affine-less norm).
+template <class Layer> constexpr unsigned optional_weights() {
+  if constexpr (requires { Layer::optional_weights; }) return Layer::optional_weights;
+  return 0;
+}
+
+/// Runs a node's forward pass. False only for an unknown kind.
+template <class T, class Exec>
+bool forward_layer(const Exec& exec, LayerKind kind, const unsigned char* params, const ForwardArgs<T>& args) {
+  return visit_layer(kind, [&](auto tag) {
+    using Layer = typename decltype(tag)::Layer;
+    typename Layer::Params values;
+    memcpy(&values, params, sizeof values);
+    Layer::template forward<T>(exec, values, args);
+  });
+}
+
+/// Runs a node's backward pass. A layer without one doesn't compile here, hence not into the trainer.
+template <class T, class Exec>
+bool backward_layer(const Exec& exec, LayerKind kind, const unsigned char* params, const BackwardArgs<T>& args) {
+  return visit_layer(kind, [&](auto tag) {
+    using Layer = typename decltype(tag)::Layer;
+    typename Layer::Params values;
+    memcpy(&values, params, sizeof values);
+    Layer::template backward<T>(exec, values, args);
+  });
+}
+
+} // namespace leadline

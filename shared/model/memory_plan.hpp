@@ -1,0 +1,86 @@
+// Which value lies where, and when: one arena for all values of a pass, offsets chosen before anything runs.
+#pragma once
+
+#include "shared/model/graph.hpp"
+
+namespace leadline {
+
+/// A buffer that must exist from step `first` to step `last` (inclusive).
+struct Interval {
+  size_t bytes = 0;
+  int32_t first = 0, last = 0;
+  size_t offset = 0; ///< result
+};
+
+/// Assigns offsets so that buffers alive at the same step don't overlap: largest first, lowest free offset (greedy by
+/// size, Y. Pisarchyk and J. Lee, "Efficient memory management for deep neural net inference", 2020). Offsets are
+/// multiples of `workspace_alignment`. Deterministic. Fails with overflow when the total doesn't fit size_t.
+Status plan_intervals(Interval* intervals, int32_t count, size_t* total);
+
+/// A value's place. A value may be a slice of channels of another one, its root: that is how concat costs nothing.
+struct ValuePlan {
+  Shape shape;
+  Layout layout = Layout::nhwc;
+  int32_t root = no_index;    ///< itself, or the value in whose buffer it lives
+  int32_t channel_offset = 0; ///< first channel within the root
+  int32_t first = 0, last = 0; ///< steps; of a root: those of everything that lives in it
+  size_t offset = 0;          ///< bytes from the start of the arena, of the root
+};
+
+/// A node's choices.
+struct NodePlan {
+  Algorithm algorithm = Algorithm::portable;
+  bool skip = false; ///< nothing to do: a concat whose inputs already lie in place
+  size_t workspace_bytes = 0;
+};
+
+struct PlanSummary {
+  size_t arena_bytes = 0;      ///< values and workspace together
+  size_t workspace_offset = 0; ///< one workspace, shared by all nodes
+  size_t workspace_bytes = 0;
+};
+
+/// The algorithm that a plan chooses by default: a function of the layer and the kind of exec alone, never of threads
+/// or timing.
+Algorithm default_algorithm(LayerKind kind, bool on_host);
+
+/// Marks the values that can live inside the output of a concat: produced by a node, consumed as they are, and not yet
+/// part of another concat. Sets `root`, `channel_offset` of every value and `skip` of concats that become empty.
+void alias_concats(const GraphView& graph, ValuePlan* values, NodePlan* nodes);
+
+/// Plans an inference pass for one input shape. `values` has num_values entries, `nodes` num_nodes, `scratch`
+/// num_values + 1 intervals. The memory is the caller's; nothing is allocated.
+Status plan_inference(const GraphView& graph, const Shape& input, bool on_host, size_t element, ValuePlan* values,
+                      NodePlan* nodes, Interval* scratch, PlanSummary* summary, GraphError* error);
+
+/// The tensor of a value in an arena.
+template <class T> Tensor<T> value_tensor(const ValuePlan* values, int32_t v, unsigned char* arena) {
+  const ValuePlan& root = values[values[v].root];
+  Tensor<T> whole(reinterpret_cast<T*>(arena + root.offset), root.shape);
+  Tensor<T> slice = whole.channels(values[v].channel_offset, values[v].shape.c);
+  return slice;
+}
+
+/// Runs an inference pass: the same loop for the trainer's evaluation of an exported graph and for the edge engine.
+/// `weights[i]` points to weight i, dense, in the exec's memory, as do `arena` and the input value in it.
+template <class T, class Exec>
+void run_inference(const Exec& exec, const GraphView& graph, const ValuePlan* values, const NodePlan* nodes,
+                   const PlanSummary& summary, const void* const* weights, unsigned char* arena) {
+  for (int32_t i = 0; i < graph.num_nodes; ++i) {
+    if (nodes[i].skip) continue;
+    const Node& node = graph.nodes[i];
+    ForwardArgs<T> args;
+    args.num_src = node.num_inputs;
+    for (int s = 0; s < node.num_inputs; ++s) args.src[s] = value_tensor<T>(values, node.inputs[s], arena);
+    for (int w = 0; w < max_weights; ++w)
+      if (node.weights[w] != no_index)
+        args.weights[w] = Tensor<const T>(static_cast<const T*>(weights[node.weights[w]]),
+                                          graph.weight_shapes[node.weights[w]]);
+    args.dst = value_tensor<T>(values, node.output, arena);
+    args.workspace = {arena + summary.workspace_offset, summary.workspace_bytes};
+    args.algorithm = nodes[i].algorithm;
+    forward_layer<T>(exec, node.kind, node.params, args);
+  }
+}
+
+} // namespace leadline
