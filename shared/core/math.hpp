@@ -1,5 +1,4 @@
-// Elementary functions for float and double that give the same bits on every machine: exp, log, tanh, erf, pow, sin,
-// ...
+// Elementary functions for float and double that give the same bits on every machine: exp, log, tanh, erf, pow, ...
 //
 // C libraries disagree in the last bits, so nothing that trains or predicts may call them. These functions use only
 // + - * /, square root, comparisons and bit patterns, all exactly specified by IEEE 754; compiled with
@@ -291,9 +290,13 @@ template <class T> LEADLINE_INLINE_FUNCTION T log1p(T x) {
 
 template <class T> LEADLINE_INLINE_FUNCTION T tanh(T x) {
   using P = Precision<T>;
-  // tanh|x| = (exp(2|x|) - 1) / (exp(2|x|) + 1): errors of expm1 shrink on the way.
+  // With e = exp(2|x|) - 1: tanh|x| = e / (e + 2), and from |x| = log(3)/2 on 1 - 2 / (e + 2), which comes to rest
+  // at 1.
   const T e = expm1(T{2} * clamp(abs(x), T{0}, P::tanh_high));
-  const T y = from_bits<T>(to_bits(e / (e + T{2})) | sign_of(x));
+  const bool large = e > T{2};
+  const T quotient = select(large, T{2}, e) / (e + T{2});
+  const T magnitude = select(large, T{1} - quotient, quotient);
+  const T y = from_bits<T>(to_bits(magnitude) | sign_of(x));
   return select(abs(x) < P::tiny, x, y);
 }
 
