@@ -1,0 +1,197 @@
+// Batch normalisation over N, H, W. S. Ioffe, C. Szegedy, "Batch normalization", ICML 2015.
+#pragma once
+
+#include "shared/layers/pixels.hpp"
+
+namespace leadline {
+
+/// dst = (src - mean[c]) / sqrt(var[c] + eps) * weight[c] + bias[c].
+///
+/// Weights: weight, bias, running_mean, running_var, each [1,1,1,C]; weight and bias may be absent (1 and 0).
+/// In training mean and var are those of the batch (var with divisor N H W), otherwise the running ones. Forward never
+/// writes the running statistics: a step may consist of several micro-batches, whose statistics the trainer combines
+/// before one `update_state`.
+struct BatchNorm2d {
+  static constexpr const char* name = "batch_norm2d";
+  struct Params {
+    float eps = 1e-5f;
+    float momentum = 0.1f; ///< of `update_state`, in [0, 1]
+  };
+  static constexpr int min_inputs = 1, max_inputs = 1;
+  static constexpr int trainable_weights = 2;
+  static constexpr unsigned optional_weights = 0b0011;
+  static constexpr bool backward_reads_src = true, backward_reads_dst = false;
+
+  static Status infer(const Params& params, const Shape* src, int /*num_src*/, Shape* dst) {
+    *dst = src[0];
+    if (const Status status = check_shape(src[0]); status != Status::ok) return status;
+    const bool good = math::isfinite(params.eps) && params.eps > 0 && params.momentum >= 0 && params.momentum <= 1;
+    return good ? Status::ok : Status::invalid_argument;
+  }
+  static void weight_shapes(const Params&, const Shape* src, Shape* weights) {
+    for (int i = 0; i < 4; ++i) weights[i] = {1, 1, 1, src[0].c};
+  }
+
+  /// What a training forward leaves in `saved`: three arrays of C elements. The unbiased variance has divisor
+  /// N H W - 1 (1 for a single pixel); an empty batch has the statistics of zeros.
+  template <class T> struct Statistics {
+    T *mean, *rstd, *unbiased_var;
+  };
+  template <class T> static Statistics<T> statistics(void* saved, index_t channels) {
+    T* mean = static_cast<T*>(saved);
+    return {mean, mean + channels, mean + 2 * channels};
+  }
+  template <class T> static Statistics<const T> statistics(const void* saved, index_t channels) {
+    const T* mean = static_cast<const T*>(saved);
+    return {mean, mean + channels, mean + 2 * channels};
+  }
+  static size_t saved_bytes(const LayerShapes& shapes, const Params&, size_t element) {
+    return 3 * static_cast<size_t>(shapes.dst.c) * element;
+  }
+
+  /// running = (1 - momentum) running + momentum batch, for arrays of C elements in the exec's memory. `mean` and
+  /// `unbiased_var` are means over the step's micro-batches (each one's are in its `statistics`).
+  template <class T, class Exec>
+  static void update_state(const Exec& exec, const Params& params, index_t channels, const T* mean,
+                           const T* unbiased_var, T* running_mean, T* running_var) {
+    const double momentum = decimal(params.momentum), keep = 1 - momentum;
+    parallel_for(exec, "leadline::batch_norm2d::update_state", channels, [=] LEADLINE_FUNCTION(index_t c) {
+      running_mean[c] =
+          static_cast<T>(keep * static_cast<double>(running_mean[c]) + momentum * static_cast<double>(mean[c]));
+      running_var[c] =
+          static_cast<T>(keep * static_cast<double>(running_var[c]) + momentum * static_cast<double>(unbiased_var[c]));
+    });
+  }
+
+  static size_t workspace_bytes(const LayerShapes& shapes, const Params&, Pass pass, Algorithm, size_t element) {
+    const bool sums = pass != Pass::inference;
+    return element == sizeof(float) ? Scratch<float>(nullptr, shapes.dst, sums).bytes
+                                    : Scratch<double>(nullptr, shapes.dst, sums).bytes;
+  }
+
+  template <class T, class Exec> static void forward(const Exec& exec, const Params& params, const ForwardArgs<T>& args) {
+    const Tensor<const T> src = args.src[0];
+    const Tensor<T> dst = args.dst;
+    const Scratch<T> scratch(args.workspace.data, src.shape, args.training);
+    const T *weight = args.weights[0].data, *bias = args.weights[1].data;
+    const double eps = decimal(params.eps);
+    T *const mean = scratch.mean, *const scale = scratch.scale, *const offset = scratch.offset;
+    if (args.training) {
+      // One pass over memory: sums of d and d^2 in double, d = x - the channel's first element. That shift keeps the
+      // variance's relative error below about pixels * 2^-52, however large the mean is.
+      const double pixels = static_cast<double>(src.shape.pixels());
+      const Statistics<T> saved = statistics<T>(args.saved, src.shape.c);
+      reduce_pixels<2>(
+          exec, "leadline::batch_norm2d::statistics", src.shape, PixelGroups::all,
+          [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last, double* total,
+                                index_t stride) {
+            const T *x = &src(n, h, w, 0), *shift = src.data;
+            for (index_t c = first; c < last; ++c) {
+              const double d = static_cast<double>(x[c]) - static_cast<double>(shift[c]);
+              total[c - first] += d;
+              total[stride + c - first] += d * d;
+            }
+          },
+          scratch.sums,
+          [=] LEADLINE_FUNCTION(index_t, index_t c, const double* total) {
+            const bool empty = pixels == 0;
+            const double shift = empty ? 0 : static_cast<double>(src.data[c]);
+            const double d = empty ? 0 : total[0] / pixels;
+            double squares = total[1] - d * total[0]; // sum of squared deviations
+            if (squares < 0) squares = 0;
+            const double rstd = 1 / math::sqrt((empty ? 0 : squares / pixels) + eps);
+            saved.mean[c] = static_cast<T>(shift + d);
+            saved.rstd[c] = static_cast<T>(rstd);
+            saved.unbiased_var[c] = static_cast<T>(squares / (pixels > 1 ? pixels - 1 : 1));
+            mean[c] = saved.mean[c];
+            scale[c] = static_cast<T>(rstd * (weight ? static_cast<double>(weight[c]) : 1));
+            offset[c] = bias ? bias[c] : T(0);
+          });
+    } else {
+      const T *running_mean = args.weights[2].data, *running_var = args.weights[3].data;
+      parallel_for(exec, "leadline::batch_norm2d::scale", src.shape.c, [=] LEADLINE_FUNCTION(index_t c) {
+        const double rstd = 1 / math::sqrt(static_cast<double>(running_var[c]) + eps);
+        mean[c] = running_mean[c];
+        scale[c] = static_cast<T>(rstd * (weight ? static_cast<double>(weight[c]) : 1));
+        offset[c] = bias ? bias[c] : T(0);
+      });
+    }
+    parallel_pixels(exec, "leadline::batch_norm2d::forward", dst.shape,
+                    [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
+      const T* x = &src(n, h, w, 0);
+      T* y = &dst(n, h, w, 0);
+      for (index_t c = first; c < last; ++c) y[c] = (x[c] - mean[c]) * scale[c] + offset[c];
+    });
+  }
+
+  /// With g = diff_dst * weight * rstd: diff_src = g, in training less its projections on 1 and on the normalised src.
+  template <class T, class Exec>
+  static void backward(const Exec& exec, const Params& params, const BackwardArgs<T>& args) {
+    const Tensor<const T> src = args.src[0], diff_dst = args.diff_dst;
+    const Tensor<T> diff_src = args.diff_src[0];
+    const bool training = args.training, accumulate_src = args.accumulate_src[0];
+    const bool accumulate_weights = args.accumulate_weights;
+    const Scratch<T> scratch(args.workspace.data, diff_dst.shape, true);
+    const Statistics<const T> saved = statistics<T>(args.saved, diff_dst.shape.c);
+    const T *weight = args.weights[0].data, *running_mean = args.weights[2].data, *running_var = args.weights[3].data;
+    T *const diff_weight = args.diff_weights[0].data, *const diff_bias = args.diff_weights[1].data;
+    T *const mean = scratch.mean, *const scale = scratch.scale;
+    T *const offset = scratch.offset, *const slope = scratch.slope;
+    const double eps = decimal(params.eps), pixels = static_cast<double>(diff_dst.shape.pixels());
+
+    const T* const center = training ? saved.mean : running_mean;
+    reduce_pixels<2>(
+        exec, "leadline::batch_norm2d::backward_sums", diff_dst.shape, PixelGroups::all,
+        [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last, double* total,
+                              index_t stride) {
+          const T *x = &src(n, h, w, 0), *dy = &diff_dst(n, h, w, 0);
+          for (index_t c = first; c < last; ++c) {
+            total[c - first] += static_cast<double>(dy[c]);
+            total[stride + c - first] += static_cast<double>(dy[c]) * static_cast<double>(x[c] - center[c]);
+          }
+        },
+        scratch.sums,
+        [=] LEADLINE_FUNCTION(index_t, index_t c, const double* total) {
+          const double rstd = training ? static_cast<double>(saved.rstd[c])
+                                       : 1 / math::sqrt(static_cast<double>(running_var[c]) + eps);
+          const double g = rstd * (weight ? static_cast<double>(weight[c]) : 1);
+          if (diff_weight) store(diff_weight[c], static_cast<T>(total[1] * rstd), accumulate_weights);
+          if (diff_bias) store(diff_bias[c], static_cast<T>(total[0]), accumulate_weights);
+          mean[c] = center[c];
+          scale[c] = static_cast<T>(g);
+          if (pixels == 0) return;
+          offset[c] = static_cast<T>(g * total[0] / pixels);
+          slope[c] = static_cast<T>(g * rstd * rstd * total[1] / pixels);
+        });
+    if (!diff_src) return;
+    parallel_pixels(exec, "leadline::batch_norm2d::backward", diff_src.shape,
+                    [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
+      const T *x = &src(n, h, w, 0), *dy = &diff_dst(n, h, w, 0);
+      T* dx = &diff_src(n, h, w, 0);
+      if (!training)
+        for (index_t c = first; c < last; ++c) store(dx[c], scale[c] * dy[c], accumulate_src);
+      else
+        for (index_t c = first; c < last; ++c)
+          store(dx[c], scale[c] * dy[c] - offset[c] - slope[c] * (x[c] - mean[c]), accumulate_src);
+    });
+  }
+
+  /// The workspace: per-channel factors of the element-wise passes, and partial sums.
+  template <class T> struct Scratch {
+    T *mean, *scale, *offset, *slope;
+    double* sums;
+    size_t bytes;
+
+    Scratch(unsigned char* base, const Shape& shape, bool with_sums) {
+      ScratchCursor cursor(base);
+      mean = cursor.take<T>(shape.c);
+      scale = cursor.take<T>(shape.c);
+      offset = cursor.take<T>(shape.c);
+      slope = with_sums ? cursor.take<T>(shape.c) : nullptr;
+      sums = with_sums ? cursor.take_sums<double>(shape, PixelGroups::all, 2) : nullptr;
+      bytes = cursor.bytes();
+    }
+  };
+};
+
+} // namespace leadline
