@@ -3,7 +3,6 @@
 
 #include "shared/core/kokkos_exec.hpp"
 #include "shared/model/graph_builder.hpp"
-#include "shared/model/memory_plan.hpp"
 
 #include <memory>
 #include <string>
@@ -11,21 +10,18 @@
 
 namespace leadline::trainer {
 
-/// Bytes on an exec, 64-byte aligned; moved, not copied.
-template <class Exec> class DeviceBuffer;
-
-/// Everything that one training run keeps on its exec. T is float or double.
+/// Everything that one training run keeps on its exec. T is float or double; Exec is DefaultExec or HostExec.
 ///
-/// A step: for every micro-batch m { upload into input(); forward(true); write diff_output(); backward(m); }, then
-/// finish_step(count): gradients, and batch norm's statistics, of the micro-batches are combined pairwise by index and
-/// averaged, running statistics take one update. With one micro-batch that is exactly PyTorch's step.
+/// A step: for every micro-batch m = 0, 1, ... { upload into input(); forward(true); write diff_output(); backward(m); },
+/// then finish_step(): gradients, and batch norm's statistics, of the micro-batches are combined pairwise by index and
+/// averaged, and running statistics take one update. With one micro-batch that is exactly PyTorch's step.
 ///
-/// Not thread-safe. All Tensors point into the exec's memory and stay valid for the session's life.
+/// Not thread-safe. Tensors point into the exec's memory and stay valid for the session's life.
 template <class T, class Exec> class GraphSession {
 public:
   /// `input` is the shape of one micro-batch, `[n,H,W,C]`; `training` reserves what backward needs.
-  /// Throws std::invalid_argument for shapes the graph refuses, std::bad_alloc when memory is short.
-  GraphSession(const Exec& exec, const Graph& graph, const Shape& input, bool training);
+  /// Throws std::invalid_argument for shapes that the graph refuses or a fused activation in a training session.
+  GraphSession(const Exec& exec, const Graph& graph, const Shape& input, bool training, bool want_diff_input = false);
   ~GraphSession();
   GraphSession(const GraphSession&) = delete;
   GraphSession& operator=(const GraphSession&) = delete;
@@ -33,32 +29,32 @@ public:
   const Exec& exec() const;
   const Graph& graph() const;
 
-  Tensor<T> input() const;                 ///< `[n,H,W,C]`, to be written before forward
-  Tensor<T> output(int k = 0) const;       ///< valid after forward
-  Tensor<T> diff_output(int k = 0) const;  ///< to be written before backward (training sessions)
-  Tensor<T> diff_input() const;            ///< null unless asked for with want_diff_input before the first backward
+  Tensor<T> input() const;                ///< `[n,H,W,C]`, to be written before forward
+  Tensor<T> output(int k = 0) const;      ///< valid after forward
+  Tensor<T> diff_output(int k = 0) const; ///< to be written between forward and backward (training sessions)
+  Tensor<T> diff_input() const;           ///< valid after backward where want_diff_input was set, else null
 
-  /// All weights lie back to back in the order of the graph's table (each 64-byte aligned); trainable and state alike.
+  /// Weights lie in one block, each 64-byte aligned, in the order of the graph's table; state (running statistics) too.
   int num_weights() const;
   Tensor<T> weight(int i) const;
-  Tensor<T> diff_weight(int i) const;      ///< gradient after finish_step; null for state
-  void set_weight(int i, const std::vector<T>& values); ///< from host, internal layout (see export_layout.hpp for PyTorch's)
-  std::vector<T> get_weight(int i) const;               ///< to host
+  Tensor<T> diff_weight(int i) const; ///< gradient, valid after finish_step; null for state
+  void set_weight(int i, const std::vector<T>& values); ///< from the host, internal layout (weight_layout.hpp)
+  std::vector<T> get_weight(int i) const;               ///< to the host
   std::vector<T> get_diff_weight(int i) const;
 
-  /// Runs all nodes. `samples` <= n: only the first samples of the micro-batch count (a short last batch in evaluation).
+  /// Runs all nodes on input(). `training` picks batch statistics over running ones.
   void forward(bool training);
-  /// Gradients of micro-batch `m` (0-based, in order) from diff_output.
+  /// Gradients of micro-batch `m` (0-based, in order) from diff_output(), after forward(true).
   void backward(int m);
-  /// Combines the micro-batches of this step and updates running statistics.
+  /// Combines the step's micro-batches and updates running statistics.
   void finish_step();
 
-  /// Memory held on the exec, in bytes: weights + gradients + arena.
+  /// Memory held on the exec, in bytes: weights, gradients, activations.
   size_t bytes() const;
   /// One line per node: name, layer, output shape, parameters, MACs, algorithm.
   std::string summary() const;
 
-  /// Copies between host and exec (dense tensors of the same count).
+  /// Copies between host and exec: dense tensors of the same count.
   void upload(const T* host, Tensor<T> device) const;
   void download(Tensor<const T> device, T* host) const;
 

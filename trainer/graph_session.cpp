@@ -1,0 +1,458 @@
+#include "trainer/graph_session.hpp"
+
+#include "shared/model/memory_plan.hpp"
+#include "trainer/device_buffer.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <stdexcept>
+
+namespace leadline::trainer {
+namespace {
+
+// Kernels stand in free functions: nvcc takes no extended lambda inside a private member.
+template <class T, class Exec> void add_into(const Exec& exec, T* sum, const T* other, index_t count) {
+  parallel_for(exec, "leadline::graph_session::add", count, [=] LEADLINE_FUNCTION(index_t i) { sum[i] += other[i]; });
+}
+template <class T, class Exec> void divide(const Exec& exec, T* values, T divisor, index_t count) {
+  parallel_for(exec, "leadline::graph_session::average", count,
+               [=] LEADLINE_FUNCTION(index_t i) { values[i] /= divisor; });
+}
+template <class T, class Exec> void copy_values(const Exec& exec, T* to, const T* from, index_t count) {
+  parallel_for(exec, "leadline::graph_session::copy", count, [=] LEADLINE_FUNCTION(index_t i) { to[i] = from[i]; });
+}
+
+ActivationParams fused_activation(const Node& node) {
+  if (node.kind == layer_kind<Conv2d>) return node.get<Conv2d>().activation;
+  if (node.kind == layer_kind<ConvTranspose2d>) return node.get<ConvTranspose2d>().activation;
+  if (node.kind == layer_kind<Linear>) return node.get<Linear>().activation;
+  return {};
+}
+
+// Where node i's training pass keeps things, and what its backward writes.
+struct TrainingNode {
+  bool backward = false; // its output reaches a graph output
+  size_t saved_bytes = 0, saved_offset = 0;
+  bool diff_src[max_inputs] = {}, accumulate_src[max_inputs] = {};
+  bool accumulate_weights = false; // the weights have another user whose backward runs earlier
+  index_t statistics = -1;         // batch norm: first element of its statistics in a gradient block
+};
+
+} // namespace
+
+template <class T, class Exec> struct GraphSession<T, Exec>::Impl {
+  Exec exec;
+  Graph graph;
+  bool training, want_diff_input;
+  std::vector<ValuePlan> values, diffs;
+  std::vector<NodePlan> nodes;
+  std::vector<TrainingNode> steps;
+  std::vector<index_t> weight_offset; // elements
+  std::vector<index_t> gradient_offset;
+  index_t weight_count = 0, gradient_count = 0; // elements of one block
+  PlanSummary summary;
+  DeviceBuffer<Exec> weights, arena;
+  // Gradients of micro-batches, combined like a binary counter: slot l holds the sum of 2^l consecutive ones, or none.
+  // A sum stays in the block of its earlier half, so everything ends in block 0.
+  std::vector<DeviceBuffer<Exec>> blocks;
+  std::vector<int> slots, free_blocks;
+  int micro_batches = 0;
+
+  Impl(const Exec& exec_, const Graph& graph_, const Shape& input, bool training_, bool want_diff_input_)
+      : exec(exec_), graph(graph_), training(training_), want_diff_input(want_diff_input_) {
+    plan(graph.infer(input));
+    place_weights();
+    arena = DeviceBuffer<Exec>(exec, summary.arena_bytes);
+  }
+
+  void place_weights() {
+    constexpr index_t align = static_cast<index_t>(workspace_alignment / sizeof(T));
+    const auto padded = [&](index_t count) { return (count + align - 1) / align * align; };
+    for (size_t i = 0; i < graph.weight_shapes.size(); ++i) {
+      weight_offset.push_back(weight_count);
+      weight_count += padded(graph.weight_shapes[i].count());
+      gradient_offset.push_back(gradient_count);
+      if (graph.trainable[i]) gradient_count += padded(graph.weight_shapes[i].count());
+    }
+    weights = DeviceBuffer<Exec>(exec, static_cast<size_t>(weight_count) * sizeof(T));
+    const std::vector<T> zeros(static_cast<size_t>(weight_count));
+    copy_to_exec(exec, weights.data(), zeros.data(), zeros.size() * sizeof(T));
+    if (!training) return;
+    for (size_t i = 0; i < graph.nodes.size(); ++i)
+      if (graph.nodes[i].kind == layer_kind<BatchNorm2d>) {
+        steps[i].statistics = gradient_count;
+        gradient_count += padded(2 * graph.weight_shapes[static_cast<size_t>(graph.nodes[i].weights[2])].c);
+      }
+    take_block(); // block 0: where the step's gradient ends up
+    free_blocks.push_back(0);
+  }
+
+  // Steps 0..N-1 run forward, N is the loss, N+1..2N run backward in reverse order.
+  int32_t forward_step(int32_t node) const { return node; }
+  int32_t loss_step() const { return static_cast<int32_t>(graph.nodes.size()); }
+  int32_t backward_step(int32_t node) const { return 2 * loss_step() - node; }
+
+  void plan(const std::vector<Shape>& shapes) {
+    const GraphView view = graph.view();
+    const auto num_nodes = static_cast<int32_t>(graph.nodes.size());
+    nodes.resize(graph.nodes.size());
+    steps.resize(graph.nodes.size());
+    for (int32_t v = 0; v < graph.num_values; ++v)
+      values.push_back(ValuePlan{shapes[static_cast<size_t>(v)], Layout::nhwc, v, 0, INT32_MAX, -1, 0});
+    for (int32_t i = 0; i < num_nodes; ++i) {
+      const Node& node = graph.nodes[static_cast<size_t>(i)];
+      if (training && fused_activation(node).kind != ActivationKind::identity)
+        throw std::invalid_argument(graph.name + ": node " + graph.node_names[static_cast<size_t>(i)] +
+                                    " has a fused activation, which has no backward pass: train the graph before it is "
+                                    "optimised for export");
+      NodePlan& plan = nodes[static_cast<size_t>(i)];
+      plan = NodePlan{default_algorithm(node.kind, Exec::on_host), false, 0};
+      const LayerShapes around = node_shapes(view, i, shapes.data());
+      visit_layer(node.kind, [&](auto tag) {
+        using Layer = typename decltype(tag)::Layer;
+        const auto params = node.get<Layer>();
+        const auto bytes = [&](Pass pass) { return Layer::workspace_bytes(around, params, pass, plan.algorithm, sizeof(T)); };
+        plan.workspace_bytes = bytes(Pass::inference);
+        if (training) {
+          plan.workspace_bytes = std::max({plan.workspace_bytes, bytes(Pass::training_forward), bytes(Pass::backward)});
+          steps[static_cast<size_t>(i)].saved_bytes = Layer::saved_bytes(around, params, sizeof(T));
+        }
+      });
+    }
+    alias_concats(view, values.data(), nodes.data());
+    if (training) plan_gradients();
+
+    const auto touch = [](std::vector<ValuePlan>& plans, int32_t v, int32_t step) {
+      ValuePlan& root = plans[static_cast<size_t>(plans[static_cast<size_t>(v)].root)];
+      root.first = std::min(root.first, step);
+      root.last = std::max(root.last, step);
+    };
+    touch(values, 0, 0);
+    for (int32_t i = 0; i < num_nodes; ++i) {
+      const Node& node = graph.nodes[static_cast<size_t>(i)];
+      const TrainingNode& step = steps[static_cast<size_t>(i)];
+      bool reads_src = false, reads_dst = false;
+      visit_layer(node.kind, [&](auto tag) {
+        reads_src = decltype(tag)::Layer::backward_reads_src;
+        reads_dst = decltype(tag)::Layer::backward_reads_dst;
+      });
+      touch(values, node.output, forward_step(i));
+      if (step.backward && reads_dst) touch(values, node.output, backward_step(i));
+      if (step.backward) touch(diffs, node.output, backward_step(i));
+      for (int s = 0; s < node.num_inputs; ++s) {
+        touch(values, node.inputs[s], forward_step(i));
+        if (step.backward && reads_src) touch(values, node.inputs[s], backward_step(i));
+        if (step.diff_src[s]) touch(diffs, node.inputs[s], backward_step(i));
+      }
+    }
+    for (const int32_t v : graph.outputs) {
+      touch(values, v, loss_step());
+      if (training) touch(diffs, v, loss_step());
+    }
+    if (want_diff_input && training) touch(diffs, 0, backward_step(0) + 1);
+
+    std::vector<Interval> intervals;
+    std::vector<size_t*> offsets;
+    const auto reserve = [&](size_t bytes, int32_t first, int32_t last, size_t* offset) {
+      intervals.push_back({bytes, first, last, 0});
+      offsets.push_back(offset);
+    };
+    for (std::vector<ValuePlan>* plans : {&values, &diffs})
+      for (size_t v = 0; v < plans->size(); ++v) {
+        ValuePlan& plan = (*plans)[v];
+        if (plan.root == static_cast<int32_t>(v) && plan.last >= 0)
+          reserve(static_cast<size_t>(plan.shape.count()) * sizeof(T), plan.first, plan.last, &plan.offset);
+      }
+    size_t workspace = 0;
+    for (int32_t i = 0; i < num_nodes; ++i) {
+      TrainingNode& step = steps[static_cast<size_t>(i)];
+      workspace = std::max(workspace, nodes[static_cast<size_t>(i)].workspace_bytes);
+      if (training) reserve(step.saved_bytes, forward_step(i), backward_step(i), &step.saved_offset);
+    }
+    reserve(workspace, 0, backward_step(0) + 1, &summary.workspace_offset);
+    summary.workspace_bytes = workspace;
+    if (plan_intervals(intervals.data(), static_cast<int32_t>(intervals.size()), &summary.arena_bytes) != Status::ok)
+      throw std::bad_alloc();
+    for (size_t i = 0; i < intervals.size(); ++i) *offsets[i] = intervals[i].offset;
+  }
+
+  // Which gradients are computed, who overwrites and who adds, and which live inside the gradient of a concat.
+  void plan_gradients() {
+    const auto num_nodes = static_cast<int32_t>(graph.nodes.size());
+    for (int32_t v = 0; v < graph.num_values; ++v)
+      diffs.push_back(ValuePlan{values[static_cast<size_t>(v)].shape, Layout::nhwc, v, 0, INT32_MAX, -1, 0});
+
+    std::vector<bool> has_diff(diffs.size()), weight_seen(graph.weight_shapes.size());
+    std::vector<int32_t> last_consumer(diffs.size(), -1);
+    for (int32_t i = 0; i < num_nodes; ++i)
+      for (int s = 0; s < graph.nodes[static_cast<size_t>(i)].num_inputs; ++s)
+        last_consumer[static_cast<size_t>(graph.nodes[static_cast<size_t>(i)].inputs[s])] = i;
+    for (const int32_t v : graph.outputs) has_diff[static_cast<size_t>(v)] = true; // the loss writes it
+
+    for (int32_t i = num_nodes - 1; i >= 0; --i) {
+      const Node& node = graph.nodes[static_cast<size_t>(i)];
+      TrainingNode& step = steps[static_cast<size_t>(i)];
+      step.backward = has_diff[static_cast<size_t>(node.output)];
+      if (!step.backward) continue;
+      const ValuePlan& out_diff = diffs[static_cast<size_t>(node.output)];
+      const ValuePlan& out = values[static_cast<size_t>(node.output)];
+      int32_t channel = 0;
+      for (int s = 0; s < node.num_inputs; ++s) {
+        const auto v = static_cast<size_t>(node.inputs[s]);
+        step.diff_src[s] = v != 0 || want_diff_input;
+        // A guest of this concat keeps its gradient inside the concat's, too, if this is the first write to it: later
+        // consumers' backward passes, which run earlier, would be overwritten.
+        const bool guest = node.kind == layer_kind<Concat> && values[v].root != static_cast<int32_t>(v) &&
+                           values[v].root == out.root && values[v].channel_offset == out.channel_offset + channel;
+        if (guest && last_consumer[v] == i && !has_diff[v]) {
+          diffs[v].root = out_diff.root;
+          diffs[v].channel_offset = out_diff.channel_offset + channel;
+          step.diff_src[s] = false; // already in place
+        }
+        channel += static_cast<int32_t>(values[v].shape.c);
+        step.accumulate_src[s] = has_diff[v];
+        has_diff[v] = true;
+      }
+      for (const int32_t w : node.weights) {
+        if (w == no_index) continue;
+        if (weight_seen[static_cast<size_t>(w)]) step.accumulate_weights = true;
+        weight_seen[static_cast<size_t>(w)] = true;
+      }
+    }
+  }
+
+  Tensor<T> value(int32_t v) const { return value_tensor<T>(values.data(), v, arena.data()); }
+  Tensor<T> diff(int32_t v) const { return value_tensor<T>(diffs.data(), v, arena.data()); }
+  Tensor<T> weight(int i) const {
+    return {reinterpret_cast<T*>(weights.data()) + weight_offset[static_cast<size_t>(i)],
+            graph.weight_shapes[static_cast<size_t>(i)]};
+  }
+  T* block(int b) const { return reinterpret_cast<T*>(blocks[static_cast<size_t>(b)].data()); }
+  Tensor<T> gradient(int b, int i) const {
+    if (!graph.trainable[static_cast<size_t>(i)]) return {};
+    return {block(b) + gradient_offset[static_cast<size_t>(i)], graph.weight_shapes[static_cast<size_t>(i)]};
+  }
+  Workspace workspace() const { return {arena.data() + summary.workspace_offset, summary.workspace_bytes}; }
+
+  int take_block() {
+    if (free_blocks.empty()) {
+      blocks.emplace_back(exec, static_cast<size_t>(gradient_count) * sizeof(T));
+      const std::vector<T> zeros(static_cast<size_t>(gradient_count)); // padding between weights is summed too
+      copy_to_exec(exec, blocks.back().data(), zeros.data(), zeros.size() * sizeof(T));
+      return static_cast<int>(blocks.size()) - 1;
+    }
+    const int b = free_blocks.back();
+    free_blocks.pop_back();
+    return b;
+  }
+
+  void forward(bool training_mode) {
+    for (size_t i = 0; i < graph.nodes.size(); ++i) {
+      if (nodes[i].skip) continue;
+      const Node& node = graph.nodes[i];
+      ForwardArgs<T> args;
+      args.num_src = node.num_inputs;
+      for (int s = 0; s < node.num_inputs; ++s) args.src[s] = value(node.inputs[s]);
+      for (int w = 0; w < max_weights; ++w)
+        if (node.weights[w] != no_index) args.weights[w] = weight(node.weights[w]);
+      args.dst = value(node.output);
+      args.saved = training ? arena.data() + steps[i].saved_offset : nullptr;
+      args.workspace = workspace();
+      args.algorithm = nodes[i].algorithm;
+      args.training = training_mode;
+      forward_layer<T>(exec, node.kind, node.params, args);
+    }
+  }
+
+  void backward(int b) {
+    for (size_t i = graph.nodes.size(); i-- > 0;) {
+      const Node& node = graph.nodes[i];
+      const TrainingNode& step = steps[i];
+      if (!step.backward) continue;
+      BackwardArgs<T> args;
+      args.num_src = node.num_inputs;
+      for (int s = 0; s < node.num_inputs; ++s) {
+        args.src[s] = value(node.inputs[s]);
+        if (step.diff_src[s]) args.diff_src[s] = diff(node.inputs[s]);
+        args.accumulate_src[s] = step.accumulate_src[s];
+      }
+      for (int w = 0; w < max_weights; ++w)
+        if (node.weights[w] != no_index) {
+          args.weights[w] = weight(node.weights[w]);
+          args.diff_weights[w] = gradient(b, node.weights[w]);
+        }
+      args.accumulate_weights = step.accumulate_weights;
+      args.dst = value(node.output);
+      args.diff_dst = diff(node.output);
+      args.saved = arena.data() + step.saved_offset;
+      args.workspace = workspace();
+      args.algorithm = nodes[i].algorithm;
+      backward_layer<T>(exec, node.kind, node.params, args);
+
+      if (step.statistics >= 0) { // batch norm's mean and variance travel with the gradient
+        const index_t c = args.src[0].shape.c;
+        const auto statistics = BatchNorm2d::statistics<T>(args.saved, c);
+        copy_values(exec, block(b) + step.statistics, statistics.mean, c);
+        copy_values(exec, block(b) + step.statistics + c, statistics.unbiased_var, c);
+      }
+    }
+  }
+
+  // Adds one micro-batch's block to the counter.
+  void combine(int b) {
+    size_t level = 0;
+    for (; level < slots.size() && slots[level] >= 0; ++level) {
+      add_into(exec, block(slots[level]), block(b), gradient_count);
+      free_blocks.push_back(b);
+      b = slots[level];
+      slots[level] = -1;
+    }
+    if (level == slots.size()) slots.push_back(-1);
+    slots[level] = b;
+  }
+
+  void finish_step() {
+    // What is left, from the latest (smallest) sum to the earliest.
+    int sum = -1;
+    for (int& slot : slots) {
+      if (slot < 0) continue;
+      if (sum >= 0) {
+        add_into(exec, block(slot), block(sum), gradient_count);
+        free_blocks.push_back(sum);
+      }
+      sum = slot;
+      slot = -1;
+    }
+    if (micro_batches > 1) divide(exec, block(sum), static_cast<T>(micro_batches), gradient_count);
+    free_blocks.push_back(sum); // block 0: taken again, first, by the next step
+    micro_batches = 0;
+    for (size_t i = 0; i < graph.nodes.size(); ++i) {
+      if (steps[i].statistics < 0 || !steps[i].backward) continue;
+      const Node& node = graph.nodes[i];
+      const index_t c = weight(node.weights[2]).shape.c;
+      const T* statistics = block(sum) + steps[i].statistics;
+      BatchNorm2d::update_state(exec, node.get<BatchNorm2d>(), c, statistics, statistics + c,
+                                weight(node.weights[2]).data, weight(node.weights[3]).data);
+    }
+  }
+};
+
+template <class T, class Exec>
+GraphSession<T, Exec>::GraphSession(const Exec& exec, const Graph& graph, const Shape& input, bool training,
+                                    bool want_diff_input)
+    : impl_(std::make_unique<Impl>(exec, graph, input, training, want_diff_input)) {}
+template <class T, class Exec> GraphSession<T, Exec>::~GraphSession() = default;
+
+template <class T, class Exec> const Exec& GraphSession<T, Exec>::exec() const { return impl_->exec; }
+template <class T, class Exec> const Graph& GraphSession<T, Exec>::graph() const { return impl_->graph; }
+template <class T, class Exec> Tensor<T> GraphSession<T, Exec>::input() const { return impl_->value(0); }
+template <class T, class Exec> Tensor<T> GraphSession<T, Exec>::output(int k) const {
+  return impl_->value(impl_->graph.outputs.at(static_cast<size_t>(k)));
+}
+template <class T, class Exec> Tensor<T> GraphSession<T, Exec>::diff_output(int k) const {
+  if (!impl_->training) throw std::logic_error("GraphSession::diff_output: the session was made without training");
+  return impl_->diff(impl_->graph.outputs.at(static_cast<size_t>(k)));
+}
+template <class T, class Exec> Tensor<T> GraphSession<T, Exec>::diff_input() const {
+  return impl_->training && impl_->want_diff_input ? impl_->diff(0) : Tensor<T>();
+}
+template <class T, class Exec> int GraphSession<T, Exec>::num_weights() const {
+  return static_cast<int>(impl_->graph.weight_shapes.size());
+}
+template <class T, class Exec> Tensor<T> GraphSession<T, Exec>::weight(int i) const { return impl_->weight(i); }
+template <class T, class Exec> Tensor<T> GraphSession<T, Exec>::diff_weight(int i) const {
+  return impl_->training ? impl_->gradient(0, i) : Tensor<T>();
+}
+template <class T, class Exec> void GraphSession<T, Exec>::set_weight(int i, const std::vector<T>& values) {
+  const Tensor<T> weight = impl_->weight(i);
+  if (static_cast<index_t>(values.size()) != weight.shape.count())
+    throw std::invalid_argument("GraphSession::set_weight: " + impl_->graph.weight_names[static_cast<size_t>(i)] + " has " +
+                                std::to_string(weight.shape.count()) + " values, not " + std::to_string(values.size()));
+  copy_to_exec(impl_->exec, weight.data, values.data(), values.size() * sizeof(T));
+}
+template <class T, class Exec> std::vector<T> GraphSession<T, Exec>::get_weight(int i) const {
+  std::vector<T> values(static_cast<size_t>(weight(i).shape.count()));
+  impl_->exec.fence();
+  copy_to_host(impl_->exec, values.data(), weight(i).data, values.size() * sizeof(T));
+  return values;
+}
+template <class T, class Exec> std::vector<T> GraphSession<T, Exec>::get_diff_weight(int i) const {
+  const Tensor<T> gradient = diff_weight(i);
+  std::vector<T> values(static_cast<size_t>(gradient.shape.count()));
+  impl_->exec.fence();
+  copy_to_host(impl_->exec, values.data(), gradient.data, values.size() * sizeof(T));
+  return values;
+}
+
+template <class T, class Exec> void GraphSession<T, Exec>::forward(bool training) {
+  if (training && !impl_->training)
+    throw std::logic_error("GraphSession::forward: the session was made without training");
+  impl_->forward(training);
+}
+template <class T, class Exec> void GraphSession<T, Exec>::backward(int m) {
+  if (!impl_->training) throw std::logic_error("GraphSession::backward: the session was made without training");
+  if (m != impl_->micro_batches)
+    throw std::logic_error("GraphSession::backward: micro-batch " + std::to_string(m) + " after " +
+                           std::to_string(impl_->micro_batches) + ": they come in order");
+  const int b = impl_->take_block();
+  impl_->backward(b);
+  impl_->combine(b);
+  ++impl_->micro_batches;
+}
+template <class T, class Exec> void GraphSession<T, Exec>::finish_step() {
+  if (impl_->micro_batches == 0) throw std::logic_error("GraphSession::finish_step: no micro-batch was run");
+  impl_->finish_step();
+}
+
+template <class T, class Exec> size_t GraphSession<T, Exec>::bytes() const {
+  size_t total = impl_->weights.bytes() + impl_->arena.bytes();
+  for (const auto& block : impl_->blocks) total += block.bytes();
+  return total;
+}
+
+template <class T, class Exec> std::string GraphSession<T, Exec>::summary() const {
+  const Graph& graph = impl_->graph;
+  std::vector<Shape> shapes;
+  for (const ValuePlan& value : impl_->values) shapes.push_back(value.shape);
+  std::string text;
+  char line[256];
+  index_t total_parameters = 0, total_macs = 0;
+  std::snprintf(line, sizeof line, "%-20s %-18s %-20s %12s %10s  %s\n", "node", "layer", "output", "parameters", "MMAC",
+                "algorithm");
+  text += line;
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    const Node& node = graph.nodes[i];
+    index_t parameters = 0;
+    for (const int32_t w : node.weights)
+      if (w != no_index && graph.trainable[static_cast<size_t>(w)]) parameters += graph.weight_shapes[static_cast<size_t>(w)].count();
+    const index_t macs = node_macs(graph.view(), static_cast<int32_t>(i), shapes.data());
+    const char* algorithm = impl_->nodes[i].skip ? "in place" : impl_->nodes[i].algorithm == Algorithm::host_gemm ? "host_gemm" : "portable";
+    std::snprintf(line, sizeof line, "%-20s %-18s %-20s %12lld %10.2f  %s\n", graph.node_names[i].c_str(),
+                  layer_name(node.kind), GraphBuilder::to_string(shapes[static_cast<size_t>(node.output)]).c_str(),
+                  static_cast<long long>(parameters), static_cast<double>(macs) * 1e-6, algorithm);
+    text += line;
+    total_parameters += parameters;
+    total_macs += macs;
+  }
+  std::snprintf(line, sizeof line, "%zu nodes, %lld parameters, %.2f MMAC, %.1f MiB on the exec\n", graph.nodes.size(),
+                static_cast<long long>(total_parameters), static_cast<double>(total_macs) * 1e-6,
+                static_cast<double>(bytes()) / (1 << 20));
+  return text + line;
+}
+
+template <class T, class Exec> void GraphSession<T, Exec>::upload(const T* host, Tensor<T> device) const {
+  if (!device.dense()) throw std::logic_error("GraphSession::upload: the tensor is not dense");
+  copy_to_exec(impl_->exec, device.data, host, static_cast<size_t>(device.shape.count()) * sizeof(T));
+}
+template <class T, class Exec> void GraphSession<T, Exec>::download(Tensor<const T> device, T* host) const {
+  if (!device.dense()) throw std::logic_error("GraphSession::download: the tensor is not dense");
+  impl_->exec.fence();
+  copy_to_host(impl_->exec, host, device.data, static_cast<size_t>(device.shape.count()) * sizeof(T));
+}
+
+template class GraphSession<float, DefaultExec>;
+template class GraphSession<double, DefaultExec>;
+template class GraphSession<float, HostExec>;
+template class GraphSession<double, HostExec>;
+
+} // namespace leadline::trainer
