@@ -1,6 +1,7 @@
 // The one exception of the host side (data/ and trainer/): its message is a paragraph for the person at the terminal.
 #pragma once
 
+#include <concepts>
 #include <stdexcept>
 #include <string>
 
@@ -40,7 +41,8 @@ inline std::string describe(const ErrorText& text) {
 /// Bad input, a missing file, an impossible request. Programs print `leadline: error: MESSAGE` and exit non-zero.
 class Error : public std::runtime_error {
 public:
-  explicit Error(const std::string& message) : std::runtime_error(message) {}
+  template <std::convertible_to<std::string> Text> // a template: braces can only mean an ErrorText
+  explicit Error(const Text& message) : std::runtime_error(message) {}
   explicit Error(const ErrorText& text) : std::runtime_error(describe(text)) {}
 };
 
