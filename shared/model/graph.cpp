@@ -114,10 +114,12 @@ LayerShapes node_shapes(const GraphView& graph, int32_t i, const Shape* values) 
 index_t node_macs(const GraphView& graph, int32_t i, const Shape* values) {
   const LayerShapes shapes = node_shapes(graph, i, values);
   const LayerKind kind = graph.nodes[i].kind;
+  index_t pixels = 0, macs = 0;
   if (kind == layer_kind<Conv2d> || kind == layer_kind<Linear>)
-    return shapes.dst.pixels() * shapes.weights[0].count(); // each weight once per output pixel
-  if (kind == layer_kind<ConvTranspose2d>) return shapes.src[0].pixels() * shapes.weights[0].count();
-  return 0;
+    pixels = shapes.dst.pixels(); // each weight once per output pixel
+  else if (kind == layer_kind<ConvTranspose2d>)
+    pixels = shapes.src[0].pixels();
+  return checked_multiply(pixels, shapes.weights[0].count(), &macs) ? macs : INT64_MAX;
 }
 
 } // namespace leadline

@@ -63,7 +63,7 @@ Status infer_shapes(const GraphView& graph, const Shape& input, Shape* values, G
 /// The shapes around node `i`, given those of all values.
 LayerShapes node_shapes(const GraphView& graph, int32_t i, const Shape* values);
 
-/// Multiply-accumulates of node `i` (convolutions and linear; 0 for others).
+/// Multiply-accumulates of node `i` (convolutions and linear; 0 for others); INT64_MAX if more.
 index_t node_macs(const GraphView& graph, int32_t i, const Shape* values);
 
 } // namespace leadline

@@ -68,15 +68,16 @@ void alias_concats(const GraphView& graph, ValuePlan* values, NodePlan* nodes) {
 }
 
 Status plan_inference(const GraphView& graph, const Shape& input, bool on_host, size_t element, ValuePlan* values,
-                      NodePlan* nodes, Interval* scratch, PlanSummary* summary, GraphError* error) {
-  // Shapes are inferred into a contiguous array first: the intervals' memory is large enough and still unused.
-  static_assert(sizeof(Interval) >= sizeof(Shape) && alignof(Interval) >= alignof(Shape));
-  Shape* shapes = reinterpret_cast<Shape*>(scratch);
+                      NodePlan* nodes, Interval* scratch, PlanSummary* summary, GraphError* error,
+                      const Algorithm* algorithms) {
+  // Shapes are inferred into a contiguous array first, at the start of the values' memory, which is still unused.
+  static_assert(sizeof(ValuePlan) >= 2 * sizeof(Shape) && alignof(ValuePlan) >= alignof(Shape));
+  Shape* shapes = reinterpret_cast<Shape*>(values);
   LEADLINE_TRY(infer_shapes(graph, input, shapes, error));
 
   size_t workspace = 0;
   for (int32_t i = 0; i < graph.num_nodes; ++i) {
-    nodes[i] = NodePlan{default_algorithm(graph.nodes[i].kind, on_host), false, 0};
+    nodes[i] = NodePlan{algorithms ? algorithms[i] : default_algorithm(graph.nodes[i].kind, on_host), false, 0};
     const LayerShapes around = node_shapes(graph, i, shapes);
     visit_layer(graph.nodes[i].kind, [&](auto tag) {
       using Layer = typename decltype(tag)::Layer;
@@ -85,7 +86,11 @@ Status plan_inference(const GraphView& graph, const Shape& input, bool on_host, 
     });
     if (nodes[i].workspace_bytes > workspace) workspace = nodes[i].workspace_bytes;
   }
-  for (int32_t v = 0; v < graph.num_values; ++v) values[v] = ValuePlan{shapes[v], Layout::nhwc, v, 0, INT32_MAX, -1, 0};
+  // Spread from the last to the first: values[v] overwrites only shapes behind shapes[v] (and shapes[0] itself).
+  for (int32_t v = graph.num_values - 1; v >= 0; --v) {
+    const Shape shape = shapes[v];
+    values[v] = ValuePlan{shape, Layout::nhwc, v, 0, INT32_MAX, -1, 0};
+  }
   alias_concats(graph, values, nodes);
 
   // Lifetimes, gathered at the roots. The input is written before step 0, outputs are read after the last.

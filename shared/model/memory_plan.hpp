@@ -49,9 +49,11 @@ Algorithm default_algorithm(LayerKind kind, bool on_host);
 void alias_concats(const GraphView& graph, ValuePlan* values, NodePlan* nodes);
 
 /// Plans an inference pass for one input shape. `values` has num_values entries, `nodes` num_nodes, `scratch`
-/// num_values + 1 intervals. The memory is the caller's; nothing is allocated.
+/// num_values + 1 intervals. `algorithms` holds one choice per node, as a model file records it; null: the defaults.
+/// The memory is the caller's; nothing is allocated.
 Status plan_inference(const GraphView& graph, const Shape& input, bool on_host, size_t element, ValuePlan* values,
-                      NodePlan* nodes, Interval* scratch, PlanSummary* summary, GraphError* error);
+                      NodePlan* nodes, Interval* scratch, PlanSummary* summary, GraphError* error,
+                      const Algorithm* algorithms = nullptr);
 
 /// The tensor of a value in an arena.
 template <class T> Tensor<T> value_tensor(const ValuePlan* values, int32_t v, unsigned char* arena) {

@@ -1,0 +1,251 @@
+/*
+ * Leadline's inference library: a picture in, depth in metres out.
+ *
+ *     leadline_model* model;
+ *     char error[256];
+ *     if (leadline_model_open_file("model.lead", NULL, &model, error, sizeof error) != LEADLINE_OK) { puts(error); ... }
+ *     size_t bytes;
+ *     leadline_session_bytes(model, NULL, &bytes, error, sizeof error);
+ *     leadline_session* session;
+ *     leadline_session_create(model, NULL, aligned_alloc(64, bytes), bytes, &session, error, sizeof error);
+ *     leadline_run_rgb8(session, rgb, 640, 480, 0, depth, depth_values);
+ *
+ * Link with `-lleadline -lm`; any C or C++ compiler will do. Rules that hold for every function:
+ *
+ * - Shapes are [N,H,W,C], channels innermost; depth is in metres, 32-bit float; sizes are in pixels.
+ * - Functions that can fail return a leadline_status and write nothing through their result pointers unless they return
+ *   LEADLINE_OK. `error`, where there is one, receives one paragraph (UTF-8, always ended by a zero byte, cut to
+ *   `error_bytes`) that names field, value and fix; it is empty after success and may be NULL.
+ * - Structs with a `struct_size` belong to programs that are older or newer than the library: set struct_size to
+ *   sizeof the struct and all other fields to zero, which is every field's default.
+ * - Memory: opening a model allocates through the given allocator (malloc and free if none is given); everything after
+ *   leadline_session_create works in the memory that the caller gave and allocates nothing. That memory is aligned to
+ *   LEADLINE_ALIGNMENT, stays the caller's, and isn't touched by anybody else while it is in use.
+ * - Threads: a leadline_model never changes between open and close, so any number of threads may use it, each with
+ *   sessions of its own. A session belongs to one thread at a time. There is no global state.
+ * - The library starts no threads and never waits busily; a runner (leadline_thread_pool or the caller's own) is the
+ *   only way to more than the calling thread. Results are the same bits for any number of threads.
+ * - The caller's floating-point environment (rounding, flush to zero, sticky flags) is neither used nor changed.
+ */
+#ifndef LEADLINE_LEADLINE_H
+#define LEADLINE_LEADLINE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- version and status ------------------------------------------------------------------------------------------ */
+
+/* Of this header: major * 10000 + minor * 100 + patch. */
+#define LEADLINE_VERSION 100
+#define LEADLINE_VERSION_STRING "0.1.0"
+
+/* Of the linked library. Thread-safe. The string is static. */
+int32_t leadline_version(void);
+const char* leadline_version_string(void);
+/* The version of model files that this library reads. */
+int32_t leadline_model_format(void);
+
+/* Result of a call. Values never change; new ones are appended. */
+typedef enum leadline_status {
+  LEADLINE_OK = 0,
+  LEADLINE_INVALID_ARGUMENT = 1,  /* a null pointer, a negative size, an option out of range */
+  LEADLINE_INVALID_SHAPE = 2,     /* a size that the network can't take */
+  LEADLINE_INVALID_MODEL = 3,     /* the model file breaks its own specification */
+  LEADLINE_CHECKSUM_MISMATCH = 4, /* the model file was damaged */
+  LEADLINE_VERSION_MISMATCH = 5,  /* the model file was written for another format version */
+  LEADLINE_UNSUPPORTED = 6,       /* valid, but this library or this model can't do it */
+  LEADLINE_OUT_OF_MEMORY = 7,     /* an allocation failed, or the memory given is smaller than asked for */
+  LEADLINE_OVERFLOW = 8,          /* a size doesn't fit this machine's address space */
+  LEADLINE_IO_ERROR = 9,          /* a file couldn't be opened or read */
+  LEADLINE_SELF_TEST_FAILED = 10, /* the engine's answer differs from the one stored in the model */
+  LEADLINE_CANCELLED = 11         /* the caller asked to stop */
+} leadline_status;
+
+/* One sentence for a status; static, never NULL, also for unknown numbers. Thread-safe. */
+const char* leadline_status_text(leadline_status status);
+
+/* ---- models ------------------------------------------------------------------------------------------------------ */
+
+#define LEADLINE_ALIGNMENT 64
+
+typedef struct leadline_model leadline_model;
+typedef struct leadline_session leadline_session;
+
+/* Where a model's bookkeeping lives. `alignment` is a power of two of at most 64. `alloc` returns NULL when there is no
+ * more. Called only from the functions that say so. */
+typedef struct leadline_allocator {
+  void* context;
+  void* (*alloc)(void* context, size_t bytes, size_t alignment);
+  void (*free)(void* context, void* memory, size_t bytes);
+} leadline_allocator;
+
+typedef struct leadline_open_options {
+  size_t struct_size;
+  const leadline_allocator* allocator; /* copied; NULL: malloc and free */
+  int32_t skip_checksums; /* 1: faster start from trusted storage; damaged weights go unnoticed, nothing else changes */
+} leadline_open_options;
+
+/* Opens a model that lies in memory, e.g. an array in flash, and checks all of it. `data` is aligned to
+ * LEADLINE_ALIGNMENT, stays the caller's, is used in place and must neither change nor go before the model is closed;
+ * bytes behind the model's end are ignored. `options` may be NULL. Allocates one block of at most 200 KiB. Thread-safe.
+ * Errors: INVALID_ARGUMENT, INVALID_MODEL, INVALID_SHAPE, CHECKSUM_MISMATCH, VERSION_MISMATCH, UNSUPPORTED, OVERFLOW,
+ * OUT_OF_MEMORY. */
+leadline_status leadline_model_open_memory(const void* data, size_t bytes, const leadline_open_options* options,
+                                           leadline_model** model, char* error, size_t error_bytes);
+
+/* The same for a file: mapped where the system can (its pages are shared and read when needed; the file must not be
+ * changed in place while the model is open), otherwise read into one more block of the allocator. Thread-safe.
+ * Errors: as above, and IO_ERROR. */
+leadline_status leadline_model_open_file(const char* path, const leadline_open_options* options, leadline_model** model,
+                                         char* error, size_t error_bytes);
+
+/* Gives everything back. No session of the model may be used afterwards. NULL is ignored. */
+void leadline_model_close(leadline_model* model);
+
+/* What an output's numbers mean. */
+typedef enum leadline_output_kind {
+  LEADLINE_METRIC_DEPTH = 0,   /* metres, within [min_depth, max_depth] */
+  LEADLINE_RELATIVE_DEPTH = 1, /* larger is farther, up to an unknown scale and shift */
+  LEADLINE_VALUES = 2          /* anything else, e.g. class scores */
+} leadline_output_kind;
+
+/* Filled by the library; strings belong to the model. */
+typedef struct leadline_model_info {
+  size_t struct_size;
+  const char* name; /* of the network */
+  /* input contract */
+  int32_t input_height, input_width, input_channels; /* default size */
+  int32_t size_multiple;     /* other sizes are multiples of it; 0: only the default size is possible */
+  int32_t crops_centre;      /* 1: pictures are cut to the input's aspect ratio first; 0: stretched */
+  float focal_x, focal_y;    /* of the training pictures, in pixels of the input; 0: unknown. Metric depth holds for
+                              * cameras like that; others see it scaled by about their focal length / focal_x */
+  /* output contract */
+  leadline_output_kind output_kind;
+  int32_t output_height, output_width, output_channels; /* at the default size */
+  float min_depth, max_depth;                           /* metres; 0 unless metric */
+  /* cost, at the default size */
+  int32_t nodes;       /* layers in the graph */
+  int32_t has_golden;  /* 1: leadline_self_test is possible */
+  int64_t parameters;  /* numbers in the weights */
+  int64_t macs;        /* multiply-accumulates of one run; INT64_MAX if more */
+  uint64_t file_bytes; /* of the model file */
+} leadline_model_info;
+
+/* Thread-safe. Errors: INVALID_ARGUMENT. */
+leadline_status leadline_model_get_info(const leadline_model* model, leadline_model_info* info);
+
+/* Where the model comes from: the value of a key such as "data", "metric", "licence"; NULL if there is none. The string
+ * belongs to the model. Thread-safe. */
+const char* leadline_model_provenance(const leadline_model* model, const char* key);
+/* The `index`-th entry as "key=value", sorted; NULL behind the last. Thread-safe. */
+const char* leadline_model_provenance_entry(const leadline_model* model, int32_t index);
+
+#define LEADLINE_MAX_NODE_INPUTS 8
+
+/* One layer of the graph, at the default size. Filled by the library; strings belong to the model or are static. */
+typedef struct leadline_node_info {
+  size_t struct_size;
+  const char* name;  /* as in training, e.g. "down.0.conv" */
+  const char* layer; /* e.g. "conv2d" */
+  int32_t inputs;    /* how many */
+  int32_t input[LEADLINE_MAX_NODE_INPUTS]; /* the nodes that produce them; -1: the network's input */
+  int32_t batch, height, width, channels;  /* of its output */
+  int64_t parameters;
+  int64_t macs;
+} leadline_node_info;
+
+/* `index` counts from 0 in the order of execution. Thread-safe. Errors: INVALID_ARGUMENT. */
+leadline_status leadline_model_get_node(const leadline_model* model, int32_t index, leadline_node_info* node);
+
+/* ---- sessions ---------------------------------------------------------------------------------------------------- */
+
+/* How to use more threads than the caller's: `run` calls task(argument, i) once for every i in [0, tasks), from at most
+ * `threads` threads at a time, and returns when all are done. At most one `run` at a time is asked of a context by one
+ * session; sessions that share it may ask at once. */
+typedef struct leadline_runner {
+  void* context;
+  int32_t threads; /* at least 1 */
+  void (*run)(void* context, int64_t tasks, void (*task)(void* argument, int64_t index), void* argument);
+} leadline_runner;
+
+typedef struct leadline_session_options {
+  size_t struct_size;
+  int32_t height, width;          /* of the network's input; 0, 0: the model's default */
+  int32_t max_picture_height;     /* largest picture for leadline_run_rgb8; 0: 4096. A smaller one saves about 20 bytes */
+  int32_t max_picture_width;      /* for each pixel of width */
+  const leadline_runner* runner;  /* copied; NULL: the calling thread alone */
+} leadline_session_options;
+
+/* The memory that leadline_session_create needs for these options (NULL: all defaults). Uses the model's allocator for
+ * the time of the call. Thread-safe where the allocator is.
+ * Errors: INVALID_ARGUMENT, INVALID_SHAPE (a size that the network can't take), OVERFLOW, OUT_OF_MEMORY. */
+leadline_status leadline_session_bytes(const leadline_model* model, const leadline_session_options* options, size_t* bytes,
+                                       char* error, size_t error_bytes);
+
+/* Plans a session in `memory` (aligned to LEADLINE_ALIGNMENT, at least leadline_session_bytes for the same options),
+ * which stays the caller's: a session is destroyed by forgetting it. The model must stay open. Allocates nothing.
+ * Thread-safe. Errors: as above. */
+leadline_status leadline_session_create(const leadline_model* model, const leadline_session_options* options, void* memory,
+                                        size_t bytes, leadline_session** session, char* error, size_t error_bytes);
+
+/* Filled by the library. */
+typedef struct leadline_session_info {
+  size_t struct_size;
+  int32_t input_height, input_width, input_channels;
+  int32_t output_height, output_width, output_channels;
+  int32_t threads;
+  size_t bytes;       /* of the caller's memory that are used */
+  size_t arena_bytes; /* of these: for the values between layers and for scratch */
+} leadline_session_info;
+
+/* Thread-safe. Errors: INVALID_ARGUMENT. */
+leadline_status leadline_session_get_info(const leadline_session* session, leadline_session_info* info);
+
+/* One picture. `rgb` is `height` rows of `width` pixels of 3 bytes R, G, B, upright, any size up to the session's
+ * largest; row y starts at rgb + y * row_stride (bytes; 0: 3 * width). It is cropped, resized and normalised as the model
+ * says. `depth` receives [output_height, output_width] floats (times output_channels where the output isn't depth), row
+ * by row; `depth_values` is the room in it, in floats. For metric models they are metres. Only the given memory is used.
+ * Errors: INVALID_ARGUMENT, OUT_OF_MEMORY (depth_values too small), INVALID_SHAPE (picture too large), UNSUPPORTED (the
+ * network's input isn't a picture). */
+leadline_status leadline_run_rgb8(leadline_session* session, const uint8_t* rgb, int32_t width, int32_t height,
+                                  ptrdiff_t row_stride, float* depth, size_t depth_values);
+
+/* The network alone: `input` is dense [1,H,W,C] of the session's input size, already normalised; `output` receives dense
+ * [1,H,W,C] of its output size. `input_values` and `output_values` are their sizes in floats; the first must be exact.
+ * Errors: INVALID_ARGUMENT, OUT_OF_MEMORY (output_values too small). */
+leadline_status leadline_run_raw(leadline_session* session, const float* input, size_t input_values, float* output,
+                                 size_t output_values);
+
+/* Runs the model's golden sample and compares: proves on the device itself that library, compiler, CPU and model fit
+ * together. The session must have the default size. `largest_error` (may be NULL) receives the largest difference
+ * relative to the largest sample, also when the test fails. Errors: INVALID_ARGUMENT, UNSUPPORTED (no golden sample, or
+ * another size), SELF_TEST_FAILED. */
+leadline_status leadline_self_test(leadline_session* session, float* largest_error);
+
+/* ---- threads (an archive member of its own: programs that don't call these link no threads) ---------------------- */
+
+typedef struct leadline_thread_pool leadline_thread_pool;
+
+/* Bytes of memory that a pool of `threads` (1 to 64, the caller's included) needs; 0 for other counts. Thread-safe. */
+size_t leadline_thread_pool_bytes(int32_t threads);
+
+/* Starts threads - 1 threads that sleep until there is work. `memory` is aligned to LEADLINE_ALIGNMENT, stays the
+ * caller's and outlives the pool. POSIX systems only. Errors: INVALID_ARGUMENT, OUT_OF_MEMORY, UNSUPPORTED (the system
+ * gives no more threads; nothing is left running). */
+leadline_status leadline_thread_pool_create(int32_t threads, void* memory, size_t bytes, leadline_thread_pool** pool);
+
+/* For leadline_session_options. Several sessions may share a pool; their runs wait for each other. */
+leadline_runner leadline_thread_pool_runner(leadline_thread_pool* pool);
+
+/* Stops and joins the threads; no session that uses the pool may be running. NULL is ignored. */
+void leadline_thread_pool_destroy(leadline_thread_pool* pool);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

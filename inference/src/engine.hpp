@@ -1,0 +1,81 @@
+// What the opaque handles of leadline.h point to, and the helpers that the engine's files share.
+#pragma once
+
+#include <leadline/leadline.h>
+
+#include "shared/core/exec.hpp"
+#include "shared/model/memory_plan.hpp"
+#include "shared/model/model_file.hpp"
+
+#include <string.h>
+
+/// One block of the allocator: this struct, then `values` and `weights`.
+struct leadline_model {
+  leadline::ModelView view;
+  leadline_allocator allocator;
+  size_t block_bytes;
+  leadline::Shape* values; ///< shapes of all values at the default size
+  const void** weights;    ///< where each weight begins
+  /// Gives back what open_file mapped or read; null for models in the caller's memory.
+  void (*release)(leadline_model* model);
+  void* file;
+  size_t file_bytes;
+};
+
+/// At the start of the caller's memory, followed by the arrays that it points to.
+struct leadline_session {
+  const leadline_model* model;
+  leadline_runner caller_runner;
+  leadline::Runner runner; ///< calls caller_runner with the float environment set on each thread
+  leadline::Preprocess preprocess;
+  int32_t max_picture_height, max_picture_width;
+  leadline::Shape output;
+  leadline::ValuePlan* values;
+  leadline::NodePlan* nodes;
+  leadline::PlanSummary summary;
+  unsigned char* picture_workspace;
+  size_t picture_workspace_bytes;
+  unsigned char* arena;
+  size_t bytes;
+};
+
+namespace leadline {
+
+inline leadline_status to_c(Status status) { return static_cast<leadline_status>(status); }
+
+/// Copies an option struct of a program that may be newer or older than the library. Null means all defaults. Fields
+/// that the library doesn't know must be zero.
+template <class Options> Status read_options(const Options* from, const char* type, Options* to, Message* message) {
+  *to = Options{};
+  if (!from) return Status::ok;
+  if (from->struct_size < sizeof(Options)) {
+    *message << "struct_size of " << type << " is " << from->struct_size << ", expected at least " << sizeof(Options)
+             << "; set it to sizeof(" << type << ")";
+    return Status::invalid_argument;
+  }
+  const unsigned char* bytes = reinterpret_cast<const unsigned char*>(from);
+  for (size_t i = sizeof(Options); i < from->struct_size && i < 4096; ++i)
+    if (bytes[i] != 0) {
+      *message << type << " holds an option that this version of the library doesn't know";
+      return Status::unsupported;
+    }
+  *to = *from;
+  return Status::ok;
+}
+
+/// Fills an info struct, keeping the caller's struct_size.
+template <class Info> Status write_info(Info* to, Info info) {
+  if (!to || to->struct_size < sizeof(Info)) return Status::invalid_argument;
+  info.struct_size = to->struct_size;
+  *to = info;
+  return Status::ok;
+}
+
+/// The allocator to use: the one given, else malloc and free.
+leadline_allocator choose_allocator(const leadline_allocator* given);
+
+/// What leadline_model_open_memory and _file have in common.
+Status open_model(const void* data, size_t bytes, const leadline_open_options& options, leadline_model** model,
+                  Message* message);
+
+} // namespace leadline

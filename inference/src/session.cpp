@@ -1,0 +1,292 @@
+// Sessions: the plan and the arena in the caller's memory, and what runs in them.
+#include "inference/src/engine.hpp"
+#include "inference/src/float_environment.hpp"
+
+#include <math.h>
+
+namespace leadline {
+namespace {
+
+/// Where things lie in the caller's memory, in bytes from its start.
+struct SessionLayout {
+  size_t values, nodes, scratch, picture, arena, total;
+};
+
+/// What a session's size depends on, checked.
+struct SessionSize {
+  int32_t height, width, max_picture_height, max_picture_width;
+  size_t picture_bytes; ///< of scratch for preprocessing
+};
+
+constexpr int32_t default_max_picture = 4096;
+
+Status choose_size(const leadline_model& model, const leadline_session_options& options, SessionSize* size,
+                   Message* message) {
+  const InputSection& input = *model.view.input;
+  const bool use_default = options.height == 0 && options.width == 0;
+  size->height = use_default ? input.preprocess.height : options.height;
+  size->width = use_default ? input.preprocess.width : options.width;
+  size->max_picture_height = options.max_picture_height == 0 ? default_max_picture : options.max_picture_height;
+  size->max_picture_width = options.max_picture_width == 0 ? default_max_picture : options.max_picture_width;
+  size->picture_bytes = 0;
+  if (!detail::valid_size(size->max_picture_height, size->max_picture_width)) {
+    *message << "max_picture_height and max_picture_width are " << options.max_picture_height << " and "
+             << options.max_picture_width << ", expected 0 to " << max_image_side;
+    return Status::invalid_argument;
+  }
+  if (options.runner && (!options.runner->run || options.runner->threads < 1)) {
+    *message << "the runner has no function or " << options.runner->threads << " threads";
+    return Status::invalid_argument;
+  }
+  if (input.channels == 3) { // 0 for a size that the plan will refuse
+    // Without a crop the scratch is largest: no window has more rows or columns than the picture.
+    Preprocess preprocess = input.preprocess;
+    preprocess.height = size->height;
+    preprocess.width = size->width;
+    preprocess.crop = CropMode::none;
+    size->picture_bytes = preprocess_workspace_bytes(preprocess, size->max_picture_height, size->max_picture_width);
+  }
+  return Status::ok;
+}
+
+/// Everything but the arena; counts are bounded by max_nodes, so nothing overflows.
+SessionLayout fixed_layout(const leadline_model& model, const SessionSize& size) {
+  const size_t num_values = static_cast<size_t>(model.view.graph.num_values);
+  const size_t num_nodes = static_cast<size_t>(model.view.graph.num_nodes);
+  SessionLayout layout{};
+  layout.values = align_up(sizeof(leadline_session));
+  layout.nodes = layout.values + align_up(num_values * sizeof(ValuePlan));
+  layout.scratch = layout.nodes + align_up(num_nodes * sizeof(NodePlan));
+  layout.picture = layout.scratch + align_up((num_values + 1) * sizeof(Interval));
+  layout.arena = layout.picture + align_up(size.picture_bytes);
+  layout.total = layout.arena;
+  return layout;
+}
+
+/// Plans into memory that holds at least `fixed_layout` bytes, and adds the arena to the layout.
+Status plan(const leadline_model& model, const SessionSize& size, unsigned char* memory, SessionLayout* layout,
+            PlanSummary* summary, Message* message) {
+  const ModelView& view = model.view;
+  ValuePlan* values = reinterpret_cast<ValuePlan*>(memory + layout->values);
+  static_assert(sizeof(ValuePlan) >= sizeof(Shape) && alignof(ValuePlan) >= alignof(Shape));
+  LEADLINE_TRY(infer_model(view, size.height, size.width, reinterpret_cast<Shape*>(values), message)); // for its message
+
+  const Shape input{1, size.height, size.width, view.input->channels};
+  GraphError error;
+  const Status status = plan_inference(view.graph, input, true, sizeof(float), values,
+                                       reinterpret_cast<NodePlan*>(memory + layout->nodes),
+                                       reinterpret_cast<Interval*>(memory + layout->scratch), summary, &error,
+                                       reinterpret_cast<const Algorithm*>(view.algorithms));
+  if (status != Status::ok || summary->arena_bytes > SIZE_MAX - layout->arena) {
+    *message << "an input of " << size.height << "x" << size.width
+             << " needs more memory than this machine can address; use a smaller one";
+    return status == Status::ok ? Status::overflow : status;
+  }
+  layout->total = layout->arena + summary->arena_bytes;
+  return Status::ok;
+}
+
+/// What the runner's threads call: the task, under our float environment. Threads inherit the one of whoever started
+/// them, which could flush subnormals to zero.
+struct GuardedTask {
+  void (*task)(void* argument, index_t i);
+  void* argument;
+
+  static void call(void* self, index_t i) {
+    const FloatEnvironment environment;
+    const GuardedTask& guarded = *static_cast<GuardedTask*>(self);
+    guarded.task(guarded.argument, i);
+  }
+};
+
+void run_guarded(void* context, index_t tasks, void (*task)(void*, index_t), void* argument) {
+  const leadline_runner& runner = static_cast<leadline_session*>(context)->caller_runner;
+  GuardedTask guarded{task, argument};
+  runner.run(runner.context, tasks, &GuardedTask::call, &guarded);
+}
+
+Tensor<float> input_of(const leadline_session& session) {
+  return value_tensor<float>(session.values, session.model->view.graph.input, session.arena);
+}
+
+/// Runs the graph on the input value and returns the first output, dense, in the arena. The caller holds a
+/// FloatEnvironment.
+Tensor<float> run_graph(const leadline_session& session) {
+  const GraphView& graph = session.model->view.graph;
+  const HostExec exec(session.caller_runner.run ? &session.runner : nullptr);
+  run_inference<float>(exec, graph, session.values, session.nodes, session.summary, session.model->weights,
+                       session.arena);
+  return value_tensor<float>(session.values, graph.outputs[0], session.arena);
+}
+
+void copy_out(const Tensor<float>& output, float* to) {
+  memcpy(to, output.data, static_cast<size_t>(output.shape.count()) * sizeof(float));
+}
+
+/// False when the seeded input's output differs too much (or is NaN).
+bool golden_matches(const leadline_session& session, float* largest_error) {
+  const FloatEnvironment environment;
+  const GoldenSection& golden = *session.model->view.golden;
+  const float* expected = session.model->view.golden_samples;
+  const Tensor<float> input = input_of(session);
+  for (index_t i = 0; i < input.shape.count(); ++i) input.data[i] = golden_input(golden.seed, i);
+  const Tensor<float> output = run_graph(session);
+
+  float scale = 0;
+  for (uint32_t i = 0; i < golden.num_samples; ++i) {
+    const float size = expected[i] < 0 ? -expected[i] : expected[i];
+    if (size > scale) scale = size;
+  }
+  if (scale == 0) scale = 1;
+  float largest = 0;
+  bool finite = true;
+  for (uint32_t i = 0; i < golden.num_samples; ++i) {
+    const float difference = output.data[index_t{i} * golden.stride] - expected[i];
+    const float error = (difference < 0 ? -difference : difference) / scale;
+    finite = finite && math::isfinite(error);
+    if (error > largest) largest = error;
+  }
+  if (!finite) largest = HUGE_VALF;
+  if (largest_error) *largest_error = largest;
+  return finite && largest <= golden.tolerance;
+}
+
+} // namespace
+} // namespace leadline
+
+using namespace leadline;
+
+leadline_status leadline_session_bytes(const leadline_model* model, const leadline_session_options* options, size_t* bytes,
+                                       char* error, size_t error_bytes) {
+  Message message(error, error_bytes);
+  if (!model || !bytes) {
+    message << (model ? "bytes" : "model") << " is null";
+    return LEADLINE_INVALID_ARGUMENT;
+  }
+  leadline_session_options chosen;
+  SessionSize size;
+  Status status = read_options(options, "leadline_session_options", &chosen, &message);
+  if (status == Status::ok) status = choose_size(*model, chosen, &size, &message);
+  if (status != Status::ok) return to_c(status);
+
+  SessionLayout layout = fixed_layout(*model, size);
+  const size_t planning = layout.picture; // everything that planning writes lies before it
+  unsigned char* memory =
+      static_cast<unsigned char*>(model->allocator.alloc(model->allocator.context, planning, LEADLINE_ALIGNMENT));
+  if (!memory) {
+    message << "the model's allocator gave no " << planning << " bytes for planning";
+    return LEADLINE_OUT_OF_MEMORY;
+  }
+  PlanSummary summary;
+  status = plan(*model, size, memory, &layout, &summary, &message);
+  model->allocator.free(model->allocator.context, memory, planning);
+  if (status == Status::ok) *bytes = layout.total;
+  return to_c(status);
+}
+
+leadline_status leadline_session_create(const leadline_model* model, const leadline_session_options* options, void* memory,
+                                        size_t bytes, leadline_session** session_out, char* error, size_t error_bytes) {
+  Message message(error, error_bytes);
+  if (!model || !memory || !session_out) {
+    message << (!model ? "model" : !memory ? "memory" : "session") << " is null";
+    return LEADLINE_INVALID_ARGUMENT;
+  }
+  if (reinterpret_cast<uintptr_t>(memory) % LEADLINE_ALIGNMENT != 0) {
+    message << "memory is not aligned to " << LEADLINE_ALIGNMENT << " bytes; use aligned_alloc or alignas";
+    return LEADLINE_INVALID_ARGUMENT;
+  }
+  leadline_session_options chosen;
+  SessionSize size;
+  Status status = read_options(options, "leadline_session_options", &chosen, &message);
+  if (status == Status::ok) status = choose_size(*model, chosen, &size, &message);
+  if (status != Status::ok) return to_c(status);
+
+  SessionLayout layout = fixed_layout(*model, size);
+  unsigned char* base = static_cast<unsigned char*>(memory);
+  PlanSummary summary;
+  if (bytes >= layout.total) status = plan(*model, size, base, &layout, &summary, &message);
+  if (status != Status::ok) return to_c(status);
+  if (bytes < layout.total) {
+    message << "the session needs at least " << layout.total << " bytes, memory has " << bytes
+            << "; ask leadline_session_bytes with the same options";
+    return LEADLINE_OUT_OF_MEMORY;
+  }
+
+  leadline_session* session = reinterpret_cast<leadline_session*>(base);
+  *session = leadline_session{};
+  session->model = model;
+  if (chosen.runner) {
+    session->caller_runner = *chosen.runner;
+    session->runner = Runner{session, chosen.runner->threads, run_guarded};
+  }
+  session->preprocess = model->view.input->preprocess;
+  session->preprocess.height = size.height;
+  session->preprocess.width = size.width;
+  session->max_picture_height = size.max_picture_height;
+  session->max_picture_width = size.max_picture_width;
+  session->values = reinterpret_cast<ValuePlan*>(base + layout.values);
+  session->nodes = reinterpret_cast<NodePlan*>(base + layout.nodes);
+  session->summary = summary;
+  session->output = session->values[model->view.graph.outputs[0]].shape;
+  session->picture_workspace = base + layout.picture;
+  session->picture_workspace_bytes = size.picture_bytes;
+  session->arena = base + layout.arena;
+  session->bytes = layout.total;
+  *session_out = session;
+  return LEADLINE_OK;
+}
+
+leadline_status leadline_session_get_info(const leadline_session* session, leadline_session_info* info) {
+  if (!session) return LEADLINE_INVALID_ARGUMENT;
+  leadline_session_info i{};
+  i.input_height = session->preprocess.height;
+  i.input_width = session->preprocess.width;
+  i.input_channels = session->model->view.input->channels;
+  i.output_height = static_cast<int32_t>(session->output.h);
+  i.output_width = static_cast<int32_t>(session->output.w);
+  i.output_channels = static_cast<int32_t>(session->output.c);
+  i.threads = session->caller_runner.run ? session->caller_runner.threads : 1;
+  i.bytes = session->bytes;
+  i.arena_bytes = session->summary.arena_bytes;
+  return to_c(write_info(info, i));
+}
+
+leadline_status leadline_run_rgb8(leadline_session* session, const uint8_t* rgb, int32_t width, int32_t height,
+                                  ptrdiff_t row_stride, float* depth, size_t depth_values) {
+  if (!session || !rgb || !depth || width < 1 || height < 1) return LEADLINE_INVALID_ARGUMENT;
+  if (session->model->view.input->channels != 3) return LEADLINE_UNSUPPORTED;
+  if (width > session->max_picture_width || height > session->max_picture_height) return LEADLINE_INVALID_SHAPE;
+  if (row_stride == 0) row_stride = ptrdiff_t{3} * width;
+  if (row_stride < ptrdiff_t{3} * width) return LEADLINE_INVALID_ARGUMENT;
+  if (depth_values < static_cast<size_t>(session->output.count())) return LEADLINE_OUT_OF_MEMORY;
+
+  const FloatEnvironment environment;
+  const ImageView8 picture{rgb, height, width, row_stride};
+  if (!preprocess_rgb8(session->preprocess, picture, session->picture_workspace, session->picture_workspace_bytes,
+                       input_of(*session).data))
+    return LEADLINE_INVALID_ARGUMENT;
+  copy_out(run_graph(*session), depth);
+  return LEADLINE_OK;
+}
+
+leadline_status leadline_run_raw(leadline_session* session, const float* input, size_t input_values, float* output,
+                                 size_t output_values) {
+  if (!session || !input || !output) return LEADLINE_INVALID_ARGUMENT;
+  const Tensor<float> to = input_of(*session);
+  if (input_values != static_cast<size_t>(to.shape.count())) return LEADLINE_INVALID_ARGUMENT;
+  if (output_values < static_cast<size_t>(session->output.count())) return LEADLINE_OUT_OF_MEMORY;
+
+  const FloatEnvironment environment;
+  memcpy(to.data, input, input_values * sizeof(float));
+  copy_out(run_graph(*session), output);
+  return LEADLINE_OK;
+}
+
+leadline_status leadline_self_test(leadline_session* session, float* largest_error) {
+  if (!session) return LEADLINE_INVALID_ARGUMENT;
+  const ModelView& view = session->model->view;
+  const bool default_size = session->preprocess.height == view.input->preprocess.height &&
+                            session->preprocess.width == view.input->preprocess.width;
+  if (view.golden->num_samples == 0 || !default_size) return LEADLINE_UNSUPPORTED;
+  return golden_matches(*session, largest_error) ? LEADLINE_OK : LEADLINE_SELF_TEST_FAILED;
+}

@@ -1,0 +1,225 @@
+#include "shared/model/model_writer.hpp"
+
+#include "shared/model/memory_plan.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <new>
+#include <stdexcept>
+
+namespace leadline {
+namespace {
+
+[[noreturn]] void fail(const std::string& what) { throw std::invalid_argument("model file: " + what); }
+
+/// A section under construction: plain values are appended as they lie in memory (the host is little-endian).
+struct Section {
+  SectionKind kind;
+  std::vector<unsigned char> bytes;
+
+  void append(const void* data, size_t count) {
+    const unsigned char* p = static_cast<const unsigned char*>(data);
+    bytes.insert(bytes.end(), p, p + count);
+  }
+  template <class T> void append(const T& value) { append(&value, sizeof value); }
+  void align() { bytes.resize(align_up(bytes.size(), model_alignment)); }
+};
+
+/// The strings section: equal names are stored once.
+class Strings {
+public:
+  uint32_t add(const std::string& text) {
+    if (text.find('\0') != std::string::npos) fail("the name \"" + text + "\" contains a zero byte");
+    const auto [entry, added] = offsets_.try_emplace(text, static_cast<uint32_t>(section_.bytes.size()));
+    if (added) section_.append(text.c_str(), text.size() + 1);
+    return entry->second;
+  }
+  const Section& section() const { return section_; }
+
+private:
+  Section section_{SectionKind::strings, {}};
+  std::map<std::string, uint32_t> offsets_;
+};
+
+Section graph_section(const Graph& graph, Strings& strings) {
+  Section section{SectionKind::graph, {}};
+  GraphSection header{};
+  header.num_nodes = static_cast<int32_t>(graph.nodes.size());
+  header.num_values = graph.num_values;
+  header.num_weights = static_cast<int32_t>(graph.weight_shapes.size());
+  header.num_outputs = static_cast<int32_t>(graph.outputs.size());
+  for (int o = 0; o < max_outputs; ++o) header.outputs[o] = graph.view().outputs[o];
+  header.name = strings.add(graph.name);
+  section.append(header);
+  for (const Node& node : graph.nodes) section.append(node);
+  for (const std::string& name : graph.node_names) section.append(strings.add(name));
+  return section;
+}
+
+/// Appends the weights' values and describes them.
+Section weight_sections(const ModelSpec& spec, Strings& strings, Section& values) {
+  const Graph& graph = *spec.graph;
+  Section table{SectionKind::weight_table, {}};
+  for (const Shape& shape : graph.weight_shapes) table.append(shape);
+  for (size_t i = 0; i < graph.weight_shapes.size(); ++i) {
+    const std::vector<float>& weight = spec.weights[i];
+    if (static_cast<index_t>(weight.size()) != graph.weight_shapes[i].count())
+      fail("weight " + graph.weight_names[i] + " has " + std::to_string(weight.size()) + " values, its shape " +
+           GraphBuilder::to_string(graph.weight_shapes[i]) + " wants " + std::to_string(graph.weight_shapes[i].count()));
+    for (const float value : weight)
+      if (!math::isfinite(value)) fail("weight " + graph.weight_names[i] + " holds a value that is not finite");
+    values.align();
+    table.append(WeightEntry{values.bytes.size(), WeightType::f32, strings.add(graph.weight_names[i])});
+    values.append(weight.data(), weight.size() * sizeof(float));
+  }
+  return table;
+}
+
+Section input_section(const ModelSpec& spec) {
+  InputSection input{};
+  input.preprocess = spec.preprocess;
+  input.channels = static_cast<int32_t>(spec.graph->input_shape.c);
+  input.size_multiple = spec.size_multiple;
+  input.fx = spec.fx;
+  input.fy = spec.fy;
+  Section section{SectionKind::input, {}};
+  section.append(input);
+  return section;
+}
+
+Section output_section(const ModelSpec& spec) {
+  Section section{SectionKind::output, {}};
+  section.append(OutputSection{spec.output, spec.min_depth, spec.max_depth, 0});
+  return section;
+}
+
+Section golden_section(const ModelSpec& spec) {
+  const Graph& graph = *spec.graph;
+  const index_t count = graph.infer(graph.input_shape)[static_cast<size_t>(graph.outputs.at(0))].count();
+  const index_t stride = golden_stride(count), expected = (count + stride - 1) / stride;
+  if (!spec.golden.empty() && static_cast<index_t>(spec.golden.size()) != expected)
+    fail("the golden sample has " + std::to_string(spec.golden.size()) + " values instead of " + std::to_string(expected) +
+         "; compute_golden makes them");
+  Section section{SectionKind::golden, {}};
+  section.append(GoldenSection{spec.golden_seed, GoldenInput::noise, static_cast<uint32_t>(spec.golden.size()),
+                               static_cast<uint32_t>(stride), spec.golden_tolerance, {}});
+  section.append(spec.golden.data(), spec.golden.size() * sizeof(float));
+  return section;
+}
+
+Section provenance_section(const ModelSpec& spec) {
+  Section section{SectionKind::provenance, {}};
+  std::vector<std::string> entries;
+  for (const auto& [key, value] : spec.provenance) {
+    if (key.empty() || key.find('=') != std::string::npos)
+      fail("the provenance key \"" + key + "\" is empty or contains '='");
+    for (const char c : key + value)
+      if (static_cast<unsigned char>(c) < 0x20) fail("provenance " + key + " contains a control character");
+    entries.push_back(key + "=" + value);
+  }
+  // By the whole entry: "a-b=" sorts before "a=", though the key "a" sorts before "a-b".
+  std::sort(entries.begin(), entries.end());
+  for (const std::string& entry : entries) section.append(entry.c_str(), entry.size() + 1);
+  return section;
+}
+
+Section plan_section(const Graph& graph) {
+  Section section{SectionKind::plan, {}};
+  for (const Node& node : graph.nodes) section.append(default_algorithm(node.kind, true));
+  return section;
+}
+
+std::vector<unsigned char> assemble(const std::vector<Section>& sections) {
+  const size_t table_end = sizeof(FileHeader) + sections.size() * sizeof(SectionEntry);
+  std::vector<unsigned char> file(table_end);
+  std::vector<SectionEntry> table;
+  for (const Section& section : sections) {
+    file.resize(align_up(file.size(), model_alignment));
+    table.push_back({static_cast<uint32_t>(section.kind), crc32(section.bytes.data(), section.bytes.size()), file.size(),
+                     section.bytes.size(), 0});
+    file.insert(file.end(), section.bytes.begin(), section.bytes.end());
+  }
+  FileHeader header{};
+  std::memcpy(header.magic, model_magic, sizeof model_magic);
+  header.version = model_version;
+  header.byte_order = model_byte_order;
+  header.file_bytes = file.size();
+  header.num_sections = static_cast<uint32_t>(sections.size());
+  std::memcpy(file.data() + sizeof header, table.data(), table.size() * sizeof(SectionEntry));
+  header.crc = crc32(file.data() + sizeof header, table.size() * sizeof(SectionEntry), crc32(&header, sizeof header));
+  std::memcpy(file.data(), &header, sizeof header);
+  return file;
+}
+
+/// Reads the bytes back as a device would.
+void check(const std::vector<unsigned char>& file) {
+  struct Free {
+    void operator()(void* memory) const { std::free(memory); }
+  };
+  const std::unique_ptr<void, Free> memory(std::aligned_alloc(model_alignment, align_up(file.size(), model_alignment)));
+  if (!memory) throw std::bad_alloc();
+  std::memcpy(memory.get(), file.data(), file.size());
+  char text[512];
+  Message message(text, sizeof text);
+  ModelView view;
+  Status status = read_model(memory.get(), file.size(), true, &view, &message);
+  if (status == Status::ok) {
+    std::vector<Shape> values(static_cast<size_t>(view.graph.num_values));
+    status = infer_model(view, view.input->preprocess.height, view.input->preprocess.width, values.data(), &message);
+  }
+  if (status != Status::ok) throw std::invalid_argument(text);
+}
+
+} // namespace
+
+std::vector<unsigned char> encode_model(const ModelSpec& spec) {
+  if (!spec.graph) fail("no graph was given");
+  const Graph& graph = *spec.graph;
+  const Shape expected{1, spec.preprocess.height, spec.preprocess.width, graph.input_shape.c};
+  if (!(graph.input_shape == expected))
+    fail("the graph's input is " + GraphBuilder::to_string(graph.input_shape) + ", the preprocessing makes " +
+         GraphBuilder::to_string(expected));
+  if (graph.nodes.size() != graph.node_names.size() || graph.weight_shapes.size() != graph.weight_names.size() ||
+      graph.weight_shapes.size() != spec.weights.size())
+    fail("the graph has " + std::to_string(graph.weight_shapes.size()) + " weights, " + std::to_string(spec.weights.size()) +
+         " were given");
+  if (graph.outputs.empty() || graph.outputs.size() > static_cast<size_t>(max_outputs))
+    fail("the graph has " + std::to_string(graph.outputs.size()) + " outputs, expected 1 to " + std::to_string(max_outputs));
+
+  Strings strings;
+  Section weights{SectionKind::weights, {}};
+  const Section graph_nodes = graph_section(graph, strings);
+  const Section weight_table = weight_sections(spec, strings, weights);
+  std::vector<unsigned char> file =
+      assemble({graph_nodes, weight_table, strings.section(), weights, input_section(spec), output_section(spec),
+                golden_section(spec), provenance_section(spec), plan_section(graph)});
+  check(file);
+  return file;
+}
+
+void write_model(const std::string& path, const ModelSpec& spec) {
+  const std::vector<unsigned char> bytes = encode_model(spec);
+  const std::string temporary = path + ".part";
+  std::FILE* file = std::fopen(temporary.c_str(), "wb");
+  if (!file)
+    throw std::runtime_error("can't write " + temporary + ": " + std::strerror(errno) +
+                             "; check that the folder exists and is writable");
+  bool ok = std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size();
+  ok = std::fflush(file) == 0 && ok;
+  const int reason = errno;
+  ok = std::fclose(file) == 0 && ok;
+  std::error_code error;
+  if (ok) std::filesystem::rename(temporary, path, error);
+  if (!ok || error) {
+    const std::string why = ok ? error.message() : std::strerror(reason);
+    std::filesystem::remove(temporary, error);
+    throw std::runtime_error("can't write " + path + ": " + why);
+  }
+}
+
+} // namespace leadline
