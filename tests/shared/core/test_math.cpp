@@ -221,13 +221,22 @@ TEST_CASE("sqrt is correctly rounded, floor and abs are exact", "[math]") {
   }
 }
 
+namespace {
+
+/// Out of line because GCC 14 with AVX never pops the long double arguments in a loop as large as the one below.
+[[gnu::noinline]] long double reference_pow(double x, double y) {
+  return std::pow(static_cast<long double>(x), static_cast<long double>(y));
+}
+
+} // namespace
+
 TEST_CASE("pow is accurate for any magnitude of the result", "[math]") {
   double worst = 0, worst_x = 0, worst_y = 0, worst_float = 0;
   for (int i = 1; i <= 1500; ++i)
     for (int j = -200; j <= 200; ++j) {
       const double x = i <= 500 ? i * 0.00731 : i <= 1000 ? 1.0 + (i - 750) * 1.37e-5 : std::pow(1.61, i - 1250);
       const double y = j / 200.0 * 707 / std::log(x == 1.0 ? 2.0 : x) * (i % 2 ? 1.0 : 0.013);
-      const long double expected = std::pow(static_cast<long double>(x), static_cast<long double>(y));
+      const long double expected = reference_pow(x, y);
       const double error = static_cast<double>(std::fabs(math::pow(x, y) - expected) / expected);
       if (!(error <= worst)) {
         worst = error;
@@ -235,7 +244,7 @@ TEST_CASE("pow is accurate for any magnitude of the result", "[math]") {
         worst_y = y;
       }
       const float xf = static_cast<float>(x), yf = static_cast<float>(y * 0.1);
-      const long double expected_f = std::pow(static_cast<long double>(xf), static_cast<long double>(yf));
+      const long double expected_f = reference_pow(xf, yf);
       const double error_f = ulp_error(math::pow(xf, yf), expected_f);
       if (!(error_f <= worst_float))
         worst_float = error_f;
