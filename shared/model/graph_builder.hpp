@@ -87,7 +87,7 @@ public:
       fail(std::string(status_text(status)) + "; its inputs are " + sources);
     Layer::weight_shapes(params, shapes.src, shapes.weights);
     for (int w = 0; w < max_weights; ++w) {
-      if (shapes.weights[w].count() == 0 || (without >> w & 1 & optional_weights<Layer>()) != 0) continue;
+      if (shapes.weights[w].count() == 0 || ((without & optional_weights<Layer>()) >> w & 1) != 0) continue;
       node.weights[w] = static_cast<int32_t>(graph_.weight_shapes.size());
       graph_.weight_shapes.push_back(shapes.weights[w]);
       graph_.weight_names.push_back(name + "." + weight_suffix(w));
