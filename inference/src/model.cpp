@@ -1,28 +1,8 @@
 // Opening a model in memory, and the questions it answers.
 #include "inference/src/engine.hpp"
 
-#include <stdlib.h>
-
 namespace leadline {
 namespace {
-
-// malloc with any alignment: the block's own address is kept right before the aligned one.
-void* default_alloc(void*, size_t bytes, size_t alignment) {
-  if (bytes > SIZE_MAX - alignment - sizeof(void*)) return nullptr;
-  void* block = malloc(bytes + alignment + sizeof(void*));
-  if (!block) return nullptr;
-  const uintptr_t first = reinterpret_cast<uintptr_t>(block) + sizeof(void*);
-  unsigned char* aligned = static_cast<unsigned char*>(block) + sizeof(void*) + (alignment - first % alignment) % alignment;
-  memcpy(aligned - sizeof(void*), &block, sizeof block);
-  return aligned;
-}
-
-void default_free(void*, void* memory, size_t) {
-  if (!memory) return;
-  void* block;
-  memcpy(&block, static_cast<unsigned char*>(memory) - sizeof(void*), sizeof block);
-  free(block);
-}
 
 int64_t saturating_add(int64_t a, int64_t b) { return a > INT64_MAX - b ? INT64_MAX : a + b; }
 
@@ -34,10 +14,6 @@ int64_t node_parameters(const GraphView& graph, const Node& node) {
 }
 
 } // namespace
-
-leadline_allocator choose_allocator(const leadline_allocator* given) {
-  return given ? *given : leadline_allocator{nullptr, default_alloc, default_free};
-}
 
 Status open_model(const void* data, size_t bytes, const leadline_open_options& options, leadline_model** model_out,
                   Message* message) {

@@ -27,9 +27,15 @@ public:
   template <class Integer>
     requires(static_cast<Integer>(0.5) == 0)
   Message& operator<<(Integer number) {
-    const bool negative = number < 0;
     // Negated as unsigned, where the smallest number has its opposite too.
-    uint64_t magnitude = negative ? uint64_t{0} - static_cast<uint64_t>(number) : static_cast<uint64_t>(number);
+    const uint64_t bits = static_cast<uint64_t>(number);
+    append_number(number < 0 ? uint64_t{0} - bits : bits, number < 0);
+    return *this;
+  }
+
+private:
+  // Out of line: messages are written once and must not bloat the code around them.
+  __attribute__((noinline)) void append_number(uint64_t magnitude, bool negative) {
     char digits[21];
     size_t first = sizeof digits;
     do {
@@ -38,11 +44,8 @@ public:
     } while (magnitude != 0);
     if (negative) digits[--first] = '-';
     append(digits + first, sizeof digits - first);
-    return *this;
   }
-
-private:
-  void append(const char* text, size_t count) {
+  __attribute__((noinline)) void append(const char* text, size_t count) {
     if (bytes_ == 0) return;
     if (count > bytes_ - 1 - length_) {
       count = bytes_ - 1 - length_;

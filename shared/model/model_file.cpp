@@ -78,7 +78,7 @@ public:
   }
 
 private:
-  template <class... Parts> Status fail(Status status, Parts... parts) {
+  template <class... Parts> __attribute__((noinline, cold)) Status fail(Status status, Parts... parts) {
     message_ << "model file: ";
     (message_ << ... << parts);
     message_ << " (" << status_text(status) << ")";
