@@ -22,7 +22,7 @@ run-time libraries (libc6, libstdc++6, libgomp1), so these are upgraded now. To 
 NOTE
 
 # 1. The mirror in use, in either format of apt's sources (".../debian", not ".../debian-security").
-mirror=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources 2>/dev/null |
+mirror=$({ cat /etc/apt/sources.list /etc/apt/sources.list.d/*.{list,sources} 2>/dev/null || true; } |
   sed -nE 's@^(URIs:|deb( +\[[^]]*\])?)[[:space:]]+([a-z+]+://[^[:space:]]+/debian/?)([[:space:]].*)?$@\3@p' | sed -n 1p)
 [ -n "$mirror" ] || fail "found no Debian mirror in /etc/apt/sources.list or /etc/apt/sources.list.d"
 
