@@ -10,8 +10,9 @@ int add_material(Scene &scene, const Material &material) {
 
 /// A colour that furniture cloth comes in: mostly muted, sometimes strong.
 Rgb cloth_colour(Draws &draws) {
-  const double hue = draws.unit(), strength = draws.unit(), value = draws.uniform(0.25, 0.85);
-  return paint_hsv(hue, strength < 0.45 ? 0.12 * draws.unit() : draws.uniform(0.15, 0.65), value);
+  const double family = draws.unit(), shade = draws.unit(), strength = draws.unit(), value = draws.uniform(0.25, 0.85);
+  const double hue = family < 0.4 ? 0.98 + 0.16 * shade : family < 0.7 ? 0.5 + 0.16 * shade : shade;
+  return paint_hsv(hue, strength < 0.5 ? 0.25 * strength : 0.15 + 0.45 * (strength - 0.5) * 2, value);
 }
 
 Rgb wood_colour(Draws &draws, double value) {
@@ -40,7 +41,8 @@ void fronts(Builder &b, double x0, double x1, double z0, double z1, double front
         continue;
       const bool drawer = h < w * 1.2;
       const double cx = drawer ? (left + right) / 2 : (i % 2 == 0 ? right - 0.05 : left + 0.05);
-      const double cz = drawer ? (low + top) / 2 : (z0 < 1.2 ? std::min(top - 0.1, std::max(low + 0.1, 1.0)) : low + 0.1);
+      const double cz =
+          drawer ? (low + top) / 2 : (z0 < 1.2 ? std::min(top - 0.1, std::max(low + 0.1, 1.0)) : low + 0.1);
       const double grip = drawer ? std::min(0.08, w / 4) : 0.07;
       if (knobs)
         b.ball({cx, front + 0.032, cz}, {0.014, 0.014, 0.014}, handle);
@@ -53,7 +55,8 @@ void fronts(Builder &b, double x0, double x1, double z0, double z1, double front
 
 void plant_leaves(Builder &b, Vec3 top, double spread, double height, int count) {
   for (int i = 0; i < count; ++i) {
-    const double angle = b.draws.uniform(0, 2 * pi), out = std::sqrt(b.draws.unit()) * spread, up = b.draws.uniform(-0.4, 1) * height;
+    const double angle = b.draws.uniform(0, 2 * pi), out = std::sqrt(b.draws.unit()) * spread,
+                 up = b.draws.uniform(-0.4, 1) * height;
     const double big = spread * b.draws.uniform(0.22, 0.42), tilt = b.draws.uniform(0.2, 1.2);
     const auto [s, c] = sin_cos(angle);
     const Frame place = turned_about_z(top + Vec3{c * out, s * out, up}, angle) * turned_about_y({0, 0, 0}, tilt);
@@ -80,7 +83,8 @@ void clutter(Builder &b, Vec3 low, Vec3 high, int count) {
   // One thing per cell of a row along the width: nothing overlaps.
   const double cell = (high.x - low.x) / std::max(count, 1);
   for (int i = 0; i < count; ++i) {
-    const double x = low.x + (i + draws.uniform(0.35, 0.65)) * cell, y = draws.uniform(low.y + 0.3 * (high.y - low.y), high.y - 0.3 * (high.y - low.y));
+    const double x = low.x + (i + draws.uniform(0.35, 0.65)) * cell,
+                 y = draws.uniform(low.y + 0.3 * (high.y - low.y), high.y - 0.3 * (high.y - low.y));
     const double r = std::min({0.5 * cell, 0.4 * (high.y - low.y), 0.2});
     const Vec3 at{x, y, low.z};
     Material tint = b.scene.materials[static_cast<size_t>(m.ceramic)];
@@ -93,7 +97,8 @@ void clutter(Builder &b, Vec3 low, Vec3 high, int count) {
         Material cover = tint;
         cover.a = cloth_colour(draws);
         cover.gloss = 0;
-        const double turn = draws.uniform(-0.3, 0.3), h = draws.uniform(0.02, 0.045), w = std::min(0.23, r * 1.3) * draws.uniform(0.85, 1);
+        const double turn = draws.uniform(-0.3, 0.3), h = draws.uniform(0.02, 0.045),
+                     w = std::min(0.23, r * 1.3) * draws.uniform(0.85, 1);
         b.box_at(turned_about_z(at + Vec3{0, 0, z}, turn), {w, w * 0.72, h}, b.own(cover), 0.003);
         z += h;
       }
@@ -177,7 +182,8 @@ void fill_compartment(Builder &b, Vec3 low, Vec3 high) {
     double x = low.x + 0.005;
     const double end = low.x + (high.x - low.x) * draws.uniform(0.5, 1.0);
     while (x < end - 0.08) {
-      const double w = std::min(draws.uniform(0.14, 0.42), end - x), h = height * draws.uniform(0.62, 0.93), d = depth * draws.uniform(0.6, 0.9);
+      const double w = std::min(draws.uniform(0.14, 0.42), end - x), h = height * draws.uniform(0.62, 0.93),
+                   d = depth * draws.uniform(0.6, 0.9);
       Material spines;
       spines.pattern = Pattern::books;
       spines.extent_v = static_cast<float>(h);
@@ -196,7 +202,8 @@ void fill_compartment(Builder &b, Vec3 low, Vec3 high) {
     tint.a = cloth_colour(draws);
     const int material = b.own(tint);
     for (int i = 0; i < n; ++i)
-      b.box({low.x + i * w + 0.015, low.y, low.z}, {low.x + (i + 1) * w - 0.015, high.y - 0.02, low.z + h}, material, 0.01);
+      b.box({low.x + i * w + 0.015, low.y, low.z}, {low.x + (i + 1) * w - 0.015, high.y - 0.02, low.z + h}, material,
+            0.01);
   } else if (height > 0.24) {
     clutter(b, low, high, std::max(1, static_cast<int>((high.x - low.x) / 0.25)));
   }
@@ -218,7 +225,8 @@ void shelves(Builder &b, double w, double d, double h, int board, bool back) {
     b.box({i * column, 0.01, foot}, {i * column + t, d - 0.006, h}, board, 0.004);
   for (int j = 0; j < rows; ++j)
     for (int i = 0; i < columns; ++i)
-      fill_compartment(b, {i * column + t + 0.005, 0.015, foot + j * row + t}, {(i + 1) * column - 0.005, d - 0.01, foot + (j + 1) * row});
+      fill_compartment(b, {i * column + t + 0.005, 0.015, foot + j * row + t},
+                       {(i + 1) * column - 0.005, d - 0.01, foot + (j + 1) * row});
 }
 
 /// A chair 0.45 wide and deep whose back is at y = 0 and which looks along +y.
@@ -243,7 +251,8 @@ void chair(Builder &b, int style, int frame_material, int seat_material) {
   }
   const double leg = style == 1 ? 0.03 : 0.04;
   legs(b, {0.01, 0.01, 0}, {w - 0.01, d, seat - 0.02}, leg, frame_material);
-  b.box({0, 0, seat - 0.03}, {w, d + 0.01, seat + (style == 1 ? 0.03 : 0.0)}, seat_material, style == 1 ? 0.025 : 0.008);
+  b.box({0, 0, seat - 0.03}, {w, d + 0.01, seat + (style == 1 ? 0.03 : 0.0)}, seat_material,
+        style == 1 ? 0.025 : 0.008);
   Builder back = b.within(turned_about_x({0, 0.02, seat}, 0.13));
   if (style == 1) { // upholstered
     back.box({0, -0.03, 0.0}, {w, 0.02, top - seat + 0.06}, seat_material, 0.025);
@@ -261,7 +270,8 @@ void chair(Builder &b, int style, int frame_material, int seat_material) {
 void sofa(Builder &b, double w, bool soft_legs) {
   Draws &draws = b.draws;
   const int cloth = b.palette.fabric;
-  const double d = 0.9, seat = 0.42, arm = draws.uniform(0.13, 0.24), arm_height = draws.uniform(0.55, 0.66), back = draws.uniform(0.76, 0.92);
+  const double d = 0.9, seat = 0.42, arm = draws.uniform(0.13, 0.24), arm_height = draws.uniform(0.55, 0.66),
+               back = draws.uniform(0.76, 0.92);
   const double foot = soft_legs ? 0.13 : 0.04;
   b.box({0, 0, foot}, {w, d - 0.04, seat - 0.14}, cloth, 0.03);
   b.box({0, 0, foot}, {w, 0.2, back - 0.06}, cloth, 0.07);
@@ -281,7 +291,8 @@ void sofa(Builder &b, double w, bool soft_legs) {
     Material tint = b.scene.materials[static_cast<size_t>(b.palette.second_fabric)];
     if (draws.chance(0.5))
       tint.a = cloth_colour(draws), tint.b = tint.a * 0.8f;
-    const double x = draws.uniform(arm + 0.22, w - arm - 0.22), turn = draws.uniform(-0.35, 0.35), big = draws.uniform(0.19, 0.24);
+    const double x = draws.uniform(arm + 0.22, w - arm - 0.22), turn = draws.uniform(-0.35, 0.35),
+                 big = draws.uniform(0.19, 0.24);
     Builder pillow = b.within(turned_about_z({x, 0.47, seat + big * 0.9}, turn) * turned_about_x({0, 0, 0}, 0.35));
     pillow.ball({0, 0, 0}, {big, 0.075, big}, b.own(tint));
   }
@@ -295,11 +306,13 @@ void coffee_table(Builder &b, Vec3 size) {
     b.cylinder({size.x / 2, size.y / 2, size.z - t}, r, t, top);
     b.cylinder({size.x / 2, size.y / 2, 0}, r * 0.5, 0.03, b.palette.metal);
     b.cylinder({size.x / 2, size.y / 2, 0.02}, 0.035, size.z - t - 0.02, b.palette.metal);
-    clutter(b, {size.x / 2 - r * 0.6, size.y / 2 - r * 0.6, size.z}, {size.x / 2 + r * 0.6, size.y / 2 + r * 0.6, 9}, b.draws.between(0, 2));
+    clutter(b, {size.x / 2 - r * 0.6, size.y / 2 - r * 0.6, size.z}, {size.x / 2 + r * 0.6, size.y / 2 + r * 0.6, 9},
+            b.draws.between(0, 2));
     return;
   }
   b.box({0, 0, size.z - t}, {size.x, size.y, size.z}, top);
-  legs(b, {0.02, 0.02, 0}, {size.x - 0.02, size.y - 0.02, size.z - t}, 0.045, b.draws.chance(0.5) ? top : b.palette.black);
+  legs(b, {0.02, 0.02, 0}, {size.x - 0.02, size.y - 0.02, size.z - t}, 0.045,
+       b.draws.chance(0.5) ? top : b.palette.black);
   if (b.draws.chance(0.4))
     b.box({0.05, 0.05, 0.14}, {size.x - 0.05, size.y - 0.05, 0.16}, top);
   clutter(b, {0.05, 0.05, size.z}, {size.x - 0.05, size.y - 0.05, 9}, b.draws.between(0, 3));
@@ -324,7 +337,8 @@ void display(Builder &b, Vec3 foot, double w, bool television) {
   face.seed = b.draws.bits();
   face.extent_u = static_cast<float>(w - 0.02);
   face.extent_v = static_cast<float>(h - 0.02);
-  Primitive &pane = b.box({foot.x - w / 2 + 0.01, foot.y + 0.02, foot.z + lift + 0.01}, {foot.x + w / 2 - 0.01, foot.y + 0.022, foot.z + lift + h - 0.01}, b.own(face), 0);
+  Primitive &pane = b.box({foot.x - w / 2 + 0.01, foot.y + 0.02, foot.z + lift + 0.01},
+                          {foot.x + w / 2 - 0.01, foot.y + 0.022, foot.z + lift + h - 0.01}, b.own(face), 0);
   pane.texture_origin = pane.size;
   pane.upright = true;
 }
@@ -339,7 +353,8 @@ void desk(Builder &b, double w, double d, double h) {
     fronts(b, 0.03, 0.43, 0.04, h - 0.04, d - 0.05, 1, 3, top, b.palette.metal);
     b.box({w - 0.05, 0.03, 0}, {w - 0.02, d - 0.03, h - 0.03}, top);
   } else {
-    legs(b, {0.03, 0.03, 0}, {w - 0.03, d - 0.03, h - 0.03}, 0.05, draws.chance(0.5) ? b.palette.metal : b.palette.black);
+    legs(b, {0.03, 0.03, 0}, {w - 0.03, d - 0.03, h - 0.03}, 0.05,
+         draws.chance(0.5) ? b.palette.metal : b.palette.black);
   }
   const double middle = w * draws.uniform(0.42, 0.58), wide = draws.uniform(0.48, 0.64);
   const int screens = draws.chance(0.25) && w > 1.35 ? 2 : draws.chance(0.85) ? 1 : 0;
@@ -494,7 +509,8 @@ void plant(Builder &b, Vec3 size) {
   const Vec3 c{size.x / 2, size.y / 2, 0};
   b.cylinder(c, r * 0.75, pot, b.draws.chance(0.5) ? b.palette.ceramic : b.palette.cardboard, r);
   b.cylinder(c + Vec3{0, 0, pot - 0.01}, r * 0.9, 0.012, b.palette.soil);
-  plant_leaves(b, c + Vec3{0, 0, pot + (size.z - pot) * 0.45}, size.x * 0.4, (size.z - pot) * 0.5, b.draws.between(14, 30));
+  plant_leaves(b, c + Vec3{0, 0, pot + (size.z - pot) * 0.45}, size.x * 0.4, (size.z - pot) * 0.5,
+               b.draws.between(14, 30));
 }
 
 void floor_lamp(Builder &b, Vec3 size, bool lit) {
@@ -503,7 +519,8 @@ void floor_lamp(Builder &b, Vec3 size, bool lit) {
   b.cylinder(c, 0.14, 0.025, stem);
   b.cylinder(c, 0.012, size.z - 0.2, stem);
   const double r = size.x / 2, h = r * b.draws.uniform(1.0, 1.5);
-  b.cylinder(c + Vec3{0, 0, size.z - h}, r, h, lit ? b.palette.shade : b.palette.dark_shade, r * b.draws.uniform(0.6, 0.95));
+  b.cylinder(c + Vec3{0, 0, size.z - h}, r, h, lit ? b.palette.shade : b.palette.dark_shade,
+             r * b.draws.uniform(0.6, 0.95));
   if (lit)
     b.lamp(c + Vec3{0, 0, size.z - h / 2}, r * 0.6, b.draws.uniform(0.5, 1.1));
 }
@@ -514,10 +531,12 @@ void box_stack(Builder &b, Vec3 size) {
     double z = 0;
     const double cell = size.x / columns;
     while (z < size.z - 0.15) {
-      const double h = b.draws.uniform(0.18, 0.42), w = cell * b.draws.uniform(0.65, 0.9), d = size.y * b.draws.uniform(0.6, 0.9), turn = b.draws.uniform(-0.25, 0.25);
+      const double h = b.draws.uniform(0.18, 0.42), w = cell * b.draws.uniform(0.65, 0.9),
+                   d = size.y * b.draws.uniform(0.6, 0.9), turn = b.draws.uniform(-0.25, 0.25);
       b.box_at(turned_about_z({(i + 0.5) * cell, size.y / 2, z}, turn), {w, d, h}, b.palette.cardboard);
       // A strip of tape.
-      b.box_at(turned_about_z({(i + 0.5) * cell, size.y / 2, z + h}, turn), {w + 0.002, 0.05, 0.001}, b.palette.white, 0);
+      b.box_at(turned_about_z({(i + 0.5) * cell, size.y / 2, z + h}, turn), {w + 0.002, 0.05, 0.001}, b.palette.white,
+               0);
       z += h;
       if (b.draws.chance(0.35))
         break;
@@ -540,7 +559,8 @@ void fireplace(Builder &b, Vec3 size) {
   b.box({w / 2 - hole, 0, 0}, {w / 2 + hole, 0.02, 0.72}, black, 0);
   b.box({-0.06, 0, mantle}, {w + 0.06, d + 0.08, mantle + 0.05}, b.palette.wood);
   for (int i = 0; i < 3; ++i)
-    b.rod({w / 2 - hole * 0.7, d * (0.3 + 0.2 * i), 0.06 + 0.05 * (i == 1)}, {w / 2 + hole * 0.7, d * (0.35 + 0.15 * i), 0.06 + 0.05 * (i == 1)}, 0.045, b.palette.dark_wood);
+    b.rod({w / 2 - hole * 0.7, d * (0.3 + 0.2 * i), 0.06 + 0.05 * (i == 1)},
+          {w / 2 + hole * 0.7, d * (0.35 + 0.15 * i), 0.06 + 0.05 * (i == 1)}, 0.045, b.palette.dark_wood);
   clutter(b, {0.05, 0.03, mantle + 0.05}, {w - 0.05, d, 9}, b.draws.between(1, 5));
 }
 
@@ -586,7 +606,8 @@ Palette make_palette(Scene &scene, Draws &draws) {
   p.curtain = add(Pattern::folds, cloth_colour(draws), {}, 0, 1);
   scene.materials.back().scale = static_cast<float>(draws.uniform(0.09, 0.16));
   const double hue = draws.unit();
-  p.ceramic = add(Pattern::plain, draws.chance(0.5) ? paint(0.9, 0.88, 0.85) : paint_hsv(hue, 0.4, 0.6), {}, 0.05, 0.08);
+  p.ceramic =
+      add(Pattern::plain, draws.chance(0.5) ? paint(0.9, 0.88, 0.85) : paint_hsv(hue, 0.4, 0.6), {}, 0.05, 0.08);
   const double green = draws.uniform(0.24, 0.36);
   p.leaves = add(Pattern::leaves, paint_hsv(green, 0.6, 0.5), paint_hsv(green - 0.03, 0.6, 0.3), 0.02, 0.3);
   p.soil = add(Pattern::carpet, paint(0.25, 0.2, 0.15), paint(0.15, 0.12, 0.1), 0, 1);
@@ -598,7 +619,9 @@ Palette make_palette(Scene &scene, Draws &draws) {
   scene.materials.back().casts_shadow = false;
   p.cardboard = add(Pattern::plain, paint(0.72, 0.57, 0.4), {}, 0, 1);
   const double stone = draws.uniform(0.2, 0.85);
-  p.worktop = draws.chance(0.4) ? p.wood : add(Pattern::carpet, paint(stone, stone, stone), paint(stone * 0.8, stone * 0.78, stone * 0.75), 0.05, 0.08);
+  p.worktop = draws.chance(0.4) ? p.wood
+                                : add(Pattern::carpet, paint(stone, stone, stone),
+                                      paint(stone * 0.8, stone * 0.78, stone * 0.75), 0.05, 0.08);
   p.glass = add(Pattern::plain, paint(0.05, 0.06, 0.07), {}, 0.06, 0.01);
   return p;
 }
@@ -761,7 +784,8 @@ void build(const Piece &piece, Builder &b) {
     b.box({0, 0, foot}, {s.x, s.y - 0.02, s.z}, body);
     legs(b, {0.03, 0.03, 0}, {s.x - 0.03, s.y - 0.05, foot}, 0.05, body);
     const bool drawers = piece.kind == Kind::dresser;
-    fronts(b, 0.01, s.x - 0.01, foot + 0.02, s.z - 0.03, s.y - 0.02, s.x > 1 ? (drawers ? 2 : 3) : 1, drawers ? draws.between(3, 4) : 1, body, m.metal);
+    fronts(b, 0.01, s.x - 0.01, foot + 0.02, s.z - 0.03, s.y - 0.02, s.x > 1 ? (drawers ? 2 : 3) : 1,
+           drawers ? draws.between(3, 4) : 1, body, m.metal);
     clutter(b, {0.06, 0.04, s.z}, {s.x - 0.06, s.y - 0.06, 9}, draws.between(0, 4));
     break;
   }
@@ -823,7 +847,8 @@ void build(const Piece &piece, Builder &b) {
     b.cylinder({s.x / 2, s.y / 2, s.z - 0.05}, s.x / 2, 0.05, draws.chance(0.5) ? m.wood : m.second_fabric);
     for (int i = 0; i < 4; ++i) {
       const auto [sine, cosine] = sin_cos(pi / 4 + i * pi / 2);
-      b.rod({s.x / 2 + 0.19 * cosine, s.y / 2 + 0.19 * sine, 0}, {s.x / 2 + 0.11 * cosine, s.y / 2 + 0.11 * sine, s.z - 0.05}, 0.016, m.wood);
+      b.rod({s.x / 2 + 0.19 * cosine, s.y / 2 + 0.19 * sine, 0},
+            {s.x / 2 + 0.11 * cosine, s.y / 2 + 0.11 * sine, s.z - 0.05}, 0.016, m.wood);
     }
     break;
   case Kind::plant:

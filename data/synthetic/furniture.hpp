@@ -48,14 +48,35 @@ private:
 };
 
 enum class Kind : uint8_t {
-  sofa, armchair, bed, wardrobe, dresser, bookshelf, desk, television, sideboard, counter, fridge, dining_table,
-  coffee_table, side_table, chair, stool, plant, floor_lamp, boxes, basket, shelf_rack, piano, fireplace,
+  sofa,
+  armchair,
+  bed,
+  wardrobe,
+  dresser,
+  bookshelf,
+  desk,
+  television,
+  sideboard,
+  counter,
+  fridge,
+  dining_table,
+  coffee_table,
+  side_table,
+  chair,
+  stool,
+  plant,
+  floor_lamp,
+  boxes,
+  basket,
+  shelf_rack,
+  piano,
+  fireplace,
 };
 
 /// A kind with its size drawn.
 struct Piece {
   Kind kind = Kind::chair;
-  Vec3 size;                ///< width, depth (with what belongs in front of it), height
+  Vec3 size; ///< width, depth (with what belongs in front of it), height
   bool against_wall = true;
 };
 

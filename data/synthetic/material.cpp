@@ -37,9 +37,7 @@ float noise(double x, double y, uint32_t seed) {
 }
 
 /// How much of a detail `size` metres wide survives a pixel `footprint` metres wide.
-float visible(double size, double footprint) {
-  return clamp01(static_cast<float>(1.6 - 1.2 * footprint / size));
-}
+float visible(double size, double footprint) { return clamp01(static_cast<float>(1.6 - 1.2 * footprint / size)); }
 
 /// Noise around zero with cells `size` wide, faded where the pixel is wider.
 float detail(double u, double v, double size, uint32_t seed, double footprint) {
@@ -55,9 +53,9 @@ float line_cover(double distance, double width, double footprint) {
 }
 
 struct Cell {
-  int index;       ///< which cell
-  double place;    ///< 0..size within it
-  double to_edge;  ///< to the nearer end
+  int index;      ///< which cell
+  double place;   ///< 0..size within it
+  double to_edge; ///< to the nearer end
 };
 Cell cell_of(double x, double size) {
   const int index = floor_int(x / size);
@@ -166,7 +164,10 @@ Rgb books(const Material &m, double u, double v, double footprint) {
   const bool second = cell.place > parted;
   const uint32_t id = hash(cell.index, second ? 1 : 0, m.seed + 9), k = again(id);
   const double left = second ? cell.place - parted : cell.place, width = second ? 0.07 - parted : parted;
-  Rgb colour = paint_hsv(unit(id), 0.15 + 0.6 * unit(k), 0.2 + 0.65 * unit(again(k)));
+  // Mostly reds, browns, creams and blues; now and then any colour.
+  const float pick = unit(k), hue = unit(id);
+  const double tint = pick < 0.55f ? 0.97 + 0.16 * hue : pick < 0.85f ? 0.52 + 0.14 * hue : hue;
+  Rgb colour = paint_hsv(tint, 0.1 + 0.6 * unit(again(id)), 0.2 + 0.65 * unit(again(k)));
   const double band = m.extent_v * (0.55 + 0.3 * unit(again(k + 1)));
   colour = mix(colour, paint(0.85, 0.8, 0.65), 0.7f * line_cover(v - band, 0.03, footprint));
   return colour * (1 - 0.75f * line_cover(std::min(left, width - left), 0.005, footprint));
@@ -206,7 +207,8 @@ Rgb reflectance(const Material &m, double u, double v, double footprint) {
     const Cell i = cell_of(u, m.scale), j = cell_of(v, m.scale);
     const bool odd = ((i.index ^ j.index) & 1) != 0;
     const double edge = std::min(i.to_edge, j.to_edge);
-    const Rgb base = mix(odd ? m.a : m.b, odd ? m.b : m.a, 0.5f * clamp01(static_cast<float>(1 - 2 * edge / footprint)));
+    const Rgb base =
+        mix(odd ? m.a : m.b, odd ? m.b : m.a, 0.5f * clamp01(static_cast<float>(1 - 2 * edge / footprint)));
     return tile_colour(m, base, hash(i.index, j.index, m.seed), u, v, footprint);
   }
   case Pattern::bricks: {
@@ -219,7 +221,8 @@ Rgb reflectance(const Material &m, double u, double v, double footprint) {
     return mix(colour, m.b, line_cover(std::min(row.to_edge, column.to_edge), 0.012, footprint));
   }
   case Pattern::carpet: {
-    const float t = 0.5f + 1.2f * detail(u, v, 0.011, m.seed, footprint) + 0.6f * detail(u, v, 0.05, m.seed + 1, footprint) +
+    const float t = 0.5f + 1.2f * detail(u, v, 0.011, m.seed, footprint) +
+                    0.6f * detail(u, v, 0.05, m.seed + 1, footprint) +
                     0.5f * (noise(u * 1.5, v * 1.5, m.seed + 2) - 0.5f);
     return mix(m.a, m.b, clamp01(t));
   }
@@ -235,14 +238,16 @@ Rgb reflectance(const Material &m, double u, double v, double footprint) {
     const double du = std::fabs(column.place - m.scale / 2), dv = std::fabs(row.place - m.scale / 2);
     const double d = m.seed % 2 ? du + dv - m.scale * 0.28 : std::sqrt(du * du + dv * dv) - m.scale * 0.22;
     const float figure = inside(d, footprint) - 0.7f * inside(d + m.scale * 0.1, footprint);
-    return mix(m.a, m.b, clamp01(figure) * visible(m.scale, footprint)) * (1 + 0.05f * (noise(u * 2, v * 2, m.seed) - 0.5f));
+    return mix(m.a, m.b, clamp01(figure) * visible(m.scale, footprint)) *
+           (1 + 0.05f * (noise(u * 2, v * 2, m.seed) - 0.5f));
   }
   case Pattern::fabric: {
     const float weave = detail(u, v * 0.5, 0.008, m.seed, footprint) + 0.8f * detail(u, v, 0.03, m.seed + 1, footprint);
     return mix(m.a, m.b, clamp01(0.5f + 0.9f * weave)) * (1 + 0.14f * (noise(u * 5, v * 5, m.seed + 2) - 0.5f));
   }
   case Pattern::folds: {
-    const double x = u + 0.03 * noise(v * 0.7, u * 3, m.seed) + 0.4 * m.scale * noise(u / m.scale * 0.4, v * 0.3, m.seed + 1);
+    const double x =
+        u + 0.03 * noise(v * 0.7, u * 3, m.seed) + 0.4 * m.scale * noise(u / m.scale * 0.4, v * 0.3, m.seed + 1);
     const Cell fold = cell_of(x, m.scale);
     const float t = static_cast<float>(2 * fold.to_edge / m.scale);
     return m.a * (0.62f + 0.5f * (smooth(t) * visible(m.scale, footprint) + 0.5f * (1 - visible(m.scale, footprint))));
@@ -263,7 +268,8 @@ Rgb reflectance(const Material &m, double u, double v, double footprint) {
     const Cell row = cell_of(t, 0.07);
     const double right = 0.1 + 0.55 * unit(hash(row.index, 1, m.seed));
     const bool text = m.seed % 2 && t > 0.1 && t < 0.85 && s > 0.08 && s < right;
-    return text ? mix(ground, paint(0.95, 0.95, 0.97), line_cover((row.place - 0.035) * m.extent_v, 0.03 * m.extent_v, footprint))
+    return text ? mix(ground, paint(0.95, 0.95, 0.97),
+                      line_cover((row.place - 0.035) * m.extent_v, 0.03 * m.extent_v, footprint))
                 : ground;
   }
   case Pattern::keys: {

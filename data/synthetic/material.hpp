@@ -9,37 +9,37 @@
 namespace leadline::data::synthetic {
 
 enum class Pattern : uint8_t {
-  plain,     ///< one colour, slightly mottled
-  wood,      ///< grain along u
-  planks,    ///< floor boards along u, `scale` wide
-  parquet,   ///< squares of side `scale`, boards turned by turns
-  tiles,     ///< squares of side `scale`, joints in colour b
-  checks,    ///< squares of side `scale`, colours a and b by turns
-  bricks,    ///< `scale` high, joints in colour b
-  carpet,    ///< speckle between a and b
-  stripes,   ///< across u, period `scale`
-  diamonds,  ///< lattice of ornaments, period `scale`
-  fabric,    ///< weave between a and b
-  folds,     ///< curtain: soft stripes across u, period `scale`
-  rug,       ///< borders and a field over the whole extent
-  picture,   ///< a painting over the whole extent
-  books,     ///< spines side by side along u
-  leaves,    ///< patchy green
-  screen,    ///< a lit display over the whole extent
-  keys,      ///< rows of keys, pitch `scale`
+  plain,    ///< one colour, slightly mottled
+  wood,     ///< grain along u
+  planks,   ///< floor boards along u, `scale` wide
+  parquet,  ///< squares of side `scale`, boards turned by turns
+  tiles,    ///< squares of side `scale`, joints in colour b
+  checks,   ///< squares of side `scale`, colours a and b by turns
+  bricks,   ///< `scale` high, joints in colour b
+  carpet,   ///< speckle between a and b
+  stripes,  ///< across u, period `scale`
+  diamonds, ///< lattice of ornaments, period `scale`
+  fabric,   ///< weave between a and b
+  folds,    ///< curtain: soft stripes across u, period `scale`
+  rug,      ///< borders and a field over the whole extent
+  picture,  ///< a painting over the whole extent
+  books,    ///< spines side by side along u
+  leaves,   ///< patchy green
+  screen,   ///< a lit display over the whole extent
+  keys,     ///< rows of keys, pitch `scale`
 };
 
 struct Material {
   Pattern pattern = Pattern::plain;
   Rgb a{0.5f, 0.5f, 0.5f}, b{0.4f, 0.4f, 0.4f}; ///< reflectance, linear
-  float scale = 1;                               ///< metres, per pattern
-  float extent_u = 1, extent_v = 1;              ///< size of the piece, for patterns that fill it
-  float gloss = 0;                               ///< mirror reflectance at normal incidence
-  float roughness = 0.3f;                        ///< spread of the mirror direction
-  float emission = 0;                            ///< radiance = emission * reflectance
+  float scale = 1;                              ///< metres, per pattern
+  float extent_u = 1, extent_v = 1;             ///< size of the piece, for patterns that fill it
+  float gloss = 0;                              ///< mirror reflectance at normal incidence
+  float roughness = 0.3f;                       ///< spread of the mirror direction
+  float emission = 0;                           ///< radiance = emission * reflectance
   uint32_t seed = 0;
-  bool sky = false;          ///< window glass: shows what is outside in the ray's direction
-  bool casts_shadow = true;  ///< false for glass, lamps and their shades
+  bool sky = false;         ///< window glass: shows what is outside in the ray's direction
+  bool casts_shadow = true; ///< false for glass, lamps and their shades
 };
 
 /// Reflectance at (u, v), metres; what is finer than `footprint` (metres per pixel) fades into its mean.

@@ -1,13 +1,11 @@
 #include "data/synthetic/scene.hpp"
 
-#include <numeric>
-
 namespace leadline::data::synthetic {
 namespace {
 
 struct Entry {
   double t;
-  int face;
+  int face; ///< frustum: 0 side, 2 cap
 };
 constexpr Entry no_entry{1e30, 0};
 
@@ -18,10 +16,8 @@ Entry enter_box(Vec3 o, Vec3 d, Vec3 half) {
   const Vec3 middle{-o.x * inverse.x, -o.y * inverse.y, -o.z * inverse.z};
   const Vec3 reach{half.x * std::fabs(inverse.x), half.y * std::fabs(inverse.y), half.z * std::fabs(inverse.z)};
   const Vec3 in = middle - reach, out = middle + reach;
-  const double enter = std::max({in.x, in.y, in.z}), leave = std::min({out.x, out.y, out.z});
-  if (!(enter < leave))
-    return no_entry;
-  return {enter, enter == in.x ? 0 : enter == in.y ? 1 : 2};
+  const double enter = std::max(std::max(in.x, in.y), in.z), leave = std::min(std::min(out.x, out.y), out.z);
+  return enter < leave ? Entry{enter, 0} : no_entry;
 }
 
 Entry enter_frustum(Vec3 o, Vec3 d, Vec3 size) {
@@ -30,7 +26,8 @@ Entry enter_frustum(Vec3 o, Vec3 d, Vec3 size) {
   // Side: x^2 + y^2 = r(z)^2, r(z) = middle + slope * z.
   const double middle = (bottom + top) / 2, slope = (top - bottom) / (2 * half);
   const double r = middle + slope * o.z, dr = slope * d.z;
-  const double a = d.x * d.x + d.y * d.y - dr * dr, b = o.x * d.x + o.y * d.y - r * dr, c = o.x * o.x + o.y * o.y - r * r;
+  const double a = d.x * d.x + d.y * d.y - dr * dr, b = o.x * d.x + o.y * d.y - r * dr,
+               c = o.x * o.x + o.y * o.y - r * r;
   const double root = b * b - a * c;
   if (root >= 0 && std::fabs(a) > 1e-15) {
     for (const double t : {(-b - std::sqrt(root)) / a, (-b + std::sqrt(root)) / a}) {
@@ -57,9 +54,9 @@ Entry enter_ellipsoid(Vec3 o, Vec3 d, Vec3 radii) {
   return {(-b - std::sqrt(root)) / a, 0};
 }
 
-Entry enter(const Primitive &primitive, const Ray &ray, Vec3 &o, Vec3 &d) {
-  o = primitive.frame.to_local(ray.origin);
-  d = primitive.frame.direction_to_local(ray.direction);
+Entry enter(const Primitive &primitive, const Ray &ray) {
+  const Vec3 o = primitive.frame.to_local(ray.origin);
+  Vec3 d = primitive.frame.direction_to_local(ray.direction);
   // A zero component would make 0 * infinity; this one moves a hit by less than a nanometre.
   for (double *component : {&d.x, &d.y, &d.z})
     if (std::fabs(*component) < 1e-12)
@@ -75,11 +72,24 @@ Entry enter(const Primitive &primitive, const Ray &ray, Vec3 &o, Vec3 &d) {
   return no_entry;
 }
 
+/// The face of a box that a point on its surface belongs to.
+int face_of_box(Vec3 half, Vec3 p) {
+  const double x = std::fabs(p.x) - half.x, y = std::fabs(p.y) - half.y, z = std::fabs(p.z) - half.z;
+  return x > y && x > z ? 0 : y > z ? 1 : 2;
+}
+
+bool along_the_axes(const Frame &frame) {
+  const auto is_axis = [](Vec3 v) { return (v.x != 0) + (v.y != 0) + (v.z != 0) == 1; };
+  return is_axis(frame.x) && is_axis(frame.y) && is_axis(frame.z);
+}
+
 Vec3 outward_normal(const Primitive &primitive, Vec3 p, int face) {
   Vec3 n;
   switch (primitive.shape) {
   case Shape::box:
-    n = face == 0 ? Vec3{p.x < 0 ? -1.0 : 1.0, 0, 0} : face == 1 ? Vec3{0, p.y < 0 ? -1.0 : 1.0, 0} : Vec3{0, 0, p.z < 0 ? -1.0 : 1.0};
+    n = face == 0   ? Vec3{p.x < 0 ? -1.0 : 1.0, 0, 0}
+        : face == 1 ? Vec3{0, p.y < 0 ? -1.0 : 1.0, 0}
+                    : Vec3{0, 0, p.z < 0 ? -1.0 : 1.0};
     break;
   case Shape::frustum:
     if (face == 2) {
@@ -117,7 +127,7 @@ struct Slabs {
   }
 };
 
-constexpr int balanced_below = 32;  // deeper than this the hierarchy is halved, so that it ends before
+constexpr int balanced_below = 32; // deeper than this the hierarchy is halved, so that it ends before
 constexpr int stack_size = 64 + 2; // it outgrows the stack of the ray walks
 
 } // namespace
@@ -130,61 +140,69 @@ Aabb Scene::bounds(const Primitive &primitive) const {
   }
   const Frame &f = primitive.frame;
   const auto reach = [&](double x, double y, double z) {
-    return std::fabs(x) * h.x + std::fabs(y) * h.y + std::fabs(z) * h.z + 1e-9;
+    return std::fabs(x) * h.x + std::fabs(y) * h.y + std::fabs(z) * h.z;
   };
   const Vec3 around{reach(f.x.x, f.y.x, f.z.x), reach(f.x.y, f.y.y, f.z.y), reach(f.x.z, f.y.z, f.z.z)};
   return {f.origin - around, f.origin + around};
 }
 
 void Scene::finish() {
-  std::vector<Aabb> boxes;
-  boxes.reserve(primitives.size());
-  for (const Primitive &primitive : primitives)
-    boxes.push_back(bounds(primitive));
-  order_.resize(primitives.size());
-  std::iota(order_.begin(), order_.end(), 0);
+  solids_.clear();
+  for (const Primitive &primitive : primitives) {
+    Solid solid;
+    solid.box = bounds(primitive);
+    solid.primitive = static_cast<int>(solids_.size());
+    solid.aligned = primitive.shape == Shape::box && along_the_axes(primitive.frame);
+    if (!solid.aligned) { // room for rounding
+      solid.box.low = solid.box.low - Vec3{1e-9, 1e-9, 1e-9};
+      solid.box.high = solid.box.high + Vec3{1e-9, 1e-9, 1e-9};
+    }
+    solid.casts_shadow = materials[static_cast<size_t>(primitive.material)].casts_shadow;
+    solids_.push_back(solid);
+  }
   nodes_.assign(1, {});
-  nodes_.reserve(2 * primitives.size() + 1);
-  build(0, 0, static_cast<int>(order_.size()), 0, boxes);
+  build(0, 0, 0, static_cast<int>(solids_.size()), 0);
 }
 
-void Scene::build(int node, int first, int last, int depth, const std::vector<Aabb> &boxes) {
-  const auto box_of = [&](int i) -> const Aabb & { return boxes[static_cast<size_t>(order_[static_cast<size_t>(i)])]; };
+void Scene::build(int parent, int side, int first, int last, int depth) {
   const auto surface = [](const Aabb &b) {
     const Vec3 e = b.high - b.low;
     return e.x * e.y + e.y * e.z + e.z * e.x;
   };
+  const int count = last - first;
+  const auto solid = [&](int i) -> const Solid & { return solids_[static_cast<size_t>(i)]; };
   Aabb all;
   for (int i = first; i < last; ++i)
-    all.include(box_of(i));
-  Node &self = nodes_[static_cast<size_t>(node)];
-  self.box = all;
-  self.first = first;
-  self.count = last - first;
-  if (self.count <= 2)
+    all.include(solid(i).box);
+  nodes_[static_cast<size_t>(parent)].box[side] = all;
+  nodes_[static_cast<size_t>(parent)].child[side] = first;
+  nodes_[static_cast<size_t>(parent)].count[side] = count;
+  if (count <= 1)
     return;
   // The cut with the least expected work: over all axes and places, sum of surface * count (surface area heuristic).
-  double least = surface(all) * (self.count - 0.5);
+  double least = surface(all) * (count - 1);
   int cut = -1, cut_axis = 0;
-  const auto by_axis = [&](int axis) {
-    const auto key = [&](int i) {
-      const Vec3 c = boxes[static_cast<size_t>(i)].centre();
+  const auto sort_along = [&](int axis) {
+    const auto key = [axis](const Solid &s) {
+      const Vec3 c = s.box.low + s.box.high;
       return axis == 0 ? c.x : axis == 1 ? c.y : c.z;
     };
     // Ties by number, so that the order does not depend on the library's sort.
-    return [key](int i, int j) { return key(i) != key(j) ? key(i) < key(j) : i < j; };
+    std::sort(solids_.begin() + first, solids_.begin() + last, [&](const Solid &a, const Solid &b) {
+      return key(a) != key(b) ? key(a) < key(b) : a.primitive < b.primitive;
+    });
   };
-  std::vector<double> right(static_cast<size_t>(self.count));
+  std::vector<double> right(static_cast<size_t>(count));
   for (int axis = 0; axis < 3; ++axis) {
-    std::sort(order_.begin() + first, order_.begin() + last, by_axis(axis));
+    sort_along(axis);
     Aabb swept;
     for (int i = last - 1; i > first; --i) {
-      swept.include(box_of(i));
+      swept.include(solid(i).box);
       right[static_cast<size_t>(i - first)] = surface(swept) * (last - i);
     }
     swept = {};
     for (int i = first + 1; i < last; ++i) {
-      swept.include(box_of(i - 1));
+      swept.include(solid(i - 1).box);
       const double work = surface(swept) * (i - first) + right[static_cast<size_t>(i - first)];
       if (work < least) {
         least = work;
@@ -193,17 +211,17 @@ void Scene::build(int node, int first, int last, int depth, const std::vector<Aa
       }
     }
   }
-  if (cut < 0 && self.count <= 8)
+  if (cut < 0 && count <= 6)
     return; // a leaf is cheaper than any cut
   if (cut < 0 || depth >= balanced_below)
-    cut = first + self.count / 2;
-  std::sort(order_.begin() + first, order_.begin() + last, by_axis(cut_axis));
-  const int left = static_cast<int>(nodes_.size());
-  self.first = left;
-  self.count = 0;
-  nodes_.resize(nodes_.size() + 2);
-  build(left, first, cut, depth + 1, boxes);
-  build(left + 1, cut, last, depth + 1, boxes);
+    cut = first + count / 2;
+  sort_along(cut_axis);
+  const int node = static_cast<int>(nodes_.size());
+  nodes_.emplace_back();
+  nodes_[static_cast<size_t>(parent)].child[side] = node;
+  nodes_[static_cast<size_t>(parent)].count[side] = 0;
+  build(node, 0, first, cut, depth + 1);
+  build(node, 1, cut, last, depth + 1);
 }
 
 Hit Scene::intersect(const Ray &ray, double after, double before) const {
@@ -211,76 +229,81 @@ Hit Scene::intersect(const Ray &ray, double after, double before) const {
   hit.t = before;
   const Slabs slabs(ray);
   struct Pending {
-    int node;
+    int child, count;
     double t;
   } stack[stack_size];
   int depth = 0;
-  if (slabs.enter(nodes_[0].box, after, hit.t) < 1e30)
-    stack[depth++] = {0, after};
+  if (!solids_.empty())
+    stack[depth++] = {nodes_[0].child[0], nodes_[0].count[0], after};
   while (depth > 0) {
     const Pending top = stack[--depth];
     if (top.t > hit.t)
       continue;
-    const Node &node = nodes_[static_cast<size_t>(top.node)];
-    if (node.count > 0) {
-      for (int i = 0; i < node.count; ++i) {
-        const int index = order_[static_cast<size_t>(node.first + i)];
-        Vec3 o, d;
-        const Entry entry = enter(primitives[static_cast<size_t>(index)], ray, o, d);
+    if (top.count > 0) {
+      for (int i = top.child; i < top.child + top.count; ++i) {
+        const Solid &solid = solids_[static_cast<size_t>(i)];
+        double t = slabs.enter(solid.box, 0, hit.t);
+        if (t < 1e30 && !solid.aligned)
+          t = enter(primitives[static_cast<size_t>(solid.primitive)], ray).t;
         // Where two surfaces coincide the lower number wins, whatever the order of the visit.
-        if (entry.t > after && (entry.t < hit.t || (entry.t == hit.t && index < hit.primitive))) {
-          hit.t = entry.t;
-          hit.primitive = index;
-          hit.face = entry.face;
-          hit.local = o + d * entry.t;
+        if (t > after && (t < hit.t || (t == hit.t && solid.primitive < hit.primitive))) {
+          hit.t = t;
+          hit.primitive = solid.primitive;
         }
       }
       continue;
     }
-    const double t0 = slabs.enter(nodes_[static_cast<size_t>(node.first)].box, after, hit.t);
-    const double t1 = slabs.enter(nodes_[static_cast<size_t>(node.first) + 1].box, after, hit.t);
-    const bool near_first = t0 <= t1;
-    const double near = near_first ? t0 : t1, far = near_first ? t1 : t0;
-    if (far < 1e30)
-      stack[depth++] = {node.first + (near_first ? 1 : 0), far};
-    if (near < 1e30)
-      stack[depth++] = {node.first + (near_first ? 0 : 1), near};
+    const Node &node = nodes_[static_cast<size_t>(top.child)];
+    const double t0 = slabs.enter(node.box[0], after, hit.t), t1 = slabs.enter(node.box[1], after, hit.t);
+    const int near = t0 <= t1 ? 0 : 1, far = 1 - near;
+    const double near_t = t0 <= t1 ? t0 : t1, far_t = t0 <= t1 ? t1 : t0;
+    if (far_t < 1e30)
+      stack[depth++] = {node.child[far], node.count[far], far_t};
+    if (near_t < 1e30)
+      stack[depth++] = {node.child[near], node.count[near], near_t};
   }
-  if (hit.primitive >= 0)
-    hit.geometric = outward_normal(primitives[static_cast<size_t>(hit.primitive)], hit.local, hit.face);
+  if (hit.primitive >= 0) {
+    const Primitive &primitive = primitives[static_cast<size_t>(hit.primitive)];
+    hit.local = primitive.frame.to_local(ray.at(hit.t));
+    hit.face = primitive.shape == Shape::box ? face_of_box(primitive.size, hit.local) : enter(primitive, ray).face;
+    hit.geometric = outward_normal(primitive, hit.local, hit.face);
+  }
   return hit;
 }
 
 bool Scene::occluded(const Ray &ray, double after, double before, int &guess) const {
-  const auto blocks = [&](int index) {
-    const Primitive &primitive = primitives[static_cast<size_t>(index)];
-    if (!materials[static_cast<size_t>(primitive.material)].casts_shadow)
+  const Slabs slabs(ray);
+  const auto blocks = [&](int i) {
+    const Solid &solid = solids_[static_cast<size_t>(i)];
+    if (!solid.casts_shadow)
       return false;
-    Vec3 o, d;
-    const double t = enter(primitive, ray, o, d).t;
+    double t = slabs.enter(solid.box, 0, before);
+    if (t < 1e30 && !solid.aligned)
+      t = enter(primitives[static_cast<size_t>(solid.primitive)], ray).t;
     return t > after && t < before;
   };
-  if (guess >= 0 && blocks(guess))
+  if (solids_.empty())
+    return false;
+  if (blocks(guess))
     return true;
-  const Slabs slabs(ray);
-  int stack[stack_size], depth = 0;
-  stack[depth++] = 0;
+  struct Pending {
+    int child, count;
+  } stack[stack_size];
+  int depth = 0;
+  stack[depth++] = {nodes_[0].child[0], nodes_[0].count[0]};
   while (depth > 0) {
-    const Node &node = nodes_[static_cast<size_t>(stack[--depth])];
-    if (slabs.enter(node.box, after, before) >= 1e30)
-      continue;
-    if (node.count == 0) {
-      stack[depth++] = node.first;
-      stack[depth++] = node.first + 1;
-      continue;
-    }
-    for (int i = 0; i < node.count; ++i) {
-      const int index = order_[static_cast<size_t>(node.first + i)];
-      if (index != guess && blocks(index)) {
-        guess = index;
+    const Pending top = stack[--depth];
+    for (int i = top.child; i < top.child + top.count; ++i)
+      if (blocks(i)) {
+        guess = i;
         return true;
       }
-    }
+    if (top.count > 0)
+      continue;
+    const Node &node = nodes_[static_cast<size_t>(top.child)];
+    for (const int side : {0, 1})
+      if (slabs.enter(node.box[side], after, before) < 1e30)
+        stack[depth++] = {node.child[side], node.count[side]};
   }
   return false;
 }

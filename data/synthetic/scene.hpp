@@ -19,19 +19,19 @@ struct Primitive {
   Shape shape = Shape::box;
   Frame frame; ///< origin in the middle
   Vec3 size;
-  Vec3 texture_origin;   ///< added to local coordinates before texturing
-  bool upright = false;  ///< boxes: textures stand upright on the sides (else u runs along the longer edge)
-  float bevel = 0;       ///< boxes: the normal bends over this far from an edge (the surface itself does not)
+  Vec3 texture_origin;  ///< added to local coordinates before texturing
+  bool upright = false; ///< boxes: textures stand upright on the sides (else u runs along the longer edge)
+  float bevel = 0;      ///< boxes: the normal bends over this far from an edge (the surface itself does not)
   int material = 0;
-  int item = 0;          ///< which piece of furniture; 0 = the building
+  int item = 0; ///< which piece of furniture; 0 = the building
 };
 
 struct Hit {
-  double t = 1e30;      ///< in lengths of the ray's direction
-  int primitive = -1;   ///< -1: nothing
-  int face = 0;         ///< box: 0 x, 1 y, 2 z; frustum: 0 side, 2 cap; ellipsoid: 0
-  Vec3 local;           ///< point in the primitive's frame
-  Vec3 geometric;       ///< outward unit normal of the surface, world
+  double t = 1e30;    ///< in lengths of the ray's direction
+  int primitive = -1; ///< -1: nothing
+  int face = 0;       ///< box: 0 x, 1 y, 2 z; frustum: 0 side, 2 cap; ellipsoid: 0
+  Vec3 local;         ///< point in the primitive's frame
+  Vec3 geometric;     ///< outward unit normal of the surface, world
 };
 
 /// A rectangle (lamp panel, window) or a ball that gives light.
@@ -70,9 +70,9 @@ public:
   std::vector<Aabb> items; ///< bounds by item number; items[0] is unused
   Vec3 room;               ///< inner size of the room: the origin is a floor corner, z is up
   Camera camera;
-  Vec3 sun;                ///< unit vector towards the sun; sunlight comes through windows only
-  Rgb sunlight;            ///< irradiance over pi on a surface facing it; black = no sun
-  Rgb ambient;             ///< light bounced more than once, irradiance over pi
+  Vec3 sun;     ///< unit vector towards the sun; sunlight comes through windows only
+  Rgb sunlight; ///< irradiance over pi on a surface facing it; black = no sun
+  Rgb ambient;  ///< light bounced more than once, irradiance over pi
   uint32_t sky_seed = 0;
   float sky_brightness = 0;
 
@@ -81,22 +81,29 @@ public:
 
   /// The nearest surface that the ray enters at `after` < t < `before`.
   Hit intersect(const Ray &ray, double after = 1e-9, double before = 1e30) const;
-  /// Whether anything that casts shadows stands between. `guess` (a primitive, or -1) is tried first and becomes what
-  /// was found: neighbouring pixels tend to be shaded by the same thing. The answer does not depend on it.
+  /// Whether anything that casts shadows stands between. `guess` (0 at first) is what was found last and is tried
+  /// first: neighbouring pixels tend to be shaded by the same thing. The answer does not depend on it.
   bool occluded(const Ray &ray, double after, double before, int &guess) const;
   /// World bounds of a primitive.
   Aabb bounds(const Primitive &primitive) const;
 
 private:
   struct Node {
-    Aabb box;
-    int first = 0; ///< leaf: first of `order_`; inner: left child, the right one follows it
-    int count = 0; ///< primitives of a leaf, 0 for an inner node
+    Aabb box[2];
+    int child[2] = {0, 0}; ///< a node, or the first of `count` solids
+    int count[2] = {0, 0}; ///< 0: the child is a node
   };
-  void build(int node, int first, int last, int depth, const std::vector<Aabb> &boxes);
+  struct Solid {
+    Aabb box;
+    int primitive;
+    bool aligned; ///< a box along the world's axes: its bounds are all of it
+    bool casts_shadow;
+  };
+  /// Sorts solids [first, last) into a subtree and makes it child `side` of `parent`.
+  void build(int parent, int side, int first, int last, int depth);
 
   std::vector<Node> nodes_;
-  std::vector<int> order_;
+  std::vector<Solid> solids_;
 };
 
 } // namespace leadline::data::synthetic
