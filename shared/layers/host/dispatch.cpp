@@ -34,29 +34,41 @@ int x86_level() {
 } // namespace
 #endif
 
-const HostKernels& host_kernels() {
-#ifdef LEADLINE_HAVE_X86_LEVELS
-  // Found once: the level can't change, so a race would write the same value.
-  static int level;
-  int known = __atomic_load_n(&level, __ATOMIC_RELAXED);
-  if (known == 0) {
-    known = x86_level();
-    __atomic_store_n(&level, known, __ATOMIC_RELAXED);
-  }
-  if (known == 4) return host_kernels_v4;
-  if (known == 3) return host_kernels_v3;
-#endif
-  return host_kernels_baseline;
-}
+namespace {
 
-const HostKernels* host_kernels_by_name(const char* isa) {
-  if (strcmp(isa, host_kernels_baseline.isa) == 0) return &host_kernels_baseline;
+const HostKernels* best_kernels() {
 #ifdef LEADLINE_HAVE_X86_LEVELS
   const int level = x86_level();
-  if (level >= 3 && strcmp(isa, host_kernels_v3.isa) == 0) return &host_kernels_v3;
-  if (level >= 4 && strcmp(isa, host_kernels_v4.isa) == 0) return &host_kernels_v4;
+  if (level == 4) return &host_kernels_v4;
+  if (level == 3) return &host_kernels_v3;
 #endif
-  return nullptr;
+  return &host_kernels_baseline;
+}
+
+const HostKernels* current; // null: not looked for yet. Racing threads find and write the same one.
+
+} // namespace
+
+const HostKernels& host_kernels() {
+  const HostKernels* kernels = __atomic_load_n(&current, __ATOMIC_RELAXED);
+  if (!kernels) {
+    kernels = best_kernels();
+    __atomic_store_n(&current, kernels, __ATOMIC_RELAXED);
+  }
+  return *kernels;
+}
+
+bool force_host_kernels(const char* isa) {
+  const HostKernels* kernels = nullptr;
+  if (!isa) kernels = best_kernels();
+  if (isa && strcmp(isa, host_kernels_baseline.isa) == 0) kernels = &host_kernels_baseline;
+#ifdef LEADLINE_HAVE_X86_LEVELS
+  const int level = x86_level();
+  if (isa && level >= 3 && strcmp(isa, host_kernels_v3.isa) == 0) kernels = &host_kernels_v3;
+  if (isa && level >= 4 && strcmp(isa, host_kernels_v4.isa) == 0) kernels = &host_kernels_v4;
+#endif
+  if (kernels) __atomic_store_n(&current, kernels, __ATOMIC_RELAXED);
+  return kernels != nullptr;
 }
 
 } // namespace leadline::host

@@ -78,10 +78,11 @@ struct HostKernels {
   KernelTable<double> f64;
 };
 
-/// The best level that this CPU (and its operating system) runs. Cheap; thread-safe.
+/// The level in use: the best that this CPU (and its operating system) runs, unless one was forced. Thread-safe.
 const HostKernels& host_kernels();
-/// By name; null when this build or CPU doesn't have it.
-const HostKernels* host_kernels_by_name(const char* isa);
+/// Uses the level of that name from now on; null: the best again. False, and nothing changes, where this build or CPU
+/// doesn't have it. Workspaces planned for another level are no longer large enough: force before planning.
+bool force_host_kernels(const char* isa);
 
 template <class T> const KernelTable<T>& kernel_table();
 template <> inline const KernelTable<float>& kernel_table<float>() { return host_kernels().f32; }

@@ -1,0 +1,216 @@
+// The SIMD kernels of every ISA level that this CPU runs, against the portable ones; levels that fuse multiply-adds
+// must agree with each other to the bit, whatever their vector width.
+#include "shared/core/rng.hpp"
+#include "shared/layers/conv2d.hpp"
+#include "shared/layers/conv_transpose2d.hpp"
+#include "shared/layers/linear.hpp"
+
+#include <catch2/catch_test_macros.hpp>
+
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+using namespace leadline;
+
+namespace {
+
+// Draws numbers one after the other.
+struct Draw {
+  Philox random{5};
+  uint64_t next = 0;
+  double real() { return random.uniform_double(next++) * 2 - 1; }
+  int32_t integer(int32_t low, int32_t high) { return low + static_cast<int32_t>(random.below(next++, static_cast<uint64_t>(high - low + 1))); }
+  template <class T> std::vector<T> values(index_t count) {
+    std::vector<T> v(static_cast<size_t>(count));
+    for (T& x : v) x = static_cast<T>(real());
+    return v;
+  }
+};
+
+// Exactly as many bytes as asked for, so that the address sanitizer sees any overrun.
+struct Bytes {
+  explicit Bytes(size_t bytes) : data(static_cast<unsigned char*>(std::aligned_alloc(64, align_up(bytes ? bytes : 1)))), size(bytes) {}
+  ~Bytes() { std::free(data); }
+  Bytes(const Bytes&) = delete;
+  Bytes& operator=(const Bytes&) = delete;
+  unsigned char* data;
+  size_t size;
+};
+
+template <class T> struct Results {
+  std::vector<T> dst, diff_src, diff_weights, diff_bias;
+};
+
+// Both passes with inputs that are slices of wider tensors; gradients are added to ones.
+template <class Layer, class T> Results<T> run(const typename Layer::Params& params, const Shape& src, Algorithm algorithm) {
+  LayerShapes shapes;
+  shapes.num_src = 1;
+  shapes.src[0] = src;
+  REQUIRE(Layer::infer(params, shapes.src, 1, &shapes.dst) == Status::ok);
+  Layer::weight_shapes(params, shapes.src, shapes.weights);
+  Draw draw;
+  const index_t wide = src.c + 3, wide_dst = shapes.dst.c + 2;
+  const auto x = draw.values<T>(src.pixels() * wide), dy = draw.values<T>(shapes.dst.pixels() * wide_dst);
+  const auto weights = draw.values<T>(shapes.weights[0].count()), bias = draw.values<T>(shapes.weights[1].count());
+  Results<T> r;
+  std::vector<T> y(static_cast<size_t>(shapes.dst.pixels() * wide_dst), T(9)), dx(x.size(), T(1));
+  r.diff_weights.assign(weights.size(), T(1));
+  r.diff_bias.assign(bias.size(), T(1));
+  const auto slice = [](auto* data, Shape shape, index_t channels, index_t first) {
+    const index_t count = shape.c;
+    shape.c = channels;
+    return Tensor<std::remove_pointer_t<decltype(data)>>(data, shape).channels(first, count);
+  };
+
+  const Bytes forward(Layer::workspace_bytes(shapes, params, Pass::inference, algorithm, sizeof(T)));
+  ForwardArgs<T> f;
+  f.num_src = 1;
+  f.src[0] = slice(x.data(), src, wide, 2);
+  f.weights[0] = {weights.data(), shapes.weights[0]};
+  f.weights[1] = {bias.data(), shapes.weights[1]};
+  f.dst = slice(y.data(), shapes.dst, wide_dst, 1);
+  f.workspace = {forward.data, forward.size};
+  f.algorithm = algorithm;
+  Layer::template forward<T>(HostExec(), params, f);
+
+  const Bytes backward(Layer::workspace_bytes(shapes, params, Pass::backward, algorithm, sizeof(T)));
+  BackwardArgs<T> b;
+  b.num_src = 1;
+  b.src[0] = f.src[0];
+  b.weights[0] = f.weights[0];
+  b.diff_dst = slice(dy.data(), shapes.dst, wide_dst, 0);
+  b.diff_src[0] = slice(dx.data(), src, wide, 3);
+  b.accumulate_src[0] = true;
+  b.diff_weights[0] = {r.diff_weights.data(), shapes.weights[0]};
+  b.diff_weights[1] = {r.diff_bias.data(), shapes.weights[1]};
+  b.accumulate_weights = true;
+  b.workspace = {backward.data, backward.size};
+  b.algorithm = algorithm;
+  typename Layer::Params plain = params;
+  plain.activation = {};
+  Layer::template backward<T>(HostExec(), plain, b);
+  r.dst = y; // with what lies between the slices: it must not change
+  r.diff_src = dx;
+  return r;
+}
+
+template <class T> double relative_error(const std::vector<T>& a, const std::vector<T>& b) {
+  double largest = 1e-30, error = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    largest = std::fmax(largest, std::fabs(static_cast<double>(a[i])));
+    const double e = std::fabs(static_cast<double>(a[i]) - static_cast<double>(b[i]));
+    if (!(e <= error)) error = e;
+  }
+  return error / largest;
+}
+
+template <class T> void check(const Results<T>& expected, const Results<T>& actual, double tolerance) {
+  CHECK_FALSE(!(relative_error(expected.dst, actual.dst) <= tolerance));
+  CHECK_FALSE(!(relative_error(expected.diff_src, actual.diff_src) <= tolerance));
+  CHECK_FALSE(!(relative_error(expected.diff_weights, actual.diff_weights) <= tolerance));
+  CHECK_FALSE(!(relative_error(expected.diff_bias, actual.diff_bias) <= tolerance));
+}
+
+template <class T> bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0);
+}
+
+template <class Layer, class T> void check_levels(const typename Layer::Params& params, const Shape& src, double tolerance) {
+  Shape dst;
+  if (Layer::infer(params, &src, 1, &dst) != Status::ok) return;
+  host::force_host_kernels(nullptr);
+  const Results<T> expected = run<Layer, T>(params, src, Algorithm::portable);
+  std::unique_ptr<Results<T>> fused;
+  for (const char* isa : {"x86-64", "x86-64-v3", "x86-64-v4", host::host_kernels().isa}) {
+    if (!host::force_host_kernels(isa)) continue;
+    INFO(Layer::name << " on " << isa << ", source " << src.n << "x" << src.h << "x" << src.w << "x" << src.c << " to "
+                     << dst.h << "x" << dst.w << "x" << dst.c);
+    const Results<T> actual = run<Layer, T>(params, src, Algorithm::host_gemm);
+    check(expected, actual, tolerance);
+    if (std::string(isa) == "x86-64") continue; // rounds products, unlike the others
+    if (fused) {
+      CHECK(same_bits(fused->dst, actual.dst));
+      CHECK(same_bits(fused->diff_src, actual.diff_src));
+    } else {
+      fused = std::make_unique<Results<T>>(actual);
+    }
+  }
+  host::force_host_kernels(nullptr);
+}
+
+} // namespace
+
+TEST_CASE("SIMD convolutions of every ISA level agree with the portable ones on random shapes") {
+  Draw draw;
+  draw.next = 1000000;
+  for (int i = 0; i < 60; ++i) {
+    Conv2d::Params c;
+    c.kernel_h = draw.integer(1, 5);
+    c.kernel_w = draw.integer(1, 5);
+    c.stride_h = draw.integer(1, 3);
+    c.stride_w = draw.integer(1, 3);
+    c.padding_top = draw.integer(0, 3);
+    c.padding_bottom = draw.integer(0, 3);
+    c.padding_left = draw.integer(0, 3);
+    c.padding_right = draw.integer(0, 3);
+    c.dilation_h = draw.integer(1, 2);
+    c.dilation_w = draw.integer(1, 2);
+    c.activation = make_activation(static_cast<ActivationKind>(draw.integer(0, num_activations - 1)));
+    int32_t channels = draw.integer(1, 40);
+    c.out_channels = draw.integer(1, 70);
+    if (i % 4 == 1) c.groups = c.out_channels = channels; // depthwise
+    if (i % 4 == 2) {
+      c.groups = draw.integer(2, 4);
+      channels = c.groups * draw.integer(1, 7);
+      c.out_channels = c.groups * draw.integer(1, 19);
+    }
+    const Shape src{draw.integer(0, 3), draw.integer(1, 29), draw.integer(1, 29), channels};
+    check_levels<Conv2d, float>(c, src, 2e-5);
+    check_levels<Conv2d, double>(c, src, 1e-12);
+
+    ConvTranspose2d::Params t;
+    t.out_channels = c.out_channels;
+    t.kernel_h = draw.integer(1, 4);
+    t.kernel_w = draw.integer(1, 4);
+    t.stride_h = draw.integer(1, 3);
+    t.stride_w = draw.integer(1, 3);
+    t.padding_h = draw.integer(0, 1);
+    t.padding_w = draw.integer(0, 1);
+    t.dilation_h = draw.integer(1, 2);
+    t.dilation_w = draw.integer(1, 2);
+    t.output_padding_h = draw.integer(0, 1);
+    t.groups = c.groups;
+    t.activation = c.activation;
+    check_levels<ConvTranspose2d, float>(t, src, 2e-5);
+    check_levels<ConvTranspose2d, double>(t, src, 1e-12);
+
+    Linear::Params l;
+    l.out_features = c.out_channels;
+    l.activation = c.activation;
+    check_levels<Linear, float>(l, src, 2e-5);
+    check_levels<Linear, double>(l, {src.n * 7, 1, 1, channels}, 1e-12);
+  }
+}
+
+TEST_CASE("kernels and strides beyond the SIMD kernels' limits fall back to the portable ones") {
+  Conv2d::Params c;
+  c.kernel_h = c.kernel_w = 70; // 4900 taps
+  c.padding_top = c.padding_bottom = c.padding_left = c.padding_right = 35;
+  check_levels<Conv2d, double>(c, {1, 5, 6, 2}, 1e-12);
+  ConvTranspose2d::Params t;
+  t.stride_h = 2;
+  t.stride_w = 1100;
+  check_levels<ConvTranspose2d, double>(t, {1, 2, 2, 1}, 1e-12);
+}
+
+TEST_CASE("an ISA level that is unknown or not there is refused") {
+  const char* before = host::host_kernels().isa;
+  CHECK_FALSE(host::force_host_kernels("pdp-11"));
+  CHECK(std::strcmp(host::host_kernels().isa, before) == 0);
+  CHECK(host::force_host_kernels(before));
+  CHECK(host::force_host_kernels(nullptr));
+}
