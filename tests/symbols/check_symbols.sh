@@ -1,19 +1,27 @@
 #!/usr/bin/env bash
 # check_symbols.sh libleadline.a NM
 #
-# What the edge library asks for from outside must be in the list below: a few functions of the C library and libm.
-# So a C program links it with `gcc main.c -lleadline -lm`: no C++ run-time, no allocation, no output, no abort.
-# Only the optional thread pool, an archive member of its own, may ask for threads.
+# What the edge library asks for from outside must be in the lists below: a few functions of the C library and libm.
+# So a C program links it with `gcc main.c -lleadline -lm`: no C++ run-time, no output, no abort, and memory, files and
+# threads only in the archive members that are there for them.
 set -euo pipefail
 library=$1
 nm=$2
 
-allowed='memcpy|memmove|memset|memcmp|memchr|strlen|strcmp|strncmp|strnlen|snprintf|vsnprintf'
-allowed+='|sqrt|sqrtf|floor|floorf|ceil|ceilf|fma|fmaf|fabs|fabsf|rint|rintf|nearbyint|nearbyintf|trunc|truncf|lrint|lrintf|ldexp|ldexpf|scalbn|scalbnf|fmod|fmodf'
-allowed+='|fopen|fopen64|fclose|fread|fseek|fseeko|fseeko64|ftell|ftello|ftello64|ferror|feof'  # reading a model file
-allowed+='|fegetround|fesetround|fegetenv|fesetenv|clock_gettime'                             # rounding mode, the default clock
+allowed='memcpy|memmove|memset|memcmp|memchr|strlen|strchr|strcmp|strncmp|strnlen|snprintf|vsnprintf'
+allowed+='|sqrtf?|floorf?|ceilf?|fmaf?|fabsf?|rintf?|nearbyintf?|truncf?|lrintf?|ldexpf?|scalbnf?|fmodf?'
 allowed+='|__errno_location|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_|__cpu_model|__cpu_indicator_init|__[a-z]*_chk'
-pool='pthread_[a-z_]*|sched_yield|sysconf|malloc|free|calloc'
+
+# What single members may ask for besides: programs that bring their own allocator, open models from memory and start no
+# threads don't call these.
+member_allowed() {
+  case $1 in
+  *allocator*) echo 'malloc|free|aligned_alloc|posix_memalign' ;;
+  *open_file*) echo 'open|open64|close|read|fstat|fstat64|mmap|mmap64|munmap' ;;
+  *thread_pool*) echo 'pthread_[a-z_]*|sched_yield' ;;
+  *) echo '-' ;;
+  esac
+}
 
 defined=$("$nm" --defined-only --format=posix "$library" | awk 'NF >= 2 && $1 !~ /:$/ {print $1}' | sort -u)
 bad=0 seen=0 member=""
@@ -25,7 +33,7 @@ while read -r name kind _; do
   seen=$((seen + 1))
   grep -qxF -- "$name" <<<"$defined" && continue
   grep -qxE -- "$allowed" <<<"$name" && continue
-  case $member in *pool*) grep -qxE -- "$pool" <<<"$name" && continue ;; esac
+  grep -qxE -- "$(member_allowed "$member")" <<<"$name" && continue
   echo "$member asks for $(c++filt "$name" 2>/dev/null || echo "$name")" >&2
   bad=1
 done < <("$nm" --undefined-only --format=posix "$library")
