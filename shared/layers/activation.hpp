@@ -1,6 +1,7 @@
 // Activation functions: one layer, and the epilogue that conv2d, conv_transpose2d and linear apply to their results.
 #pragma once
 
+#include "shared/layers/decimal.hpp"
 #include "shared/layers/layer.hpp"
 
 namespace leadline {
@@ -112,7 +113,7 @@ struct Activation {
     const Tensor<const T> src = args.src[0];
     const Tensor<T> dst = args.dst;
     const ActivationKind kind = params.kind;
-    const T alpha = static_cast<T>(params.alpha);
+    const T alpha = static_cast<T>(decimal(params.alpha));
     parallel_for(exec, "leadline::activation::forward", dst.shape.pixels(), [=] LEADLINE_FUNCTION(index_t p) {
       const T* x = src.pixel(p);
       T* y = dst.pixel(p);
@@ -127,7 +128,7 @@ struct Activation {
     if (!diff_src) return;
     const bool accumulate = args.accumulate_src[0];
     const ActivationKind kind = params.kind;
-    const T alpha = static_cast<T>(params.alpha);
+    const T alpha = static_cast<T>(decimal(params.alpha));
     parallel_for(exec, "leadline::activation::backward", diff_src.shape.pixels(), [=] LEADLINE_FUNCTION(index_t p) {
       const T *x = src.pixel(p), *dy = diff_dst.pixel(p);
       T* dx = diff_src.pixel(p);
