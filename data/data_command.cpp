@@ -216,11 +216,11 @@ po::variables_map parse(int argc, const char* const* argv, po::options_descripti
     std::string name = error.get_option_name();
     name.erase(0, name.find_first_not_of('-'));
     const std::string nearest = nearest_word(name, names);
-    throw UsageError(ErrorText{.field = "option", .value = "--" + name, .reason = "there is no such option" +
+    throw UsageError(ErrorParts{.field = "option", .value = "--" + name, .reason = "there is no such option" +
                                (nearest.empty() ? std::string{} : "; did you mean --" + nearest + "?"),
                                .fix = std::string("leadline data ") + argv[1] + " --help lists them"});
   } catch (const po::error& error) {
-    throw UsageError(ErrorText{.field = "command line", .reason = error.what(),
+    throw UsageError(ErrorParts{.field = "command line", .reason = error.what(),
                                .fix = std::string("leadline data ") + argv[1] + " --help shows the form"});
   }
   help = values.count("help") > 0;
@@ -229,28 +229,28 @@ po::variables_map parse(int argc, const char* const* argv, po::options_descripti
 
 std::string required_spec(const po::variables_map& values, const std::string& action) {
   if (!values.count("spec"))
-    throw UsageError(ErrorText{.field = "SPEC", .reason = "the data is missing",
+    throw UsageError(ErrorParts{.field = "SPEC", .reason = "the data is missing",
                                .fix = "For example: leadline data " + action + " synthetic:count=8"});
   return values["spec"].as<std::string>();
 }
 
 std::string required_out(const po::variables_map& values) {
   if (!values.count("out"))
-    throw UsageError(ErrorText{.field = "--out", .reason = "it isn't said where to write", .fix = "Add --out PATH"});
+    throw UsageError(ErrorParts{.field = "--out", .reason = "it isn't said where to write", .fix = "Add --out PATH"});
   return values["out"].as<std::string>();
 }
 
 OnBadSample on_bad_sample(const po::variables_map& values) {
   const std::string text = values["on_bad_sample"].as<std::string>();
   if (text != "stop" && text != "skip")
-    throw UsageError(ErrorText{.field = "on_bad_sample", .value = text, .reason = "it is stop or skip"});
+    throw UsageError(ErrorParts{.field = "on_bad_sample", .value = text, .reason = "it is stop or skip"});
   return text == "stop" ? OnBadSample::stop : OnBadSample::skip;
 }
 
 std::size_t not_negative(const po::variables_map& values, const char* name) {
   const long value = values[name].as<long>();
   if (value < 0)
-    throw UsageError(ErrorText{.field = name, .value = std::to_string(value), .reason = "it can't be negative"});
+    throw UsageError(ErrorParts{.field = name, .value = std::to_string(value), .reason = "it can't be negative"});
   return static_cast<std::size_t>(value);
 }
 
@@ -269,7 +269,7 @@ std::pair<int, int> parse_size(const std::string& text) {
     if (second.ec == std::errc{} && second.ptr == end && detail::valid_size(height, width))
       return {height, width};
   }
-  throw UsageError(ErrorText{.field = "size", .value = text, .reason = "this is no size",
+  throw UsageError(ErrorParts{.field = "size", .value = text, .reason = "this is no size",
                              .fix = "Write height x width, such as 144x192, each 1 to " + std::to_string(max_image_side)});
 }
 
@@ -433,7 +433,7 @@ void show(const po::variables_map& values) {
   const std::size_t count = not_negative(values, "count");
   const std::string extension = fs::path(out).extension().string();
   if (extension != ".png" && extension != ".jpg" && extension != ".jpeg")
-    throw UsageError(ErrorText{.field = "--out", .value = out, .reason = "the sheet is written as .png or .jpg"});
+    throw UsageError(ErrorParts{.field = "--out", .value = out, .reason = "the sheet is written as .png or .jpg"});
   const auto save = [&](const RgbImage& sheet) {
     extension == ".png" ? write_png(out, sheet) : write_jpeg(out, sheet);
     std::printf("%s: %dx%d\n", out.c_str(), sheet.width, sheet.height);
@@ -446,9 +446,9 @@ void show(const po::variables_map& values) {
   const std::vector<std::size_t> indices = spread(dataset->size(), std::max<std::size_t>(1, count));
   const long tile_width = values["tile_width"].as<long>(), columns = values["columns"].as<long>();
   if (tile_width < 32 || tile_width > 2048)
-    throw UsageError(ErrorText{.field = "tile_width", .value = std::to_string(tile_width), .reason = "it must be 32 to 2048"});
+    throw UsageError(ErrorParts{.field = "tile_width", .value = std::to_string(tile_width), .reason = "it must be 32 to 2048"});
   if (columns < 1)
-    throw UsageError(ErrorText{.field = "columns", .value = std::to_string(columns), .reason = "it must be at least 1"});
+    throw UsageError(ErrorParts{.field = "columns", .value = std::to_string(columns), .reason = "it must be at least 1"});
   std::vector<SheetRow> rows(indices.size());
   const std::vector<char> used = for_each_frame(*dataset, indices, work, "reading", [&](std::size_t k, const Sample& sample) {
     SheetRow row; // at the tile's size already, so that a thousand large frames fit into memory
@@ -578,10 +578,10 @@ WriteOptions write_options(const po::variables_map& values) {
   if (options.picture == "jpeg")
     options.picture = "jpg";
   if (options.picture != "jpg" && options.picture != "png")
-    throw UsageError(ErrorText{.field = "format", .value = options.picture, .reason = "colour is written as jpg or png"});
+    throw UsageError(ErrorParts{.field = "format", .value = options.picture, .reason = "colour is written as jpg or png"});
   options.metres_per_unit = values["metres_per_unit"].as<double>();
   if (!(options.metres_per_unit >= 1e-6 && options.metres_per_unit <= 10))
-    throw UsageError(ErrorText{.field = "metres_per_unit", .value = std::to_string(options.metres_per_unit),
+    throw UsageError(ErrorParts{.field = "metres_per_unit", .value = std::to_string(options.metres_per_unit),
                                .reason = "it must lie between 0.000001 and 10", .fix = "0.001 stores millimetres, up to 65.5 m."});
   return options;
 }
@@ -591,11 +591,11 @@ void generate(const po::variables_map& values) {
   if (spec == "synthetic")
     spec += ":";
   if (spec.rfind("synthetic:", 0) != 0)
-    throw UsageError(ErrorText{.field = "SPEC", .value = spec, .reason = "only synthetic data can be generated",
+    throw UsageError(ErrorParts{.field = "SPEC", .value = spec, .reason = "only synthetic data can be generated",
                                .fix = "leadline data convert turns existing data into another form."});
   if (values.count("count")) { // an option of its own, because everyone needs it
     if (spec.find("count=") != std::string::npos)
-      throw UsageError(ErrorText{.field = "count", .reason = "it is given twice", .fix = "Leave --count or count= out."});
+      throw UsageError(ErrorParts{.field = "count", .reason = "it is given twice", .fix = "Leave --count or count= out."});
     spec += std::string(spec.back() == ':' ? "" : ",") + "count=" + std::to_string(not_negative(values, "count"));
   }
   const WriteOptions options = write_options(values);
@@ -607,10 +607,10 @@ void convert(const po::variables_map& values) {
   const std::string spec = required_spec(values, "convert");
   WriteOptions options = write_options(values);
   if (!values.count("to"))
-    throw UsageError(ErrorText{.field = "--to", .reason = "it isn't said which form is wanted", .fix = "Add --to pairs or --to nyu_h5"});
+    throw UsageError(ErrorParts{.field = "--to", .reason = "it isn't said which form is wanted", .fix = "Add --to pairs or --to nyu_h5"});
   options.form = values["to"].as<std::string>();
   if (options.form != "pairs" && options.form != "nyu_h5")
-    throw UsageError(ErrorText{.field = "to", .value = options.form, .reason = "data is converted to pairs or nyu_h5"});
+    throw UsageError(ErrorParts{.field = "to", .value = options.form, .reason = "data is converted to pairs or nyu_h5"});
   if (values.count("size"))
     options.size = parse_size(values["size"].as<std::string>());
   const std::string out = required_out(values);
@@ -725,7 +725,7 @@ int run(int argc, const char* const* argv) {
     return 0;
   }
   const std::string nearest = nearest_word(name, names);
-  throw UsageError(ErrorText{.field = "action", .value = name, .reason = "there is no such action" +
+  throw UsageError(ErrorParts{.field = "action", .value = name, .reason = "there is no such action" +
                              (nearest.empty() ? std::string{} : "; did you mean " + nearest + "?"),
                              .fix = "leadline data --help lists them"});
 }

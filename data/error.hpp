@@ -9,7 +9,7 @@ namespace leadline {
 
 /// What a message tells: which file (and line), which field, the value found there, what is wrong with it, what to do.
 /// Empty parts are left out. `throw Error({.file = list + ":12", .field = "depth", .reason = "...", .fix = "..."})`
-struct ErrorText {
+struct ErrorParts {
   std::string file{};
   std::string field{};
   std::string value{};
@@ -18,7 +18,7 @@ struct ErrorText {
 };
 
 /// "FILE: FIELD is VALUE: REASON. FIX."
-inline std::string describe(const ErrorText& text) {
+inline std::string describe(const ErrorParts& text) {
   std::string out = text.file;
   const auto add = [&out](const char* separator, const std::string& part) {
     if (!part.empty())
@@ -41,9 +41,9 @@ inline std::string describe(const ErrorText& text) {
 /// Bad input, a missing file, an impossible request. Programs print `leadline: error: MESSAGE` and exit non-zero.
 class Error : public std::runtime_error {
 public:
-  template <std::convertible_to<std::string> Text> // a template: braces can only mean an ErrorText
+  template <std::convertible_to<std::string> Text> // a template: braces can only mean an ErrorParts
   explicit Error(const Text& message) : std::runtime_error(message) {}
-  explicit Error(const ErrorText& text) : std::runtime_error(describe(text)) {}
+  explicit Error(const ErrorParts& text) : std::runtime_error(describe(text)) {}
 };
 
 } // namespace leadline

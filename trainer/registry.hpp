@@ -77,7 +77,7 @@ public:
     for (const auto &entry : entries_)
       if (entry.first == name)
         return entry.second(std::forward<Args>(args)...);
-    throw Error(ErrorText{
+    throw Error(ErrorParts{
         .field = kind_, .value = name, .reason = "no " + kind_ + " has this name", .fix = known_names(name, names())});
   }
 

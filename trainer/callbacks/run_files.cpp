@@ -1,0 +1,83 @@
+#include "trainer/callbacks/run_files.hpp"
+
+#include "data/error.hpp"
+#include "data/image_io.hpp"
+#include "data/picture.hpp"
+#include "trainer/text.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+namespace leadline::trainer {
+
+namespace {
+
+constexpr const char* metric_columns = "delta1,delta2,delta3,abs_rel,sq_rel,rmse,rmse_log,log10,silog,mae";
+
+[[noreturn]] void cannot_write(const std::string& file) {
+  throw Error({.file = file, .reason = "the file can't be written",
+               .fix = "Check that its folder may be written to and that the disk isn't full"});
+}
+
+} // namespace
+
+void CsvLogger::on_start(const RunInfo& info, RunControl&) {
+  std::string kept = std::string("epoch,step,lr,train_loss,") + metric_columns + "\n";
+  std::ifstream old(file_);
+  std::string line;
+  for (bool header = true; std::getline(old, line); header = false)
+    if (!header && std::atoll(line.c_str()) <= info.first_epoch && info.first_epoch > 0)
+      kept += line + "\n";
+  old.close();
+  data::write_file(file_, kept.data(), kept.size());
+}
+
+void CsvLogger::on_epoch_end(const EpochReport& report, RunControl&) {
+  std::string line = std::to_string(report.epoch) + "," + std::to_string(report.step) + "," + exact(report.lr) + "," +
+                     exact(report.train_loss);
+  if (report.validated)
+    for (const NamedNumber& metric : report.metrics)
+      line += "," + exact(metric.second);
+  else
+    line += std::string(static_cast<size_t>(std::count(metric_columns, metric_columns + std::char_traits<char>::length(metric_columns), ',')) + 1, ',');
+  std::ofstream out(file_, std::ios::app | std::ios::binary);
+  if (!(out << line << "\n") || !out.flush())
+    cannot_write(file_);
+}
+
+void CheckpointWriter::on_step(const StepReport& report, RunControl& run) {
+  if (every_steps_ > 0 && report.step % every_steps_ == 0)
+    write_checkpoint(run_.last(), run.checkpoint());
+}
+
+void CheckpointWriter::on_epoch_end(const EpochReport& report, RunControl& run) {
+  const Checkpoint checkpoint = run.checkpoint();
+  write_checkpoint(run_.last(), checkpoint);
+  if (report.best)
+    write_checkpoint(run_.best(), checkpoint);
+}
+
+void CheckpointWriter::on_stop(RunControl& run) { write_checkpoint(run_.last(), run.checkpoint()); }
+
+void PredictionPictures::on_epoch_end(const EpochReport& report, RunControl&) {
+  if (report.predictions.empty())
+    return;
+  std::vector<data::SheetRow> rows;
+  for (const Prediction& p : report.predictions) {
+    data::SheetRow row;
+    row.image = data::RgbImage(p.height, p.width);
+    row.image.rgb = p.rgb;
+    row.depth = p.depth;
+    row.prediction = p.prediction;
+    row.caption = std::filesystem::path(p.name).filename().string();
+    rows.push_back(std::move(row));
+  }
+  char name[32];
+  std::snprintf(name, sizeof name, "/epoch_%03lld.png", static_cast<long long>(report.epoch));
+  data::write_png(folder_ + name, data::contact_sheet(rows));
+}
+
+} // namespace leadline::trainer

@@ -1,0 +1,366 @@
+// The only file of the trainer that sees HDF5.
+#include "trainer/checkpoint.hpp"
+
+#include "data/error.hpp"
+#include "data/hdf5_lock.hpp"
+
+#include <hdf5.h>
+
+#include <algorithm>
+#include <filesystem>
+
+namespace leadline::trainer {
+
+namespace {
+
+constexpr const char* format_name = "leadline checkpoint";
+constexpr int format_version = 1;
+constexpr hsize_t max_elements = hsize_t{1} << 31; // of one array in a file; more is damage, not a depth network
+
+/// Closes an HDF5 handle of any kind; a negative one means that the call failed.
+class Handle {
+public:
+  Handle(hid_t id, herr_t (*close)(hid_t)) : id_(id), close_(close) {}
+  ~Handle() {
+    if (id_ >= 0)
+      close_(id_);
+  }
+  Handle(const Handle&) = delete;
+  Handle& operator=(const Handle&) = delete;
+  operator hid_t() const { return id_; }
+
+private:
+  hid_t id_;
+  herr_t (*close_)(hid_t);
+};
+
+/// HDF5 prints its own stack of messages unless told not to; ours are better.
+struct Quiet {
+  Quiet() {
+    H5Eget_auto2(H5E_DEFAULT, &function, &data);
+    H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+  }
+  ~Quiet() { H5Eset_auto2(H5E_DEFAULT, function, data); }
+  H5E_auto2_t function = nullptr;
+  void* data = nullptr;
+};
+
+/// Variable-length strings would be allocated by HDF5; fixed ones of the right length are simpler.
+hid_t string_type(size_t length) {
+  const hid_t type = H5Tcopy(H5T_C_S1);
+  H5Tset_size(type, std::max<size_t>(length, 1));
+  H5Tset_cset(type, H5T_CSET_UTF8);
+  return type;
+}
+
+class Writer {
+public:
+  explicit Writer(const std::string& file)
+      : file_(file), access_(H5Pcreate(H5P_FILE_ACCESS), H5Pclose), creation_(H5Pcreate(H5P_FILE_CREATE), H5Pclose),
+        links_(H5Pcreate(H5P_LINK_CREATE), H5Pclose) {
+    H5Pset_fclose_degree(access_, H5F_CLOSE_STRONG);
+    H5Pset_libver_bounds(access_, H5F_LIBVER_V110, H5F_LIBVER_V110); // its metadata has checksums, too
+    H5Pset_create_intermediate_group(links_, 1);
+    handle_ = H5Fcreate(file.c_str(), H5F_ACC_TRUNC, creation_, access_);
+    check(handle_);
+  }
+  ~Writer() {
+    if (handle_ >= 0)
+      H5Fclose(handle_);
+  }
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
+
+  void close() {
+    const herr_t flushed = H5Fflush(handle_, H5F_SCOPE_GLOBAL), closed = H5Fclose(handle_);
+    handle_ = -1;
+    check(flushed < 0 ? flushed : closed);
+  }
+
+  void number(const char* name, double value) { attribute(name, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, &value); }
+  void integer(const char* name, index_t value) { attribute(name, H5T_STD_I64LE, H5T_NATIVE_INT64, &value); }
+  void text(const char* name, const std::string& value) {
+    const Handle type(string_type(value.size()), H5Tclose);
+    attribute(name, type, type, value.empty() ? "\0" : value.data());
+  }
+
+  void array(const std::string& path, const std::vector<index_t>& shape, const std::vector<double>& values,
+             bool single) {
+    std::vector<hsize_t> extents(shape.begin(), shape.end());
+    const Handle space(H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr), H5Sclose);
+    const Handle properties(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
+    H5Pset_obj_track_times(properties, 0); // the same run writes the same bytes
+    if (!values.empty()) {
+      H5Pset_chunk(properties, static_cast<int>(extents.size()), extents.data());
+      H5Pset_fletcher32(properties);
+    }
+    const Handle set(H5Dcreate2(handle_, path.c_str(), single ? H5T_IEEE_F32LE : H5T_IEEE_F64LE, space, links_,
+                                properties, H5P_DEFAULT),
+                     H5Dclose);
+    check(set);
+    if (!values.empty())
+      check(H5Dwrite(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()));
+  }
+
+  /// A long text, as an array of bytes.
+  void document(const std::string& path, const std::string& content) {
+    const std::vector<double> bytes(content.begin(), content.end());
+    const hsize_t extent = content.size();
+    const Handle space(H5Screate_simple(1, &extent, nullptr), H5Sclose);
+    const Handle properties(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
+    H5Pset_obj_track_times(properties, 0);
+    if (extent > 0) {
+      H5Pset_chunk(properties, 1, &extent);
+      H5Pset_fletcher32(properties);
+    }
+    const Handle set(H5Dcreate2(handle_, path.c_str(), H5T_STD_U8LE, space, links_, properties, H5P_DEFAULT), H5Dclose);
+    check(set);
+    if (extent > 0)
+      check(H5Dwrite(set, H5T_NATIVE_UCHAR, H5S_ALL, H5S_ALL, H5P_DEFAULT, content.data()));
+  }
+
+private:
+  void attribute(const char* name, hid_t file_type, hid_t memory_type, const void* value) {
+    const Handle space(H5Screate(H5S_SCALAR), H5Sclose);
+    const Handle set(H5Acreate2(handle_, name, file_type, space, H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
+    check(set);
+    check(H5Awrite(set, memory_type, value));
+  }
+  void check(hid_t result) const {
+    if (result < 0)
+      throw Error({.file = file_, .reason = "the checkpoint can't be written",
+                   .fix = "Check that the folder exists, may be written to, and that the disk isn't full"});
+  }
+
+  std::string file_;
+  Handle access_, creation_, links_;
+  hid_t handle_ = -1;
+};
+
+class Reader {
+public:
+  explicit Reader(const std::string& file)
+      : file_(file), handle_(H5Fopen(file.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose) {
+    if (handle_ < 0)
+      throw Error({.file = file,
+                   .reason = std::filesystem::exists(file) ? "it is no HDF5 file, or it was cut off"
+                                                           : "there is no such checkpoint",
+                   .fix = "A run keeps two, RUN/checkpoints/last.h5 and best.h5: try the other one"});
+  }
+
+  double number(const char* name) const {
+    double value = 0;
+    attribute(name, H5T_NATIVE_DOUBLE, &value);
+    return value;
+  }
+  index_t integer(const char* name, index_t min) const {
+    index_t value = 0;
+    attribute(name, H5T_NATIVE_INT64, &value);
+    if (value < min)
+      fail(name, "the number makes no sense");
+    return value;
+  }
+  std::string text(const char* name) const {
+    const Handle set(H5Aopen(handle_, name, H5P_DEFAULT), H5Aclose);
+    const Handle type(set < 0 ? -1 : H5Aget_type(set), H5Tclose);
+    if (type < 0 || H5Tget_class(type) != H5T_STRING || H5Tis_variable_str(type) != 0 || H5Tget_size(type) > 65536)
+      fail(name, "this text is missing or damaged");
+    std::string value(H5Tget_size(type), '\0');
+    if (H5Aread(set, type, value.data()) < 0)
+      fail(name, "this text can't be read");
+    value.resize(std::char_traits<char>::length(value.c_str()));
+    return value;
+  }
+
+  NamedArray array(const std::string& path, const std::string& name) const {
+    NamedArray out;
+    out.name = name;
+    const Handle set(H5Dopen2(handle_, path.c_str(), H5P_DEFAULT), H5Dclose);
+    const size_t count = open(set, path, H5T_FLOAT, &out.shape);
+    out.values.resize(count);
+    if (count > 0 && H5Dread(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, out.values.data()) < 0)
+      fail(path, "this array is damaged: its checksum differs, or the file was cut off");
+    return out;
+  }
+  std::string document(const std::string& path) const {
+    std::vector<index_t> shape;
+    const Handle set(H5Dopen2(handle_, path.c_str(), H5P_DEFAULT), H5Dclose);
+    std::string content(open(set, path, H5T_INTEGER, &shape), '\0');
+    if (!content.empty() && H5Dread(set, H5T_NATIVE_UCHAR, H5S_ALL, H5S_ALL, H5P_DEFAULT, content.data()) < 0)
+      fail(path, "this text is damaged: its checksum differs, or the file was cut off");
+    return content;
+  }
+
+  [[noreturn]] void fail(const std::string& field, const std::string& reason) const {
+    throw Error({.file = file_, .field = field, .reason = reason,
+                 .fix = "The checkpoint is damaged, or no Leadline checkpoint. A run keeps two, last.h5 and best.h5: try "
+                        "the other one"});
+  }
+
+private:
+  void attribute(const char* name, hid_t type, void* value) const {
+    const Handle set(H5Aopen(handle_, name, H5P_DEFAULT), H5Aclose);
+    const Handle space(set < 0 ? -1 : H5Aget_space(set), H5Sclose);
+    if (space < 0 || H5Sget_simple_extent_npoints(space) != 1 || H5Aread(set, type, value) < 0)
+      fail(name, "this number is missing or damaged");
+  }
+  /// Checks what a dataset holds before memory is taken for it.
+  size_t open(hid_t set, const std::string& path, H5T_class_t kind, std::vector<index_t>* shape) const {
+    const Handle type(set < 0 ? -1 : H5Dget_type(set), H5Tclose), space(set < 0 ? -1 : H5Dget_space(set), H5Sclose);
+    const int rank = space < 0 ? -1 : H5Sget_simple_extent_ndims(space);
+    if (type < 0 || H5Tget_class(type) != kind || rank < 1 || rank > 4)
+      fail(path, "this array is missing or damaged");
+    hsize_t extents[4] = {}, count = 1;
+    H5Sget_simple_extent_dims(space, extents, nullptr);
+    for (int d = 0; d < rank; ++d) {
+      if (extents[d] > max_elements || (count *= extents[d]) > max_elements)
+        fail(path, "this array's size makes no sense");
+      shape->push_back(static_cast<index_t>(extents[d]));
+    }
+    return static_cast<size_t>(count);
+  }
+
+  std::string file_;
+  Handle handle_;
+};
+
+/// "a;b" and their values as a row of numbers.
+void write_numbers(Writer& out, const std::string& what, const std::vector<NamedNumber>& numbers) {
+  std::string names;
+  std::vector<double> values;
+  for (const NamedNumber& number : numbers) {
+    names += (names.empty() ? "" : ";") + number.first;
+    values.push_back(number.second);
+  }
+  out.text((what + "_names").c_str(), names);
+  out.array(what, {static_cast<index_t>(values.size())}, values, false);
+}
+
+std::vector<NamedNumber> read_numbers(const Reader& in, const std::string& what) {
+  const std::vector<double> values = in.array(what, "").values;
+  std::string names = in.text((what + "_names").c_str());
+  std::vector<NamedNumber> numbers;
+  for (const double value : values) {
+    const size_t end = std::min(names.find(';'), names.size());
+    if (end == 0)
+      in.fail(what, "there are more numbers than names");
+    numbers.push_back({names.substr(0, end), value});
+    names.erase(0, end + 1);
+  }
+  return numbers;
+}
+
+void write(const std::string& file, const Checkpoint& c) {
+  const std::lock_guard lock(data::hdf5_mutex());
+  const Quiet quiet;
+  const bool single = c.precision == "f32";
+  Writer out(file);
+  out.text("format", format_name);
+  out.integer("version", format_version);
+  out.text("network", c.network);
+  out.text("precision", c.precision);
+  out.document("settings", c.settings);
+  std::string order;
+  for (const NamedArray& weight : c.weights) {
+    out.array("weights/" + weight.name, weight.shape, weight.values, single);
+    order += weight.name + "\n";
+  }
+  out.document("weight_order", order);
+
+  out.text("optimizer_name", c.optimizer);
+  out.integer("optimizer_steps", c.optimizer_steps);
+  order.clear();
+  for (const NamedArray& state : c.optimizer_state) {
+    out.array("optimizer/" + state.name, state.shape, state.values, single);
+    order += state.name + "\n";
+  }
+  out.document("optimizer_order", order);
+  write_numbers(out, "optimizer_scalars", c.optimizer_scalars);
+  out.text("scheduler_name", c.scheduler);
+  out.array("scheduler", {static_cast<index_t>(c.scheduler_state.size())}, c.scheduler_state, false);
+
+  out.integer("seed", static_cast<index_t>(c.seed));
+  out.integer("epoch", c.epoch);
+  out.integer("batch", c.batch);
+  out.integer("step", c.step);
+  out.number("loss_sum", c.loss_sum);
+  out.text("monitor", c.monitor);
+  out.number("best", c.best);
+  out.integer("best_epoch", c.best_epoch);
+  out.text("protocol", c.protocol);
+  write_numbers(out, "metrics", c.metrics);
+  out.number("focal_x", c.focal_x);
+  out.number("focal_y", c.focal_y);
+  out.number("median_depth", c.median_depth);
+  out.array("mean_map", c.mean_map.values.empty() ? std::vector<index_t>{0, 0} : c.mean_map.shape, c.mean_map.values,
+            true);
+  out.close();
+}
+
+/// The arrays of a group in the order in which they were written.
+std::vector<NamedArray> read_arrays(const Reader& in, const std::string& group, const std::string& order) {
+  std::vector<NamedArray> arrays;
+  std::string names = in.document(order);
+  while (!names.empty()) {
+    const std::string name = names.substr(0, names.find('\n'));
+    names.erase(0, name.size() + 1);
+    arrays.push_back(in.array(group + "/" + name, name));
+  }
+  return arrays;
+}
+
+} // namespace
+
+void write_checkpoint(const std::string& file, const Checkpoint& checkpoint) {
+  const std::string temporary = file + ".part";
+  try {
+    write(temporary, checkpoint);
+    std::filesystem::rename(temporary, file);
+  } catch (...) {
+    std::error_code ignored;
+    std::filesystem::remove(temporary, ignored);
+    throw;
+  }
+}
+
+Checkpoint read_checkpoint(const std::string& file) {
+  const std::lock_guard lock(data::hdf5_mutex());
+  const Quiet quiet;
+  const Reader in(file);
+  if (in.text("format") != format_name)
+    in.fail("format", "it is another kind of HDF5 file");
+  if (const index_t version = in.integer("version", 1); version != format_version)
+    throw Error({.file = file, .field = "version", .value = std::to_string(version),
+                 .reason = "this program reads version " + std::to_string(format_version),
+                 .fix = "Use the Leadline that wrote it"});
+  Checkpoint c;
+  c.network = in.text("network");
+  c.precision = in.text("precision");
+  if (c.precision != "f32" && c.precision != "f64")
+    in.fail("precision", "it is neither f32 nor f64");
+  c.settings = in.document("settings");
+  c.weights = read_arrays(in, "weights", "weight_order");
+  c.optimizer = in.text("optimizer_name");
+  c.optimizer_steps = in.integer("optimizer_steps", 0);
+  c.optimizer_state = read_arrays(in, "optimizer", "optimizer_order");
+  c.optimizer_scalars = read_numbers(in, "optimizer_scalars");
+  c.scheduler = in.text("scheduler_name");
+  c.scheduler_state = in.array("scheduler", "").values;
+  c.seed = static_cast<uint64_t>(in.integer("seed", INT64_MIN));
+  c.epoch = in.integer("epoch", 0);
+  c.batch = in.integer("batch", 0);
+  c.step = in.integer("step", 0);
+  c.loss_sum = in.number("loss_sum");
+  c.monitor = in.text("monitor");
+  c.best = in.number("best");
+  c.best_epoch = in.integer("best_epoch", 0);
+  c.protocol = in.text("protocol");
+  c.metrics = read_numbers(in, "metrics");
+  c.focal_x = in.number("focal_x");
+  c.focal_y = in.number("focal_y");
+  c.median_depth = in.number("median_depth");
+  c.mean_map = in.array("mean_map", "mean_map");
+  return c;
+}
+
+} // namespace leadline::trainer

@@ -1,0 +1,74 @@
+#include "trainer/commands.hpp"
+
+#include "data/data_command.hpp"
+#include "data/error.hpp"
+#include "trainer/compute.hpp"
+#include "trainer/registry.hpp" // nearest_name
+
+#include <leadline/leadline.h>
+
+#include <cstdio>
+
+namespace leadline::trainer {
+
+namespace {
+
+constexpr const char* help = R"(leadline trains depth networks and writes them for devices.
+
+  leadline data      look at data, render rooms, convert         leadline data generate --help
+  leadline train     train a network                             leadline train --config trainer/configs/quickstart.ini
+  leadline evaluate  metrics of a run, beside simple baselines   leadline evaluate runs/unet-001 --data pairs:val.txt
+  leadline export    write a run as model.lead, for devices      leadline export runs/unet-001 --out model.lead
+  leadline inspect   layers, cost and origin of a model.lead     leadline inspect model.lead
+
+Each has --help. `leadline --version` prints versions.
+)";
+
+struct Command {
+  const char* name;
+  int (*run)(const std::vector<std::string>&);
+};
+constexpr Command commands[] = {{"train", train_command},
+                                {"evaluate", evaluate_command},
+                                {"export", export_command},
+                                {"inspect", inspect_command}};
+
+int run(int argc, const char* const* argv) {
+  const std::string name = argc > 1 ? argv[1] : "--help";
+  if (name == "--help" || name == "-h" || name == "help") {
+    std::printf("%s", help);
+    return argc > 1 ? 0 : 2;
+  }
+  if (name == "--version") {
+    std::printf("leadline %s\nmodel format %d\n%s\n", leadline_version_string(), static_cast<int>(leadline_model_format()),
+                Compute::description().c_str());
+    return 0;
+  }
+  if (name == "data")
+    return data::data_command(argc - 1, argv + 1);
+  std::vector<std::string> names{"data"};
+  for (const Command& command : commands) {
+    if (name == command.name)
+      return command.run(std::vector<std::string>(argv + 2, argv + argc));
+    names.push_back(command.name);
+  }
+  std::fprintf(stderr, "leadline: error: there is no command \"%s\". %s. `leadline --help` explains them.\n", name.c_str(),
+               known_names(name, names).c_str());
+  return 2;
+}
+
+} // namespace
+
+int run_command_line(int argc, const char* const* argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::bad_alloc&) {
+    std::fprintf(stderr, "leadline: error: memory is short. Use a smaller data.batch_size (or train.micro_batch), "
+                         "data.size or data.cache_mb.\n");
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "leadline: error: %s\n", error.what());
+  }
+  return 1;
+}
+
+} // namespace leadline::trainer

@@ -1,0 +1,232 @@
+#include "trainer/export.hpp"
+
+#include "inference/golden.hpp"
+#include "shared/model/fold.hpp"
+#include "trainer/evaluate.hpp"
+#include "trainer/graph_session.hpp"
+#include "trainer/text.hpp"
+#include "trainer/train_settings.hpp"
+#include "trainer/weight_io.hpp"
+
+#include <leadline/leadline.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+
+namespace leadline::trainer {
+
+namespace {
+
+/// The smallest power of two such that every multiple of it is a size that the graph takes and answers in full; 0 if the
+/// graph is made for one size.
+int32_t size_multiple(const Graph& graph) {
+  for (int32_t multiple = 1; multiple <= 256; multiple *= 2) {
+    bool good = true;
+    for (index_t k = 1; k <= 4 && good; ++k) {
+      const Shape input{1, multiple * k, multiple * (k + 1), graph.input_shape.c};
+      try {
+        const Shape output = graph.infer(input)[static_cast<size_t>(graph.outputs[0])];
+        good = output.h == input.h && output.w == input.w;
+      } catch (const std::invalid_argument&) {
+        good = false;
+      }
+    }
+    if (good)
+      return multiple;
+  }
+  return 0;
+}
+
+/// The golden input through a session of the trainer.
+template <class T, class Exec>
+std::vector<T> run_golden(const Exec& exec, const Graph& graph, const std::vector<std::vector<T>>& weights, uint64_t seed) {
+  GraphSession<T, Exec> session(exec, graph, graph.input_shape, false);
+  for (int i = 0; i < session.num_weights(); ++i)
+    session.set_weight(i, weights[static_cast<size_t>(i)]);
+  std::vector<T> input(static_cast<size_t>(graph.input_shape.count()));
+  for (size_t i = 0; i < input.size(); ++i)
+    input[i] = static_cast<T>(golden_input(seed, static_cast<index_t>(i)));
+  session.upload(input.data(), session.input());
+  session.forward(false);
+  std::vector<T> output(static_cast<size_t>(session.output().shape.count()));
+  session.download(session.output(), output.data());
+  return output;
+}
+
+/// The network's own depth range. Its head says it: an affine map over a sigmoid, or over anything else.
+void depth_range(const Graph& graph, const Settings& settings, ModelSpec* spec) {
+  const float cap = 100.0f; // metres: what an unbounded head may say indoors and out
+  spec->min_depth = 0;
+  spec->max_depth = cap;
+  for (size_t i = 0; i < graph.nodes.size(); ++i)
+    if (graph.nodes[i].output == graph.outputs[0] && graph.nodes[i].kind == layer_kind<Affine>) {
+      const Affine::Params range = graph.nodes[i].get<Affine>();
+      spec->min_depth = std::max(range.shift, 0.0f);
+      if (settings.known("model.head") && settings.text("model.head") == "sigmoid")
+        spec->max_depth = range.shift + range.scale;
+    }
+}
+
+std::map<std::string, std::string> provenance(const Checkpoint& checkpoint, const Settings& settings) {
+  std::map<std::string, std::string> entries;
+  const auto add = [&](const char* key, const std::string& value) {
+    if (!value.empty())
+      entries[key] = value;
+  };
+  add("network", settings.text("model.network"));
+  add("data", settings.text("data.train"));
+  add("validation", settings.text("data.val").empty() ? settings.text("data.val_fraction") + " of the training frames"
+                                                      : settings.text("data.val"));
+  add("licence", settings.text("run.data_licence"));
+  add("loss", settings.text("loss.name"));
+  add("epochs", std::to_string(checkpoint.epoch));
+  add("seed", std::to_string(checkpoint.seed));
+  add("precision", checkpoint.precision);
+  add("leadline", leadline_version_string());
+  std::string metric;
+  for (const NamedNumber& number : checkpoint.metrics)
+    if (number.first == "delta1" || number.first == "abs_rel" || number.first == "rmse")
+      metric += number.first + " " + decimals(number.second, 4) + ", ";
+  if (!metric.empty())
+    add("metric", metric + "protocol " + checkpoint.protocol);
+  return entries;
+}
+
+[[noreturn]] void engine_failed(const std::string& path, const std::string& what, leadline_status status,
+                                const ErrorText& error) {
+  throw Error({.file = path, .reason = "the engine refuses the exported model (" + what + "): " + leadline_status_text(status) +
+                                       (error.text[0] ? std::string("; ") + error.text : ""),
+               .fix = "Nothing was written. This is a fault of Leadline: please report it with the run's config.ini"});
+}
+
+/// Runs the file in the engine as a device would.
+std::vector<float> run_engine(const std::string& path, uint64_t seed, float* golden_error) {
+  ErrorText error;
+  Model model;
+  if (const leadline_status status = model.open_file(path.c_str(), error); status != LEADLINE_OK)
+    engine_failed(path, "open", status, error);
+  Session session;
+  if (const leadline_status status = session.create(model, error); status != LEADLINE_OK)
+    engine_failed(path, "session", status, error);
+  const leadline_session_info info = session.info();
+  std::vector<float> input(static_cast<size_t>(info.input_height) * static_cast<size_t>(info.input_width) *
+                           static_cast<size_t>(info.input_channels));
+  for (size_t i = 0; i < input.size(); ++i)
+    input[i] = golden_input(seed, static_cast<index_t>(i));
+  std::vector<float> output(session.output_values());
+  if (const leadline_status status = session.run_raw(input.data(), input.size(), output.data(), output.size());
+      status != LEADLINE_OK)
+    engine_failed(path, "run", status, error);
+  if (const leadline_status status = session.self_test(golden_error); status != LEADLINE_OK)
+    engine_failed(path, "self-test, error " + exact(static_cast<double>(*golden_error)), status, error);
+  return output;
+}
+
+void same_bits(const std::string& path, const std::string& exec, const std::vector<float>& engine,
+               const std::vector<float>& trainer) {
+  if (engine.size() == trainer.size() && std::memcmp(engine.data(), trainer.data(), engine.size() * sizeof(float)) == 0)
+    return;
+  size_t first = 0;
+  while (first < std::min(engine.size(), trainer.size()) &&
+         std::memcmp(&engine[first], &trainer[first], sizeof(float)) == 0)
+    ++first;
+  throw Error({.file = path, .field = "output value " + std::to_string(first),
+               .reason = "the engine's answer differs from the trainer's on " + exec,
+               .fix = "Nothing was written. This is a fault of Leadline: please report it with the run's config.ini"});
+}
+
+} // namespace
+
+ModelSpec model_spec(const Checkpoint& checkpoint, const std::string& file, Graph* graph) {
+  const Settings settings = checkpoint_settings(checkpoint, file);
+  const Graph trained = graph_settings(settings);
+  check_weights(trained, checkpoint.weights, file);
+  std::vector<std::vector<double>> weights;
+  for (int i = 0; i < static_cast<int>(trained.weight_shapes.size()); ++i) {
+    weights.push_back(internal_values<double>(trained, i, checkpoint.weights));
+    for (const double value : weights.back())
+      if (!std::isfinite(static_cast<float>(value)))
+        throw Error({.file = file, .field = "weight " + trained.weight_names[static_cast<size_t>(i)], .value = exact(value),
+                     .reason = "it is not a finite number, so the training has diverged", .fix = "Export an earlier checkpoint"});
+  }
+  FoldedGraph folded = fold_graph(trained, weights);
+  *graph = std::move(folded.graph);
+
+  ModelSpec spec;
+  spec.graph = graph;
+  spec.weights = std::move(folded.weights);
+  spec.preprocess = preprocess_settings(settings);
+  spec.size_multiple = size_multiple(*graph);
+  spec.fx = static_cast<float>(checkpoint.focal_x);
+  spec.fy = static_cast<float>(checkpoint.focal_y);
+  depth_range(trained, settings, &spec);
+  spec.provenance = provenance(checkpoint, settings);
+  spec.golden = compute_golden(spec);
+  return spec;
+}
+
+float verify_model(const std::string& path, const ModelSpec& spec) {
+  float golden_error = 0;
+  const std::vector<float> engine = run_engine(path, spec.golden_seed, &golden_error);
+  same_bits(path, "HostExec", engine, run_golden(HostExec(), *spec.graph, spec.weights, spec.golden_seed));
+  if constexpr (DefaultExec::on_host) // a GPU's answer is close, not the same bits
+    same_bits(path, "Kokkos", engine, run_golden(DefaultExec(), *spec.graph, spec.weights, spec.golden_seed));
+  return golden_error;
+}
+
+ExportReport export_model(const Checkpoint& checkpoint, const std::string& file, const std::string& path) {
+  namespace fs = std::filesystem;
+  if (fs::is_directory(path))
+    throw Error({.file = path, .field = "--out", .reason = "it is a folder", .fix = "Name the model file, e.g. " + path + "/model.lead"});
+  ExportReport report;
+  Graph graph;
+  const std::string temporary = path + ".unverified";
+  try {
+    const ModelSpec spec = model_spec(checkpoint, file, &graph);
+
+    // Folding changes how sums are rounded, nothing else.
+    const Graph trained = graph_settings(checkpoint_settings(checkpoint, file));
+    std::vector<std::vector<double>> before, after;
+    for (int i = 0; i < static_cast<int>(trained.weight_shapes.size()); ++i)
+      before.push_back(internal_values<double>(trained, i, checkpoint.weights));
+    for (const std::vector<float>& weight : spec.weights)
+      after.emplace_back(weight.begin(), weight.end());
+    const std::vector<double> wanted = run_golden(HostExec(), trained, before, spec.golden_seed);
+    const std::vector<double> got = run_golden(HostExec(), graph, after, spec.golden_seed);
+    double difference = 0, largest = 0;
+    for (size_t i = 0; i < wanted.size(); ++i) {
+      difference = std::max(difference, std::abs(wanted[i] - got[i]));
+      largest = std::max(largest, std::abs(wanted[i]));
+    }
+    report.fold_error = largest > 0 ? difference / largest : difference;
+    if (!(report.fold_error <= 1e-4))
+      throw Error({.file = file, .field = "folding", .value = exact(report.fold_error),
+                   .reason = "folding batch norm into the convolutions changes the network's answer by more than 1e-4 of "
+                             "its largest value: some running variance is almost 0, or the training has diverged",
+                   .fix = "Export an earlier checkpoint, or train with a lower learning rate"});
+
+    write_model(temporary, spec);
+    report.golden_error = verify_model(temporary, spec);
+    report.nodes_before = trained.nodes.size();
+    report.nodes_after = graph.nodes.size();
+    report.file_bytes = fs::file_size(temporary);
+    for (const Shape& shape : graph.weight_shapes)
+      report.parameters += shape.count();
+    fs::rename(temporary, path);
+  } catch (...) {
+    std::error_code ignored;
+    fs::remove(temporary, ignored);
+    try {
+      throw;
+    } catch (const Error&) {
+      throw;
+    } catch (const std::exception& error) {
+      throw Error({.file = path, .reason = error.what(), .fix = "Nothing was written"});
+    }
+  }
+  return report;
+}
+
+} // namespace leadline::trainer

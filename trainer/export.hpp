@@ -1,0 +1,34 @@
+// From a checkpoint to model.lead: fold, write, and prove with the device's own engine that the file says the same.
+#pragma once
+
+#include "shared/model/model_writer.hpp"
+#include "trainer/checkpoint.hpp"
+
+#include <string>
+
+namespace leadline::trainer {
+
+struct ExportReport {
+  size_t nodes_before = 0, nodes_after = 0;
+  size_t file_bytes = 0;
+  index_t parameters = 0;  ///< in the file
+  double fold_error = 0;   ///< largest difference that folding made, relative to the largest output
+  float golden_error = 0;  ///< of the engine's self-test
+};
+
+/// What goes into the file for a checkpoint: graph and weights folded, preprocessing, ranges, provenance, golden sample.
+/// `graph` receives the folded graph that the spec borrows. Throws leadline::Error.
+ModelSpec model_spec(const Checkpoint& checkpoint, const std::string& file, Graph* graph);
+
+/// Proves a written file. The seeded golden input goes through
+///   - the engine (libleadline.a, opened from the file),
+///   - the trainer's own run of the exported graph, on HostExec and on Kokkos' default host exec,
+/// and the results must be the same bits; then the engine's self-test must pass. Throws leadline::Error.
+/// Returns the self-test's largest relative error.
+float verify_model(const std::string& path, const ModelSpec& spec);
+
+/// Exports `checkpoint` (which `file` holds) to `path`, which appears whole, verified, or not at all. Throws
+/// leadline::Error.
+ExportReport export_model(const Checkpoint& checkpoint, const std::string& file, const std::string& path);
+
+} // namespace leadline::trainer

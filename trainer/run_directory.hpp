@@ -1,0 +1,36 @@
+// Where a run keeps its things:
+//
+//     RUN/config.ini                 the resolved settings: `leadline train --config RUN/config.ini` repeats the run
+//     RUN/metrics.csv                one line an epoch; the same bytes for the same run
+//     RUN/log.txt                    what the terminal saw, with times
+//     RUN/checkpoints/last.h5        newest state, RUN/checkpoints/best.h5 best validation (checkpoint.hpp)
+//     RUN/predictions/epoch_XXX.png  picture | truth | prediction
+#pragma once
+
+#include <string>
+
+namespace leadline::trainer {
+
+struct RunDirectory {
+  std::string path;
+
+  std::string config() const { return path + "/config.ini"; }
+  std::string metrics() const { return path + "/metrics.csv"; }
+  std::string log() const { return path + "/log.txt"; }
+  std::string checkpoints() const { return path + "/checkpoints"; }
+  std::string last() const { return checkpoints() + "/last.h5"; }
+  std::string best() const { return checkpoints() + "/best.h5"; }
+  std::string predictions() const { return path + "/predictions"; }
+};
+
+/// The place of a new run: `path`, or if that is empty the first runs/NAME-001, -002, ... that is free. Throws
+/// leadline::Error if there is a run in it already. Makes nothing yet.
+RunDirectory new_run_directory(const std::string& path, const std::string& name);
+/// Makes its folders; throws leadline::Error.
+void make_folders(const RunDirectory& run);
+
+/// The checkpoint that `path` means: a file itself, or the best (`best` false: the last) one of a run directory.
+/// Throws leadline::Error that says what is there instead.
+std::string find_checkpoint(const std::string& path, bool best);
+
+} // namespace leadline::trainer

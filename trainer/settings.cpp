@@ -1,0 +1,165 @@
+#include "trainer/settings.hpp"
+
+#include <charconv>
+#include <cmath>
+#include <sstream>
+
+namespace leadline::trainer {
+
+namespace {
+
+std::string trimmed(const std::string& text) {
+  const size_t first = text.find_first_not_of(" \t\r\n");
+  return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
+}
+
+std::string number(double value) {
+  std::ostringstream out;
+  out << value;
+  return out.str();
+}
+
+} // namespace
+
+std::string join_choices(const std::vector<std::string>& choices) {
+  std::string text;
+  for (size_t i = 0; i < choices.size(); ++i)
+    text += (i == 0 ? "" : i + 1 == choices.size() ? " or " : ", ") + choices[i];
+  return text;
+}
+
+bool parse_integer(const std::string& text, index_t* value) {
+  const char* end = text.data() + text.size();
+  const auto result = std::from_chars(text.data(), end, *value);
+  return result.ec == std::errc() && result.ptr == end;
+}
+
+bool parse_real(const std::string& text, double* value) {
+  const char* end = text.data() + text.size();
+  const auto result = std::from_chars(text.data(), end, *value);
+  return result.ec == std::errc() && result.ptr == end && std::isfinite(*value);
+}
+
+Settings::Settings(const std::vector<OptionGroup>& groups) {
+  for (const OptionGroup& group : groups)
+    for (const OptionSpec& spec : group.options)
+      if (entries_.insert({spec.key, {spec, spec.default_value, ""}}).second)
+        order_.push_back(spec.key);
+}
+
+const Settings::Entry& Settings::entry(const std::string& key) const {
+  const auto found = entries_.find(key);
+  if (found == entries_.end())
+    throw std::logic_error("no option is called " + key);
+  return found->second;
+}
+
+void Settings::set(const std::string& key, const std::string& value, const std::string& origin) {
+  entry(key); // throws for what there isn't
+  Entry& slot = entries_[key];
+  slot.value = trimmed(value);
+  slot.origin = origin;
+  const std::vector<std::string>& choices = slot.spec.choices;
+  if (choices.empty())
+    return;
+  for (const std::string& choice : choices)
+    if (slot.value == choice)
+      return;
+  fail(key, "there is no such choice", "Use " + join_choices(choices));
+}
+
+std::vector<std::string> Settings::keys() const { return order_; }
+
+void Settings::fail(const std::string& key, const std::string& reason, const std::string& fix) const {
+  const Entry& e = entry(key);
+  throw Error({.file = e.origin, .field = key, .value = e.value, .reason = reason, .fix = fix});
+}
+
+const std::string& Settings::required(const std::string& key) const {
+  const Entry& e = entry(key);
+  if (e.value.empty()) {
+    const size_t dot = key.find('.');
+    const std::string in_file =
+        dot == std::string::npos ? "" : ", or write `" + key.substr(dot + 1) + " = ...` under [" + key.substr(0, dot) + "]";
+    throw Error({.file = e.origin, .field = key, .reason = "is not given: " + e.spec.help,
+                 .fix = "Add `--" + key + " ...`" + in_file});
+  }
+  return e.value;
+}
+
+index_t Settings::integer(const std::string& key, index_t min, index_t max) const {
+  index_t value = 0;
+  const std::string range = "a whole number from " + std::to_string(min) + " to " + std::to_string(max);
+  if (!parse_integer(text(key), &value))
+    fail(key, "it is not a whole number", "Use " + range);
+  if (value < min || value > max)
+    fail(key, "it is out of range", "Use " + range);
+  return value;
+}
+
+double Settings::real(const std::string& key, double min, double max) const {
+  double value = 0;
+  const std::string range = "a number from " + number(min) + " to " + number(max);
+  if (!parse_real(text(key), &value))
+    fail(key, "it is not a number", "Use " + range);
+  if (!(value >= min && value <= max))
+    fail(key, "it is out of range", "Use " + range);
+  return value;
+}
+
+bool Settings::boolean(const std::string& key) const {
+  const std::string& value = text(key);
+  for (const char* yes : {"true", "yes", "on", "1"})
+    if (value == yes)
+      return true;
+  for (const char* no : {"false", "no", "off", "0"})
+    if (value == no)
+      return false;
+  fail(key, "it is neither yes nor no", "Use true or false");
+}
+
+std::pair<int, int> Settings::size(const std::string& key) const {
+  const std::string& value = text(key);
+  const size_t x = value.find('x');
+  index_t height = 0, width = 0;
+  if (x == std::string::npos || !parse_integer(trimmed(value.substr(0, x)), &height) ||
+      !parse_integer(trimmed(value.substr(x + 1)), &width))
+    fail(key, "it is not a size", "Use HEIGHTxWIDTH in pixels, such as 144x192");
+  if (height < 1 || width < 1 || height > 16384 || width > 16384)
+    fail(key, "it is out of range", "Use HEIGHTxWIDTH with sides from 1 to 16384 pixels");
+  return {static_cast<int>(height), static_cast<int>(width)};
+}
+
+std::vector<double> Settings::reals(const std::string& key, size_t count) const {
+  std::vector<double> values;
+  std::istringstream parts(text(key));
+  for (std::string part; std::getline(parts, part, ',');) {
+    double value = 0;
+    if (!parse_real(trimmed(part), &value))
+      fail(key, "\"" + trimmed(part) + "\" is not a number", "Use " + std::to_string(count) + " numbers with commas between");
+    values.push_back(value);
+  }
+  if (values.size() != count)
+    fail(key, "it has " + std::to_string(values.size()) + " numbers", "Use " + std::to_string(count) + " numbers with commas between");
+  return values;
+}
+
+std::string Settings::to_ini(bool comments) const {
+  std::string out, section;
+  for (const std::string& key : order_) {
+    const size_t dot = key.find('.');
+    if (dot == std::string::npos)
+      continue; // about one call, not about the run
+    if (key.substr(0, dot) != section) {
+      section = key.substr(0, dot);
+      out += (out.empty() ? "[" : "\n[") + section + "]\n";
+    }
+    const Entry& e = entry(key);
+    if (comments)
+      out += "# " + e.spec.help + (e.spec.choices.empty() ? "" : ": " + join_choices(e.spec.choices)) + "\n";
+    out += key.substr(dot + 1) + " = " + e.value + "\n";
+  }
+  return out;
+}
+
+} // namespace leadline::trainer

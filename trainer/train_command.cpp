@@ -1,0 +1,138 @@
+// leadline train
+#include "trainer/callbacks/console.hpp"
+#include "trainer/callbacks/run_files.hpp"
+#include "trainer/commands.hpp"
+#include "trainer/compute.hpp"
+#include "trainer/option_parser.hpp"
+#include "trainer/train_loop.hpp"
+#include "trainer/train_settings.hpp"
+#include "trainer/weight_io.hpp"
+
+#include "data/image_io.hpp"
+
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <unistd.h>
+
+namespace leadline::trainer {
+
+namespace {
+
+constexpr const char* introduction = R"(leadline train: train a depth network.
+
+  leadline train --config trainer/configs/quickstart.ini
+  leadline train --data.train pairs:train.txt --data.val pairs:val.txt --run.dir runs/office
+  leadline train --config my.ini --model.base_channels 8 --train.epochs 40
+  leadline train --resume runs/office                 goes on where it stopped, with the same bits
+
+A settings file has one [section] for each word before the dot:
+
+  [data]
+  train = pairs:train.txt
+  val = pairs:val.txt
+  size = 144x192
+  [model]
+  base_channels = 16
+
+The command line wins over the file. Everything that was used is saved in the run directory as config.ini. Ctrl-C
+finishes the step, saves, and stops; twice stops at once.
+)";
+
+const OptionGroup own_options{"This command", {
+    {"config", "", "settings file"},
+    {"resume", "", "run directory (or checkpoint) to go on with; other options change its settings, e.g. train.epochs"},
+    {"threads", "0", "CPU threads; 0: OMP_NUM_THREADS, or all cores. Doesn't change results"},
+    {"help", "", "this text", {}, true},
+}};
+
+volatile std::sig_atomic_t interrupted = 0;
+extern "C" void on_interrupt(int signal) {
+  interrupted = 1;
+  std::signal(signal, SIG_DFL); // the second one ends the program
+}
+
+/// Handlers while one lives.
+struct InterruptGuard {
+  InterruptGuard() {
+    interrupted = 0;
+    old_interrupt = std::signal(SIGINT, on_interrupt);
+    old_terminate = std::signal(SIGTERM, on_interrupt);
+  }
+  ~InterruptGuard() {
+    std::signal(SIGINT, old_interrupt);
+    std::signal(SIGTERM, old_terminate);
+  }
+  void (*old_interrupt)(int);
+  void (*old_terminate)(int);
+};
+
+} // namespace
+
+int train_command(const std::vector<std::string>& arguments) {
+  std::vector<OptionGroup> groups = train_option_groups();
+  groups.insert(groups.begin(), own_options);
+  Settings settings(groups), command_line(groups);
+  const std::vector<std::string> rest = read_command_line(arguments, "leadline train", command_line);
+  if (command_line.given("help")) {
+    std::printf("%s\n%s", introduction, option_help(groups).c_str());
+    return 0;
+  }
+  if (!rest.empty())
+    throw Error({.file = "leadline train", .value = rest.front(), .reason = "this word is not expected",
+                 .fix = "A settings file is given with --config FILE"});
+
+  // File or earlier run first, the command line over it.
+  Checkpoint checkpoint;
+  std::string checkpoint_file;
+  const bool resume = command_line.given("resume");
+  if (resume) {
+    if (command_line.given("config"))
+      throw Error({.file = "leadline train", .field = "--config", .reason = "a resumed run has its own settings",
+                   .fix = "Leave --config out; single options may be changed, e.g. --train.epochs 40"});
+    checkpoint_file = find_checkpoint(command_line.required("resume"), false);
+    checkpoint = read_checkpoint(checkpoint_file);
+    read_settings_text(checkpoint.settings, checkpoint_file + " (settings)", settings);
+    if (std::filesystem::is_directory(command_line.text("resume")))
+      settings.set("run.dir", command_line.text("resume"), "--resume"); // it may have been moved
+  } else if (command_line.given("config")) {
+    read_settings_file(command_line.required("config"), settings);
+  }
+  for (const std::string& key : command_line.keys())
+    if (command_line.given(key))
+      settings.set(key, command_line.text(key), "--" + key);
+
+  const Compute compute(static_cast<int>(settings.integer("threads", 0, 4096)));
+  const Datasets sets = open_datasets(settings);
+  RunDirectory run{settings.text("run.dir")};
+  if (!resume)
+    run = new_run_directory(run.path, settings.text("model.network"));
+  settings.set("run.dir", run.path, "--run.dir");
+  const std::unique_ptr<TrainLoop> loop = make_train_loop(settings, sets.train, sets.val);
+  if (resume) {
+    loop->restore(checkpoint, checkpoint_file);
+    if (checkpoint.epoch >= loop->info().epochs)
+      throw Error({.file = checkpoint_file, .field = "epoch", .value = std::to_string(checkpoint.epoch),
+                   .reason = "the run is complete", .fix = "Add more epochs with --train.epochs N, or start a new run"});
+  }
+  make_folders(run); // only now: whatever is wrong with the settings has been found
+  const std::string config = "# Settings of this run: leadline train --config THIS --run.dir ANOTHER repeats it.\n" + settings.to_ini(true);
+  data::write_file(run.config(), config.data(), config.size());
+
+  const InterruptGuard guard;
+  loop->add(std::make_unique<StopOnFlag>(&interrupted));
+  loop->add(std::make_unique<Console>(stdout, isatty(STDOUT_FILENO) != 0, run.log(), resume));
+  loop->add(std::make_unique<CsvLogger>(run.metrics()));
+  loop->add(std::make_unique<CheckpointWriter>(run, settings.integer("run.checkpoint_every", 0, INT64_MAX)));
+  if (settings.integer("run.pictures", 0, 64) > 0)
+    loop->add(std::make_unique<PredictionPictures>(run.predictions()));
+  const RunResult result = loop->run();
+  if (result.stopped)
+    return 130;
+  std::printf("%s\n  %s\n  leadline evaluate %s --data %s\n  leadline export %s --out model.lead\n", "next:",
+              result.best_epoch > 0 ? ("best " + settings.text("eval.monitor") + " in epoch " + std::to_string(result.best_epoch) + ": " + run.best()).c_str() : run.last().c_str(),
+              run.path.c_str(), settings.text("data.val").empty() ? "SPEC" : settings.text("data.val").c_str(), run.path.c_str());
+  return 0;
+}
+
+} // namespace leadline::trainer

@@ -1,0 +1,42 @@
+// Training: epochs of steps, validation, listeners. The step itself runs on an exec (train_loop_impl.hpp); this header
+// knows no Kokkos.
+#pragma once
+
+#include "data/dataset.hpp"
+#include "trainer/callbacks/callback.hpp"
+#include "trainer/settings.hpp"
+
+#include <memory>
+
+namespace leadline::trainer {
+
+/// How a run ended.
+struct RunResult {
+  bool stopped = false; ///< asked to, before its last epoch
+  index_t step = 0;
+  double best = 0; ///< of the monitored metric
+  index_t best_epoch = 0;
+  std::vector<NamedNumber> metrics; ///< of the last validation
+};
+
+/// One run. Not thread-safe.
+///
+/// The bits of its weights are a function of settings and data: not of threads, of the cache, or of where it was stopped
+/// and resumed.
+class TrainLoop : public RunControl {
+public:
+  /// Listeners are called in the order in which they were added.
+  virtual void add(std::unique_ptr<Callback> callback) = 0;
+  /// Takes over the state of an earlier run; throws leadline::Error that names the first weight that doesn't fit.
+  /// `file` is what messages call it.
+  virtual void restore(const Checkpoint& checkpoint, const std::string& file) = 0;
+  virtual const RunInfo& info() const = 0;
+  /// Trains until the last epoch, or until somebody asks to stop.
+  virtual RunResult run() = 0;
+};
+
+/// Makes a run of settings (train_settings.hpp) on Kokkos' default exec: reads nothing but the baselines' depth yet.
+/// Throws leadline::Error for settings that can't be carried out.
+std::unique_ptr<TrainLoop> make_train_loop(const Settings& settings, data::DatasetPtr train, data::DatasetPtr val);
+
+} // namespace leadline::trainer

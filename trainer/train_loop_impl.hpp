@@ -1,0 +1,508 @@
+// The training loop on an exec. All that a step touches lies in the exec's memory; the host gives pictures and takes one
+// number, the loss.
+#pragma once
+
+#include "data/loader.hpp"
+#include "shared/model/graph_builder.hpp"
+#include "trainer/device_buffer.hpp"
+#include "trainer/graph_session.hpp"
+#include "trainer/losses/losses.hpp"
+#include "trainer/metrics/baselines.hpp"
+#include "trainer/metrics/depth_metrics.hpp"
+#include "trainer/optimizers/optimizers.hpp"
+#include "trainer/train_loop.hpp"
+#include "trainer/train_settings.hpp"
+#include "trainer/weight_io.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+
+namespace leadline::trainer {
+
+/// The optimizer's own defaults, and what [optimizer] says instead.
+inline OptimizerParams optimizer_settings(const Settings& settings) {
+  OptimizerParams p = default_optimizer_params(settings.required("optimizer.name"));
+  const auto set = [&](const char* key, double& value, double max) {
+    if (!settings.text(key).empty())
+      value = settings.real(key, 0, max);
+  };
+  set("optimizer.lr", p.lr, 1e6);
+  set("optimizer.weight_decay", p.weight_decay, 1e6);
+  set("optimizer.momentum", p.momentum, 1);
+  set("optimizer.dampening", p.dampening, 1);
+  set("optimizer.eps", p.eps, 1);
+  set("optimizer.alpha", p.alpha, 1);
+  set("optimizer.rho", p.rho, 1);
+  p.nesterov = settings.boolean("optimizer.nesterov");
+  p.amsgrad = settings.boolean("optimizer.amsgrad");
+  p.centered = settings.boolean("optimizer.centered");
+  if (!settings.text("optimizer.betas").empty()) {
+    const std::vector<double> betas = settings.reals("optimizer.betas", 2);
+    p.beta1 = betas[0];
+    p.beta2 = betas[1];
+    if (!(p.beta1 >= 0 && p.beta1 < 1 && p.beta2 >= 0 && p.beta2 < 1))
+      settings.fail("optimizer.betas", "both must be at least 0 and below 1", "Use for example 0.9, 0.999");
+  }
+  p.extra = extra_settings(settings, "optimizer.extra");
+  return p;
+}
+
+/// Where a metric stands in DepthMetrics, and whether larger is better.
+inline int metric_index(const std::string& name) {
+  for (int i = 0; i < DepthMetrics::count; ++i)
+    if (name == DepthMetrics::names[i])
+      return i;
+  throw Error({.field = "metric", .value = name, .reason = "there is no such metric"});
+}
+inline bool larger_is_better(int metric) { return metric < 3; }
+
+/// Uploads the first `n` pictures (or depths) of a host array into a dense tensor; the tensor's other images keep what
+/// they had. `staging` converts to T and is reused.
+template <class T, class Exec>
+void upload_images(const GraphSession<T, Exec>& session, const float* host, index_t n, Tensor<T> device,
+                   std::vector<T>& staging) {
+  device.shape.n = n;
+  if constexpr (std::is_same_v<T, float>) {
+    session.upload(host, device);
+  } else {
+    staging.assign(host, host + device.shape.count());
+    session.upload(staging.data(), device);
+  }
+}
+
+/// A normalised picture back to bytes.
+inline std::vector<unsigned char> picture_of(const float* image, index_t pixels, const Preprocess& p) {
+  std::vector<unsigned char> rgb(static_cast<size_t>(3 * pixels));
+  for (index_t i = 0; i < pixels; ++i)
+    for (int c = 0; c < 3; ++c) {
+      const float value = (image[3 * i + (p.colour_order == ColourOrder::bgr ? 2 - c : c)] * p.std[c] + p.mean[c]) * 255;
+      rgb[static_cast<size_t>(3 * i + c)] = static_cast<unsigned char>(std::min(std::max(value + 0.5f, 0.0f), 255.0f));
+    }
+  return rgb;
+}
+
+template <class T, class Exec> class TrainLoopOn final : public TrainLoop {
+public:
+  TrainLoopOn(const Exec& exec, const Settings& settings, data::DatasetPtr train, data::DatasetPtr val)
+      : exec_(exec), settings_(settings), graph_(graph_settings(settings)), micro_batch_(micro_batch_settings(settings)),
+        train_loader_(train, train_loader_settings(settings)), val_loader_(val, val_loader_settings(settings)),
+        session_(exec, graph_, input_shape(), true), depth_shape_{micro_batch_, graph_.input_shape.h, graph_.input_shape.w, 1},
+        loss_(make_loss<T, Exec>(settings.required("loss.name"), loss_settings(settings))),
+        target_(exec, static_cast<size_t>(depth_shape_.count()) * sizeof(T)),
+        workspace_(exec, loss_->workspace_bytes(depth_shape_)),
+        loss_values_(exec, static_cast<size_t>(micro_batches()) * sizeof(T)) {
+    place_info(train->size(), val->size());
+    initialise_weights();
+    const OptimizerParams params = optimizer_settings(settings);
+    optimizer_ = make_optimizer<T, Exec>(settings.required("optimizer.name"), params, exec, weight_slots());
+    scheduler_ = make_scheduler(settings.required("scheduler.name"), scheduler_settings(settings, params.lr),
+                                info_.epochs * info_.steps_per_epoch);
+    metric_ = metric_index(settings.required("eval.monitor"));
+    protocol_ = depth_protocol(settings.required("eval.protocol"));
+    val_every_ = settings.integer("train.val_every", 1, 1 << 20);
+    pictures_ = settings.integer("run.pictures", 0, 64);
+  }
+
+  const RunInfo& info() const override { return info_; }
+  void add(std::unique_ptr<Callback> callback) override { callbacks_.push_back(std::move(callback)); }
+  void request_stop() override { stop_ = true; }
+  Checkpoint checkpoint() const override;
+  void restore(const Checkpoint& checkpoint, const std::string& file) override;
+  RunResult run() override;
+
+private:
+  using Clock = std::chrono::steady_clock;
+  static double since(Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  }
+
+  // ---- parts that the constructor puts together
+  static data::LoaderOptions train_loader_settings(const Settings& settings) {
+    data::LoaderOptions options = loader_settings(settings, true);
+    options.drop_last = options.drop_last || options.on_bad_sample == data::OnBadSample::skip; // so that batches stay full
+    return options;
+  }
+  data::LoaderOptions val_loader_settings(const Settings& settings) const {
+    data::LoaderOptions options = loader_settings(settings, false);
+    options.batch_size = micro_batch_;
+    return options;
+  }
+  Shape input_shape() const {
+    Shape shape = graph_.input_shape;
+    shape.n = micro_batch_;
+    return shape;
+  }
+  index_t micro_batches() const { return train_loader_.options().batch_size / micro_batch_; }
+
+  void place_info(size_t train_frames, size_t val_frames) {
+    info_.dir = settings_.text("run.dir");
+    info_.network = graph_.name;
+    info_.summary = session_.summary();
+    for (size_t i = 0; i < graph_.weight_shapes.size(); ++i)
+      info_.parameters += graph_.trainable[i] ? graph_.weight_shapes[i].count() : 0;
+    info_.bytes = session_.bytes();
+    info_.exec = std::string(Exec::on_host ? "CPU" : "GPU") + ", " + std::to_string(exec_.threads()) +
+                 (Exec::on_host ? " threads, " : " lanes, ") + settings_.text("train.precision");
+    info_.train_frames = static_cast<index_t>(train_frames);
+    info_.val_frames = static_cast<index_t>(val_frames);
+    info_.epochs = settings_.integer("train.epochs", 1, 1000000);
+    info_.batch_size = train_loader_.options().batch_size;
+    info_.steps_per_epoch = train_loader_.batches_per_epoch();
+    if (info_.steps_per_epoch == 0)
+      settings_.fail("data.batch_size", "the " + std::to_string(train_frames) + " training frames don't fill one batch",
+                     "Use a smaller batch, or data.drop_last = false");
+    info_.protocol = settings_.text("eval.protocol");
+    info_.monitor = settings_.text("eval.monitor");
+  }
+
+  void initialise_weights() {
+    for (int i = 0; i < session_.num_weights(); ++i) {
+      const std::vector<double> values =
+          initial_weight(graph_, i, initialisation_settings(settings_), seed_settings(settings_));
+      session_.set_weight(i, std::vector<T>(values.begin(), values.end()));
+    }
+  }
+
+  std::vector<WeightSlot<T>> weight_slots() const {
+    std::vector<WeightSlot<T>> slots;
+    for (int i = 0; i < session_.num_weights(); ++i)
+      if (graph_.trainable[static_cast<size_t>(i)])
+        slots.push_back({graph_.weight_names[static_cast<size_t>(i)], session_.weight(i), session_.diff_weight(i)});
+    return slots;
+  }
+
+  // ---- the run
+  Tensor<T> target() const { return {reinterpret_cast<T*>(target_.data()), depth_shape_}; }
+  void fill_up(data::Batch& batch) const;
+  double loss_and_gradients(const data::Batch& batch);
+  void train_step(const data::Batch& batch);
+  bool train_epoch();
+  void validate(EpochReport& report);
+  void measure_baselines();
+
+  template <class Call> void tell(const Call& call) {
+    for (const std::unique_ptr<Callback>& callback : callbacks_)
+      call(*callback);
+  }
+
+  Exec exec_;
+  Settings settings_;
+  Graph graph_;
+  int micro_batch_;
+  data::Loader train_loader_, val_loader_;
+  GraphSession<T, Exec> session_;
+  Shape depth_shape_; ///< of one micro-batch
+  std::unique_ptr<Loss<T, Exec>> loss_;
+  DeviceBuffer<Exec> target_, workspace_, loss_values_;
+  std::vector<T> staging_;
+  std::unique_ptr<Optimizer<T, Exec>> optimizer_;
+  std::unique_ptr<Scheduler> scheduler_;
+  DepthProtocol protocol_;
+  int metric_ = 0; ///< the monitored one
+  index_t val_every_ = 1, pictures_ = 0;
+  std::vector<std::unique_ptr<Callback>> callbacks_;
+  RunInfo info_;
+  bool stop_ = false;
+
+  /// What a checkpoint keeps besides weights, optimizer and scheduler.
+  struct Position {
+    index_t epoch = 0, batch = 0, step = 0;
+    double loss_sum = 0, best = 0;
+    index_t best_epoch = 0;
+    std::vector<NamedNumber> metrics;
+    double focal_x = 0, focal_y = 0, median_depth = 0;
+    NamedArray mean_map;
+    bool baselines = false;
+  } at_;
+  double last_lr_ = 0;
+  index_t images_ = 0;
+  Clock::time_point started_;
+  double training_seconds_ = 0; ///< of this epoch
+};
+
+/// A last batch that isn't full (data.drop_last = false) is filled up with its own first frames, as PyTorch's distributed
+/// sampler does with an epoch: every step averages over whole micro-batches.
+template <class T, class Exec> void TrainLoopOn<T, Exec>::fill_up(data::Batch& batch) const {
+  const size_t pixels = static_cast<size_t>(batch.height) * static_cast<size_t>(batch.width);
+  const int full = (batch.n + micro_batch_ - 1) / micro_batch_ * micro_batch_;
+  const int have = batch.n;
+  batch.image.resize(static_cast<size_t>(full) * pixels * 3);
+  batch.depth.resize(static_cast<size_t>(full) * pixels);
+  for (; batch.n < full; ++batch.n) {
+    const size_t from = static_cast<size_t>(batch.n % have), to = static_cast<size_t>(batch.n);
+    std::copy_n(batch.image.begin() + static_cast<ptrdiff_t>(from * pixels * 3), pixels * 3,
+                batch.image.begin() + static_cast<ptrdiff_t>(to * pixels * 3));
+    std::copy_n(batch.depth.begin() + static_cast<ptrdiff_t>(from * pixels), pixels,
+                batch.depth.begin() + static_cast<ptrdiff_t>(to * pixels));
+  }
+}
+
+/// Forward, loss and backward of every micro-batch; the gradient is ready when it returns. Returns the loss.
+template <class T, class Exec> double TrainLoopOn<T, Exec>::loss_and_gradients(const data::Batch& batch) {
+  const size_t pixels = static_cast<size_t>(batch.height) * static_cast<size_t>(batch.width);
+  const int count = batch.n / micro_batch_;
+  T* values = reinterpret_cast<T*>(loss_values_.data());
+  for (int m = 0; m < count; ++m) {
+    const size_t first = static_cast<size_t>(m) * static_cast<size_t>(micro_batch_) * pixels;
+    upload_images(session_, batch.image.data() + 3 * first, micro_batch_, session_.input(), staging_);
+    upload_images(session_, batch.depth.data() + first, micro_batch_, target(), staging_);
+    session_.forward(true);
+    LossArgs<T> args;
+    args.prediction = session_.output();
+    args.target = target();
+    args.image = session_.input();
+    args.diff_prediction = session_.diff_output();
+    args.value = values + m;
+    args.workspace = {workspace_.data(), workspace_.bytes()};
+    loss_->forward_backward(exec_, args);
+    session_.backward(m);
+  }
+  session_.finish_step();
+
+  std::vector<T> losses(static_cast<size_t>(count));
+  session_.download(Tensor<const T>(values, {1, 1, 1, count}), losses.data());
+  for (size_t step = 1; step < losses.size(); step *= 2) // pairwise, like the gradients
+    for (size_t i = 0; i + step < losses.size(); i += 2 * step)
+      losses[i] += losses[i + step];
+  const double loss = static_cast<double>(losses[0]) / count;
+  if (!std::isfinite(loss))
+    throw Error({.field = "loss", .value = std::to_string(loss),
+                 .reason = "epoch " + std::to_string(at_.epoch + 1) + ", batch " + std::to_string(at_.batch + 1) +
+                           ": the loss is no longer a number, so training has diverged (learning rate " +
+                           std::to_string(last_lr_) + ")",
+                 .fix = "Lower optimizer.lr or scheduler.max_lr, add scheduler.warmup_steps, or look at the frames of "
+                        "this batch with `leadline data show`; the last checkpoint is unharmed"});
+  return loss;
+}
+
+template <class T, class Exec> void TrainLoopOn<T, Exec>::train_step(const data::Batch& batch) {
+  const Rates rates = scheduler_->at(at_.step);
+  last_lr_ = rates.lr;
+  optimizer_->set_lr(rates.lr);
+  if (rates.momentum)
+    optimizer_->set_momentum(*rates.momentum);
+  const double loss = optimizer_->step([&] { return loss_and_gradients(batch); });
+
+  StepReport report{at_.epoch, at_.batch, ++at_.step, loss, rates.lr, since(started_), images_ += batch.n};
+  at_.loss_sum += loss;
+  ++at_.batch;
+  tell([&](Callback& callback) { callback.on_step(report, *this); });
+}
+
+/// False if somebody asked to stop.
+template <class T, class Exec> bool TrainLoopOn<T, Exec>::train_epoch() {
+  train_loader_.start(at_.epoch, at_.batch);
+  for (data::Batch batch; at_.batch < info_.steps_per_epoch && train_loader_.next(batch);) {
+    fill_up(batch);
+    train_step(batch);
+    if (stop_ && at_.batch < info_.steps_per_epoch)
+      return false;
+  }
+  exec_.fence();
+  return true;
+}
+
+/// Metrics of the validation frames under running statistics, and a few predictions to look at.
+template <class T, class Exec> void TrainLoopOn<T, Exec>::validate(EpochReport& report) {
+  DepthEvaluator<Exec> evaluator(exec_, protocol_);
+  const index_t frames = info_.val_frames, wanted = std::min(pictures_, frames);
+  std::vector<T> output(static_cast<size_t>(depth_shape_.count()));
+  val_loader_.start(0);
+  for (data::Batch batch; val_loader_.next(batch);) {
+    if (batch.n == 0)
+      continue;
+    upload_images(session_, batch.image.data(), batch.n, session_.input(), staging_);
+    upload_images(session_, batch.depth.data(), batch.n, target(), staging_);
+    session_.forward(false);
+    Tensor<T> prediction = session_.output(), truth = target();
+    prediction.shape.n = truth.shape.n = batch.n;
+    evaluator.template add<T>(prediction, truth);
+
+    session_.download(prediction, output.data());
+    const index_t pixels = index_t{batch.height} * batch.width;
+    for (index_t i = 0; i < batch.n; ++i) {
+      const auto k = static_cast<index_t>(report.predictions.size()); // evenly spaced: frame k * frames / wanted
+      const auto index = static_cast<index_t>(batch.indices[static_cast<size_t>(i)]);
+      if (k >= wanted || index < k * frames / wanted)
+        continue;
+      const float* depth = batch.depth.data() + i * pixels;
+      const T* out = output.data() + i * pixels;
+      report.predictions.push_back({val_loader_.dataset().name(static_cast<size_t>(index)), batch.height, batch.width,
+                                    picture_of(batch.image.data() + 3 * i * pixels, pixels, val_loader_.options().preprocess),
+                                    std::vector<float>(depth, depth + pixels), std::vector<float>(out, out + pixels)});
+    }
+  }
+  const DepthMetrics metrics = evaluator.result();
+  report.validated = true;
+  report.note = evaluator.note();
+  for (int i = 0; i < DepthMetrics::count; ++i)
+    report.metrics.push_back({DepthMetrics::names[i], metrics.value(i)});
+  const double value = metrics.value(metric_);
+  report.best = std::isfinite(value) && (at_.best_epoch == 0 || (larger_is_better(metric_) ? value > at_.best : value < at_.best));
+  if (report.best) {
+    at_.best = value;
+    at_.best_epoch = report.epoch;
+  }
+  at_.metrics = report.metrics;
+  scheduler_->observe(value);
+}
+
+/// Median and mean map of (at most eval.baseline_frames) training depths, and their cameras' focal lengths: of the frames
+/// as they are, without augmentation.
+template <class T, class Exec> void TrainLoopOn<T, Exec>::measure_baselines() {
+  const auto most = static_cast<size_t>(settings_.integer("eval.baseline_frames", 0, INT64_MAX));
+  at_.baselines = true;
+  if (most == 0)
+    return;
+  const data::DatasetPtr all(std::shared_ptr<void>(), &train_loader_.dataset()); // borrowed
+  const size_t count = std::min(most, all->size());
+  std::vector<size_t> indices;
+  for (size_t i = 0; i < count; ++i)
+    indices.push_back(i * all->size() / count);
+  data::LoaderOptions options = loader_settings(settings_, false);
+  options.cache_mb = 0;
+  data::Loader loader(std::make_shared<data::Subset>(all, indices), options);
+  DepthBaselines baselines(depth_shape_.h, depth_shape_.w);
+  std::vector<float> focal_x, focal_y;
+  loader.start(0);
+  for (data::Batch batch; loader.next(batch);) {
+    baselines.add(batch.depth.data(), batch.n);
+    for (const Intrinsics& camera : batch.intrinsics)
+      if (camera.known()) {
+        focal_x.push_back(camera.fx);
+        focal_y.push_back(camera.fy);
+      }
+  }
+  if (2 * focal_x.size() > count) { // known for most frames
+    std::nth_element(focal_x.begin(), focal_x.begin() + static_cast<ptrdiff_t>(focal_x.size() / 2), focal_x.end());
+    std::nth_element(focal_y.begin(), focal_y.begin() + static_cast<ptrdiff_t>(focal_y.size() / 2), focal_y.end());
+    at_.focal_x = static_cast<double>(focal_x[focal_x.size() / 2]);
+    at_.focal_y = static_cast<double>(focal_y[focal_y.size() / 2]);
+  }
+  if (baselines.valid_pixels() == 0)
+    throw Error({.field = "data.train", .value = settings_.text("data.train"),
+                 .reason = "not one pixel of the training frames has depth",
+                 .fix = "Look at them with `leadline data info`; the metres-per-unit of a pairs list may be wrong"});
+  at_.median_depth = baselines.median();
+  const std::vector<float> map = baselines.mean_map();
+  at_.mean_map = {"mean_map", {depth_shape_.h, depth_shape_.w}, std::vector<double>(map.begin(), map.end())};
+}
+
+template <class T, class Exec> RunResult TrainLoopOn<T, Exec>::run() {
+  info_.first_epoch = at_.epoch;
+  info_.first_batch = at_.batch;
+  if (!at_.baselines)
+    measure_baselines();
+  tell([&](Callback& callback) { callback.on_start(info_, *this); });
+  started_ = Clock::now();
+
+  while (at_.epoch < info_.epochs && !stop_) {
+    const Clock::time_point start = Clock::now();
+    const index_t before = images_;
+    if (!train_epoch())
+      break;
+    EpochReport report;
+    report.images_per_second = static_cast<double>(images_ - before) / since(start);
+    report.epoch = at_.epoch + 1;
+    report.step = at_.step;
+    report.train_loss = at_.loss_sum / static_cast<double>(info_.steps_per_epoch);
+    report.lr = last_lr_;
+    if (report.epoch % val_every_ == 0 || report.epoch == info_.epochs)
+      validate(report);
+    report.seconds = since(start);
+    at_.epoch = report.epoch;
+    at_.batch = 0;
+    at_.loss_sum = 0;
+    tell([&](Callback& callback) { callback.on_epoch_end(report, *this); });
+  }
+  RunResult result{at_.epoch < info_.epochs, at_.step, at_.best, at_.best_epoch, at_.metrics};
+  if (result.stopped)
+    tell([&](Callback& callback) { callback.on_stop(*this); });
+  else
+    tell([&](Callback& callback) { callback.on_finish(*this); });
+  return result;
+}
+
+// ---- checkpoints
+
+template <class T, class Exec> Checkpoint TrainLoopOn<T, Exec>::checkpoint() const {
+  Checkpoint c;
+  c.settings = settings_.to_ini(false);
+  c.network = graph_.name;
+  c.precision = settings_.text("train.precision");
+  for (int i = 0; i < session_.num_weights(); ++i)
+    c.weights.push_back(pytorch_array(graph_, i, graph_.weight_names[static_cast<size_t>(i)], session_.get_weight(i)));
+  c.optimizer = optimizer_->name();
+  c.optimizer_steps = optimizer_->steps();
+  for (const OptimizerState<T>& state : optimizer_->states()) {
+    std::vector<T> values(static_cast<size_t>(state.values.shape.count()));
+    session_.download(state.values, values.data());
+    const auto weight = std::find(graph_.weight_names.begin(), graph_.weight_names.end(), state.weight);
+    c.optimizer_state.push_back(pytorch_array(graph_, static_cast<int>(weight - graph_.weight_names.begin()),
+                                              state.name + "/" + state.weight, values));
+  }
+  for (const OptimizerScalar& scalar : optimizer_->scalars())
+    c.optimizer_scalars.push_back({scalar.name, *scalar.value});
+  c.scheduler = scheduler_->name();
+  c.scheduler_state = scheduler_->state();
+  c.seed = seed_settings(settings_);
+  c.epoch = at_.epoch;
+  c.batch = at_.batch;
+  c.step = at_.step;
+  c.loss_sum = at_.loss_sum;
+  c.monitor = info_.monitor;
+  c.best = at_.best;
+  c.best_epoch = at_.best_epoch;
+  c.protocol = protocol_.name;
+  c.metrics = at_.metrics;
+  c.focal_x = at_.focal_x;
+  c.focal_y = at_.focal_y;
+  c.median_depth = at_.median_depth;
+  c.mean_map = at_.mean_map;
+  return c;
+}
+
+template <class T, class Exec> void TrainLoopOn<T, Exec>::restore(const Checkpoint& c, const std::string& file) {
+  check_weights(graph_, c.weights, file);
+  const auto want = [&](const char* field, const std::string& has, const std::string& wanted) {
+    if (has != wanted)
+      throw Error({.file = file, .field = field, .value = has,
+                   .reason = "the settings ask for " + wanted + ", so the run can't go on as it began",
+                   .fix = "Resume with the settings of the run, or start a new one"});
+  };
+  want("precision", c.precision, settings_.text("train.precision"));
+  want("optimizer", c.optimizer, optimizer_->name());
+  want("scheduler", c.scheduler, scheduler_->name());
+  want("seed", std::to_string(c.seed), std::to_string(seed_settings(settings_)));
+  if (c.batch >= info_.steps_per_epoch || c.epoch > info_.epochs)
+    throw Error({.file = file, .field = "epoch", .value = std::to_string(c.epoch) + ", batch " + std::to_string(c.batch),
+                 .reason = "the settings have " + std::to_string(info_.epochs) + " epochs of " +
+                           std::to_string(info_.steps_per_epoch) + " batches",
+                 .fix = "Resume with the data, data.batch_size and train.epochs of the run (more epochs are possible)"});
+
+  for (int i = 0; i < session_.num_weights(); ++i)
+    session_.set_weight(i, internal_values<T>(graph_, i, c.weights));
+  optimizer_->set_steps(c.optimizer_steps);
+  for (const OptimizerState<T>& state : optimizer_->states()) {
+    const std::string name = state.name + "/" + state.weight;
+    const auto found = std::find_if(c.optimizer_state.begin(), c.optimizer_state.end(),
+                                    [&](const NamedArray& array) { return array.name == name; });
+    if (found == c.optimizer_state.end() ||
+        static_cast<index_t>(found->values.size()) != state.values.shape.count())
+      throw Error({.file = file, .field = "optimizer/" + name, .reason = "this state of the optimizer is missing or has another size",
+                   .fix = "Resume with the [optimizer] settings of the run"});
+    const std::vector<T> values =
+        from_pytorch(std::vector<T>(found->values.begin(), found->values.end()), state.values.shape);
+    session_.upload(values.data(), state.values);
+  }
+  for (const OptimizerScalar& scalar : optimizer_->scalars())
+    for (const NamedNumber& number : c.optimizer_scalars)
+      if (number.first == scalar.name)
+        *scalar.value = number.second;
+  scheduler_->set_state(c.scheduler_state);
+  at_ = {c.epoch, c.batch, c.step, c.loss_sum, c.best, c.best_epoch, c.metrics, c.focal_x, c.focal_y, c.median_depth, c.mean_map, true};
+}
+
+} // namespace leadline::trainer
