@@ -12,7 +12,9 @@
 #include <filesystem>
 #include <memory>
 
-// stb's only implementation in this library; static, so that a program may bring its own.
+// stb's only implementation in this library; static, so that a program may bring its own. Without stb (an edge build on a
+// machine with a compiler and CMake alone) a small PNG reader and writer of our own takes its place.
+#if LEADLINE_HAVE_STB
 #if defined(__GNUC__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-function"
@@ -34,9 +36,16 @@
 #if defined(__GNUC__)
 #pragma GCC diagnostic pop
 #endif
+#else
+#include "data/png_only.hpp"
+#endif
 
 namespace leadline::data {
 namespace {
+
+#if !LEADLINE_HAVE_STB
+using namespace png_only;
+#endif
 
 namespace fs = std::filesystem;
 
@@ -161,10 +170,31 @@ struct Free {
   void operator()(void* p) const { std::free(p); }
 };
 
-/// Common checks before anything is decoded.
 struct Header {
   int width = 0, height = 0, channels = 0;
 };
+
+/// Size as the file states it, read here because stb doesn't say why it refuses a huge one; zero where there is none.
+Header png_size(const std::vector<std::uint8_t>& bytes) {
+  if (bytes.size() < 33 || std::memcmp(&bytes[12], "IHDR", 4) != 0)
+    return {};
+  const auto side = [&bytes](std::size_t at) { return static_cast<int>(std::min(big_endian_32(&bytes[at]), 0x7FFFFFFFu)); };
+  return {side(16), side(20), 0};
+}
+
+Header jpeg_size(const std::vector<std::uint8_t>& bytes) {
+  Header size;
+  walk_jpeg(bytes.data(), bytes.size(), [&size](std::uint8_t marker, const std::uint8_t* payload, std::size_t length) {
+    const bool start_of_frame = marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC;
+    if (!start_of_frame || length < 5)
+      return true;
+    size = {payload[3] << 8 | payload[4], payload[1] << 8 | payload[2], 0};
+    return false;
+  });
+  return size;
+}
+
+/// Common checks before anything is decoded.
 Header checked_header(const std::string& file, const std::vector<std::uint8_t>& bytes) {
   const bool png = is_png(bytes.data(), bytes.size()), jpeg = is_jpeg(bytes.data(), bytes.size());
   if (!png && !jpeg)
@@ -172,19 +202,16 @@ Header checked_header(const std::string& file, const std::vector<std::uint8_t>& 
                  .fix = "Convert the picture to JPEG or PNG."});
   if (const std::string damage = png ? png_damage(bytes) : jpeg_damage(bytes); !damage.empty())
     throw Error({.file = file, .reason = damage, .fix = "Copy or download it again."});
-  Header h;
-  if (!stbi_info_from_memory(bytes.data(), static_cast<int>(bytes.size()), &h.width, &h.height, &h.channels)) {
-    const char* why = stbi_failure_reason();
-    if (why && std::strcmp(why, "too large") == 0)
-      throw Error({.file = file, .field = "size", .reason = "a side is longer than " + std::to_string(max_image_side) +
-                   " pixels", .fix = "Make the picture smaller."});
-    throw Error({.file = file, .reason = std::string("the picture's header can't be read (") + (why ? why : "unknown") + ")",
-                 .fix = "Copy or download it again, or save it anew with another program."});
-  }
+  Header h = png ? png_size(bytes) : jpeg_size(bytes);
   if (!detail::valid_size(h.height, h.width))
     throw Error({.file = file, .field = "size", .value = std::to_string(h.width) + "x" + std::to_string(h.height),
                  .reason = "sides must be 1 to " + std::to_string(max_image_side) + " pixels",
                  .fix = "Make the picture smaller."});
+  if (!stbi_info_from_memory(bytes.data(), static_cast<int>(bytes.size()), &h.width, &h.height, &h.channels)) {
+    const char* why = stbi_failure_reason();
+    throw Error({.file = file, .reason = std::string("the picture's header can't be read (") + (why ? why : "unknown") + ")",
+                 .fix = "Copy or download it again, or save it anew with another program."});
+  }
   return h;
 }
 
@@ -399,7 +426,7 @@ void write_jpeg(const std::string& file, const RgbImage& image, int quality) {
              std::size_t{3} * static_cast<std::size_t>(image.height) * static_cast<std::size_t>(image.width));
   std::vector<std::uint8_t> bytes;
   if (!stbi_write_jpg_to_func(append, &bytes, image.width, image.height, 3, image.rgb.data(), quality))
-    throw Error({.file = file, .reason = "the JPEG can't be encoded (out of memory)"});
+    throw Error({.file = file, .reason = "the JPEG can't be encoded (no memory, or a build without stb)"});
   write_file(file, bytes.data(), bytes.size());
 }
 

@@ -114,9 +114,13 @@ enum class Kind { bytes, floats };
 Array open_array(hid_t file, const std::string& path, const char* name, std::size_t rank, Kind kind,
                  const char* expected) {
   Array array{Handle(H5Dopen2(file, name, H5P_DEFAULT), H5Dclose), {}};
-  if (!array.handle.ok())
+  if (const std::string reason = hdf5_reason(); !array.handle.ok()) {
+    if (H5Lexists(file, name, H5P_DEFAULT) > 0) // it is listed, but what the list points to is damaged
+      throw Error({.file = path, .field = name, .reason = "it can't be opened (" + reason + ")",
+                   .fix = "The file is damaged: copy or download it again."});
     throw Error({.file = path, .field = name, .reason = "there is no such dataset in this file; it has: " + root_names(file),
                  .fix = std::string("Expected is ") + expected});
+  }
   const Handle space(H5Dget_space(array.handle), H5Sclose);
   const Handle type(H5Dget_type(array.handle), H5Tclose);
   const int found_rank = H5Sget_simple_extent_ndims(space);
