@@ -16,39 +16,38 @@ namespace {
 
 const std::vector<std::string> keys = {"count", "seed", "split", "height", "width", "hfov", "noise"};
 
-constexpr const char *usage =
+constexpr const char* usage =
     "Write synthetic:count=256,seed=0,split=train,height=240,width=320,hfov=50-75,noise=0; every key may be "
     "left out";
 
-[[noreturn]] void bad_value(const std::string &key, const std::string &value, const std::string &reason) {
+[[noreturn]] void bad_value(const std::string& key, const std::string& value, const std::string& reason) {
   throw Error({.file = "synthetic", .field = key, .value = value, .reason = reason, .fix = usage});
 }
 
-template <class T> T number(const std::string &key, std::string_view text, T low, T high, const char *range) {
+template <class T> T number(const std::string& key, std::string_view text, T low, T high, const char* range) {
   T value{};
   const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (ec != std::errc{} || end != text.data() + text.size())
     bad_value(key, std::string(text), std::string("it must be a number, ") + range);
-  if (!(value >= low && value <= high))
-    bad_value(key, std::string(text), std::string("it must be ") + range);
+  if (!(value >= low && value <= high)) bad_value(key, std::string(text), std::string("it must be ") + range);
   return value;
 }
 
 /// One value, or LOW-HIGH.
-void read_hfov(const std::string &text, SyntheticOptions &options) {
-  constexpr const char *range = "20 to 110 degrees, or a range like 50-75";
+void read_hfov(const std::string& text, SyntheticOptions& options) {
+  constexpr const char* range = "20 to 110 degrees, or a range like 50-75";
   const std::size_t dash = text.find('-', 1);
-  options.hfov_low = number("hfov", std::string_view(text).substr(0, dash), 20.0, 110.0, range);
-  options.hfov_high = dash == std::string::npos
-                          ? options.hfov_low
-                          : number("hfov", std::string_view(text).substr(dash + 1), 20.0, 110.0, range);
-  if (options.hfov_low > options.hfov_high)
-    bad_value("hfov", text, "the range's first number is the larger one");
+  if (dash == text.size() - 1) bad_value("hfov", text, "the range has no end");
+  const std::string_view low = std::string_view(text).substr(0, dash);
+  options.hfov_low = options.hfov_high = number("hfov", low, 20.0, 110.0, range);
+  if (dash != std::string::npos)
+    options.hfov_high = number("hfov", std::string_view(text).substr(dash + 1), 20.0, 110.0, range);
+  if (options.hfov_low > options.hfov_high) bad_value("hfov", text, "the range's first number is the larger one");
 }
 
 class Synthetic final : public Dataset {
 public:
-  explicit Synthetic(const SyntheticOptions &options) : options_(options) {}
+  explicit Synthetic(const SyntheticOptions& options) : options_(options) {}
 
   std::size_t size() const override { return options_.count; }
 
@@ -78,7 +77,7 @@ public:
     sample.width = options_.width;
     sample.rgb = std::move(picture.rgb);
     sample.depth = std::move(picture.depth);
-    const synthetic::Camera &camera = scene.camera;
+    const synthetic::Camera& camera = scene.camera;
     sample.intrinsics = {static_cast<float>(camera.fx), static_cast<float>(camera.fy), static_cast<float>(camera.cx),
                          static_cast<float>(camera.cy)};
     sample.name = name(i);
@@ -91,7 +90,7 @@ private:
 
 } // namespace
 
-SyntheticOptions parse_synthetic(const std::string &args) {
+SyntheticOptions parse_synthetic(const std::string& args) {
   SyntheticOptions options;
   std::vector<std::string> seen;
   for (std::size_t begin = 0; begin < args.size();) {
@@ -110,11 +109,9 @@ SyntheticOptions parse_synthetic(const std::string &args) {
            .reason = "there is no such option" + (nearest.empty() ? std::string{} : "; did you mean " + nearest + "?"),
            .fix = usage});
     }
-    if (std::find(seen.begin(), seen.end(), key) != seen.end())
-      bad_value(key, value, "it is given twice");
+    if (std::find(seen.begin(), seen.end(), key) != seen.end()) bad_value(key, value, "it is given twice");
     seen.push_back(key);
-    if (value.empty())
-      throw Error({.file = "synthetic", .field = key, .reason = "it has no value", .fix = usage});
+    if (value.empty()) throw Error({.file = "synthetic", .field = key, .reason = "it has no value", .fix = usage});
     if (key == "count")
       options.count = number<std::size_t>(key, value, 1, std::size_t{1} << 31, "1 to 2147483648");
     else if (key == "seed")
@@ -136,10 +133,10 @@ SyntheticOptions parse_synthetic(const std::string &args) {
   return options;
 }
 
-std::unique_ptr<Dataset> open_synthetic(const SyntheticOptions &options) {
+std::unique_ptr<Dataset> open_synthetic(const SyntheticOptions& options) {
   return std::make_unique<Synthetic>(options);
 }
 
-std::unique_ptr<Dataset> open_synthetic(const std::string &args) { return open_synthetic(parse_synthetic(args)); }
+std::unique_ptr<Dataset> open_synthetic(const std::string& args) { return open_synthetic(parse_synthetic(args)); }
 
 } // namespace leadline::data

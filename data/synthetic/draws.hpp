@@ -24,7 +24,7 @@ public:
   int below(int n) { return static_cast<int>(unit() * n); }
   int between(int low, int high) { return low + below(high - low + 1); }
   uint32_t bits() { return static_cast<uint32_t>(unit() * 4294967296.0); }
-  template <class T, size_t count> T pick(const std::array<T, count> &from) {
+  template <class T, size_t count> T pick(const std::array<T, count>& from) {
     return from[static_cast<size_t>(below(static_cast<int>(count)))];
   }
 

@@ -3,32 +3,31 @@
 namespace leadline::data::synthetic {
 namespace {
 
-int add_material(Scene &scene, const Material &material) {
+int add_material(Scene& scene, const Material& material) {
   scene.materials.push_back(material);
   return static_cast<int>(scene.materials.size()) - 1;
 }
 
 /// A colour that furniture cloth comes in: mostly muted, sometimes strong.
-Rgb cloth_colour(Draws &draws) {
+Rgb cloth_colour(Draws& draws) {
   const double family = draws.unit(), shade = draws.unit(), strength = draws.unit(), value = draws.uniform(0.25, 0.85);
   const double hue = family < 0.4 ? 0.98 + 0.16 * shade : family < 0.7 ? 0.5 + 0.16 * shade : shade;
   return paint_hsv(hue, strength < 0.5 ? 0.25 * strength : 0.15 + 0.45 * (strength - 0.5) * 2, value);
 }
 
-Rgb wood_colour(Draws &draws, double value) {
+Rgb wood_colour(Draws& draws, double value) {
   const double hue = draws.uniform(0.05, 0.1), saturation = draws.uniform(0.3, 0.62);
   return paint_hsv(hue, saturation, value);
 }
 
 /// Four square legs under a top, `inset` from its corners.
-void legs(Builder &b, Vec3 low, Vec3 high, double thick, int material) {
+void legs(Builder& b, Vec3 low, Vec3 high, double thick, int material) {
   for (const double x : {low.x, high.x - thick})
-    for (const double y : {low.y, high.y - thick})
-      b.box({x, y, low.z}, {x + thick, y + thick, high.z}, material);
+    for (const double y : {low.y, high.y - thick}) b.box({x, y, low.z}, {x + thick, y + thick, high.z}, material);
 }
 
 /// Doors or drawers with gaps and handles on the front plane y = `front`, over [x0, x1] x [z0, z1].
-void fronts(Builder &b, double x0, double x1, double z0, double z1, double front, int columns, int rows, int material,
+void fronts(Builder& b, double x0, double x1, double z0, double z1, double front, int columns, int rows, int material,
             int handle) {
   const double gap = 0.004, w = (x1 - x0) / columns, h = (z1 - z0) / rows;
   const bool knobs = b.draws.chance(0.4), none = b.draws.chance(0.15);
@@ -37,8 +36,7 @@ void fronts(Builder &b, double x0, double x1, double z0, double z1, double front
       const double left = x0 + i * w + gap, right = x0 + (i + 1) * w - gap, low = z0 + j * h + gap,
                    top = z0 + (j + 1) * h - gap;
       b.box({left, front, low}, {right, front + 0.018, top}, material, 0.004);
-      if (none)
-        continue;
+      if (none) continue;
       const bool drawer = h < w * 1.2;
       const double cx = drawer ? (left + right) / 2 : (i % 2 == 0 ? right - 0.05 : left + 0.05);
       const double cz =
@@ -53,7 +51,7 @@ void fronts(Builder &b, double x0, double x1, double z0, double z1, double front
     }
 }
 
-void plant_leaves(Builder &b, Vec3 top, double spread, double height, int count) {
+void plant_leaves(Builder& b, Vec3 top, double spread, double height, int count) {
   for (int i = 0; i < count; ++i) {
     const double angle = b.draws.uniform(0, 2 * pi), out = std::sqrt(b.draws.unit()) * spread,
                  up = b.draws.uniform(-0.4, 1) * height;
@@ -63,23 +61,22 @@ void plant_leaves(Builder &b, Vec3 top, double spread, double height, int count)
     Builder leaf = b.within(place);
     leaf.ball({0, 0, 0}, {big, big * 0.45, big * 0.08}, b.palette.leaves);
   }
-  b.rod(top - Vec3{0, 0, height * 0.6}, top + Vec3{0, 0, height * 0.5}, 0.008 + 0.02 * spread, b.palette.leaves);
+  b.rod(top - Vec3{0, 0, height * 0.6}, top + Vec3{0, 0, height * 0.5}, 0.0015 + 0.03 * spread, b.palette.leaves);
 }
 
-void table_lamp(Builder &b, Vec3 foot, bool lit) {
+void table_lamp(Builder& b, Vec3 foot, bool lit) {
   const double h = b.draws.uniform(0.3, 0.5), r = h * b.draws.uniform(0.28, 0.4);
   const int base = b.draws.chance(0.5) ? b.palette.ceramic : b.palette.brass;
   b.cylinder(foot, r * 0.5, 0.02, base);
   b.ball(foot + Vec3{0, 0, h * 0.28}, {r * 0.36, r * 0.36, h * 0.26}, base);
   b.cylinder(foot + Vec3{0, 0, h * 0.55}, r, h * 0.45, lit ? b.palette.shade : b.palette.dark_shade, r * 0.7);
-  if (lit)
-    b.lamp(foot + Vec3{0, 0, h * 0.75}, r * 0.5, b.draws.uniform(0.15, 0.4));
+  if (lit) b.lamp(foot + Vec3{0, 0, h * 0.75}, r * 0.5, b.draws.uniform(0.15, 0.4));
 }
 
 /// Small things within [low, high] x,y on a top at low.z.
-void clutter(Builder &b, Vec3 low, Vec3 high, int count) {
-  Draws &draws = b.draws;
-  const Palette &m = b.palette;
+void clutter(Builder& b, Vec3 low, Vec3 high, int count) {
+  Draws& draws = b.draws;
+  const Palette& m = b.palette;
   // One thing per cell of a row along the width: nothing overlaps.
   const double cell = (high.x - low.x) / std::max(count, 1);
   for (int i = 0; i < count; ++i) {
@@ -151,7 +148,7 @@ void clutter(Builder &b, Vec3 low, Vec3 high, int count) {
       art.extent_u = static_cast<float>(w * 0.8);
       art.extent_v = static_cast<float>(h * 0.8);
       art.seed = draws.bits();
-      Primitive &face = frame.box({-w * 0.4, 0, h * 0.1}, {w * 0.4, 0.003, h * 0.9}, b.own(art), 0);
+      Primitive& face = frame.box({-w * 0.4, 0, h * 0.1}, {w * 0.4, 0.003, h * 0.9}, b.own(art), 0);
       face.texture_origin = face.size;
       face.upright = true;
       break;
@@ -172,12 +169,11 @@ void clutter(Builder &b, Vec3 low, Vec3 high, int count) {
 }
 
 /// What stands in one compartment of a shelf, between two corners.
-void fill_compartment(Builder &b, Vec3 low, Vec3 high) {
-  Draws &draws = b.draws;
+void fill_compartment(Builder& b, Vec3 low, Vec3 high) {
+  Draws& draws = b.draws;
   const double height = high.z - low.z, depth = high.y - low.y;
   const double what = draws.unit();
-  if (what < 0.12)
-    return;
+  if (what < 0.12) return;
   if (what < 0.72) { // books: groups of differing height, often not to the end
     double x = low.x + 0.005;
     const double end = low.x + (high.x - low.x) * draws.uniform(0.5, 1.0);
@@ -188,13 +184,12 @@ void fill_compartment(Builder &b, Vec3 low, Vec3 high) {
       spines.pattern = Pattern::books;
       spines.extent_v = static_cast<float>(h);
       spines.seed = draws.bits();
-      Primitive &row = b.box({x, low.y, low.z}, {x + w, low.y + d, low.z + h}, b.own(spines), 0.006);
+      Primitive& row = b.box({x, low.y, low.z}, {x + w, low.y + d, low.z + h}, b.own(spines), 0.006);
       row.texture_origin = row.size;
       row.upright = true;
       x += w;
     }
-    if (high.x - x > 0.22)
-      clutter(b, {x + 0.04, low.y, low.z}, {high.x, high.y, high.z}, 1);
+    if (high.x - x > 0.22) clutter(b, {x + 0.04, low.y, low.z}, {high.x, high.y, high.z}, 1);
   } else if (what < 0.85) { // storage boxes
     const int n = std::max(1, static_cast<int>((high.x - low.x) / 0.34));
     const double w = (high.x - low.x) / n, h = std::min(height * 0.8, 0.28);
@@ -210,19 +205,16 @@ void fill_compartment(Builder &b, Vec3 low, Vec3 high) {
 }
 
 /// A shelf's board work and contents.
-void shelves(Builder &b, double w, double d, double h, int board, bool back) {
+void shelves(Builder& b, double w, double d, double h, int board, bool back) {
   const double t = 0.022;
   b.box({0, 0, 0}, {t, d, h}, board, 0.004);
   b.box({w - t, 0, 0}, {w, d, h}, board, 0.004);
-  if (back)
-    b.box({t, 0, 0.05}, {w - t, 0.012, h}, board, 0);
+  if (back) b.box({t, 0, 0.05}, {w - t, 0.012, h}, board, 0);
   const int rows = std::max(2, static_cast<int>(h / b.draws.uniform(0.3, 0.42)));
   const int columns = std::max(1, static_cast<int>(w / 0.8 + 0.4));
   const double foot = 0.06, row = (h - foot - t) / rows, column = (w - t) / columns;
-  for (int j = 0; j <= rows; ++j)
-    b.box({t, 0, foot + j * row}, {w - t, d - 0.005, foot + j * row + t}, board, 0.004);
-  for (int i = 1; i < columns; ++i)
-    b.box({i * column, 0.01, foot}, {i * column + t, d - 0.006, h}, board, 0.004);
+  for (int j = 0; j <= rows; ++j) b.box({t, 0, foot + j * row}, {w - t, d - 0.005, foot + j * row + t}, board, 0.004);
+  for (int i = 1; i < columns; ++i) b.box({i * column, 0.01, foot}, {i * column + t, d - 0.006, h}, board, 0.004);
   for (int j = 0; j < rows; ++j)
     for (int i = 0; i < columns; ++i)
       fill_compartment(b, {i * column + t + 0.005, 0.015, foot + j * row + t},
@@ -230,7 +222,7 @@ void shelves(Builder &b, double w, double d, double h, int board, bool back) {
 }
 
 /// A chair 0.45 wide and deep whose back is at y = 0 and which looks along +y.
-void chair(Builder &b, int style, int frame_material, int seat_material) {
+void chair(Builder& b, int style, int frame_material, int seat_material) {
   const double w = 0.45, d = 0.44, seat = 0.45, top = 0.88;
   if (style == 2) { // swivel chair
     b.cylinder({w / 2, d / 2, 0.1}, 0.03, 0.32, b.palette.metal);
@@ -257,8 +249,7 @@ void chair(Builder &b, int style, int frame_material, int seat_material) {
   if (style == 1) { // upholstered
     back.box({0, -0.03, 0.0}, {w, 0.02, top - seat + 0.06}, seat_material, 0.025);
   } else { // posts with slats
-    for (const double x : {0.01, w - 0.05})
-      back.box({x, -0.02, 0}, {x + 0.04, 0.015, top - seat}, frame_material);
+    for (const double x : {0.01, w - 0.05}) back.box({x, -0.02, 0}, {x + 0.04, 0.015, top - seat}, frame_material);
     const int slats = style == 0 ? 3 : 2;
     for (int i = 0; i < slats; ++i) {
       const double z = (top - seat) * (0.42 + 0.5 * i / slats);
@@ -267,8 +258,8 @@ void chair(Builder &b, int style, int frame_material, int seat_material) {
   }
 }
 
-void sofa(Builder &b, double w, bool soft_legs) {
-  Draws &draws = b.draws;
+void sofa(Builder& b, double w, bool soft_legs) {
+  Draws& draws = b.draws;
   const int cloth = b.palette.fabric;
   const double d = 0.9, seat = 0.42, arm = draws.uniform(0.13, 0.24), arm_height = draws.uniform(0.55, 0.66),
                back = draws.uniform(0.76, 0.92);
@@ -289,8 +280,7 @@ void sofa(Builder &b, double w, bool soft_legs) {
   const int pillows = draws.between(0, seats + 1);
   for (int i = 0; i < pillows; ++i) {
     Material tint = b.scene.materials[static_cast<size_t>(b.palette.second_fabric)];
-    if (draws.chance(0.5))
-      tint.a = cloth_colour(draws), tint.b = tint.a * 0.8f;
+    if (draws.chance(0.5)) tint.a = cloth_colour(draws), tint.b = tint.a * 0.8f;
     const double x = draws.uniform(arm + 0.22, w - arm - 0.22), turn = draws.uniform(-0.35, 0.35),
                  big = draws.uniform(0.19, 0.24);
     Builder pillow = b.within(turned_about_z({x, 0.47, seat + big * 0.9}, turn) * turned_about_x({0, 0, 0}, 0.35));
@@ -298,7 +288,7 @@ void sofa(Builder &b, double w, bool soft_legs) {
   }
 }
 
-void coffee_table(Builder &b, Vec3 size) {
+void coffee_table(Builder& b, Vec3 size) {
   const int top = b.draws.chance(0.75) ? b.palette.wood : b.palette.white;
   const double t = 0.03;
   if (b.draws.chance(0.3)) { // round
@@ -313,13 +303,12 @@ void coffee_table(Builder &b, Vec3 size) {
   b.box({0, 0, size.z - t}, {size.x, size.y, size.z}, top);
   legs(b, {0.02, 0.02, 0}, {size.x - 0.02, size.y - 0.02, size.z - t}, 0.045,
        b.draws.chance(0.5) ? top : b.palette.black);
-  if (b.draws.chance(0.4))
-    b.box({0.05, 0.05, 0.14}, {size.x - 0.05, size.y - 0.05, 0.16}, top);
+  if (b.draws.chance(0.4)) b.box({0.05, 0.05, 0.14}, {size.x - 0.05, size.y - 0.05, 0.16}, top);
   clutter(b, {0.05, 0.05, size.z}, {size.x - 0.05, size.y - 0.05, 9}, b.draws.between(0, 3));
 }
 
 /// A display that stands on a surface; its face looks along +y.
-void display(Builder &b, Vec3 foot, double w, bool television) {
+void display(Builder& b, Vec3 foot, double w, bool television) {
   const double h = w * 0.565, lift = television ? 0.06 : 0.14;
   const int black = b.palette.black;
   b.box({foot.x - w * 0.18, foot.y - 0.1, foot.z}, {foot.x + w * 0.18, foot.y + 0.1, foot.z + 0.015}, black);
@@ -337,14 +326,14 @@ void display(Builder &b, Vec3 foot, double w, bool television) {
   face.seed = b.draws.bits();
   face.extent_u = static_cast<float>(w - 0.02);
   face.extent_v = static_cast<float>(h - 0.02);
-  Primitive &pane = b.box({foot.x - w / 2 + 0.01, foot.y + 0.02, foot.z + lift + 0.01},
+  Primitive& pane = b.box({foot.x - w / 2 + 0.01, foot.y + 0.02, foot.z + lift + 0.01},
                           {foot.x + w / 2 - 0.01, foot.y + 0.022, foot.z + lift + h - 0.01}, b.own(face), 0);
   pane.texture_origin = pane.size;
   pane.upright = true;
 }
 
-void desk(Builder &b, double w, double d, double h) {
-  Draws &draws = b.draws;
+void desk(Builder& b, double w, double d, double h) {
+  Draws& draws = b.draws;
   const int top = draws.chance(0.6) ? b.palette.wood : b.palette.white;
   b.box({0, 0, h - 0.03}, {w, d, h}, top);
   const bool drawers = draws.chance(0.5);
@@ -368,13 +357,10 @@ void desk(Builder &b, double w, double d, double h) {
   b.box({middle - 0.2, 0.38, h}, {middle + 0.2, 0.51, h + 0.02}, b.own(keys), 0.003);
   b.ball({middle + 0.28, 0.44, h + 0.012}, {0.03, 0.05, 0.018}, b.palette.black);
   const bool lamp = draws.chance(0.4);
-  if (lamp)
-    table_lamp(b, {0.14, 0.16, h}, draws.chance(0.5));
+  if (lamp) table_lamp(b, {0.14, 0.16, h}, draws.chance(0.5));
   const double clear = middle - (screens == 2 ? wide : wide / 2) - 0.04;
-  if (!lamp && clear > 0.2)
-    clutter(b, {0.02, 0.08, h}, {clear, d - 0.1, 9}, 1);
-  if (w - (middle + 0.34) > 0.22)
-    clutter(b, {middle + 0.36, 0.3, h}, {w - 0.03, d - 0.03, 9}, 1);
+  if (!lamp && clear > 0.2) clutter(b, {0.02, 0.08, h}, {clear, d - 0.1, 9}, 1);
+  if (w - (middle + 0.34) > 0.22) clutter(b, {middle + 0.36, 0.3, h}, {w - 0.03, d - 0.03, 9}, 1);
   const double turn = draws.uniform(-0.5, 0.5), out = draws.uniform(0.0, 0.18);
   // The chair looks at the desk, along -y.
   Builder seat = b.within(turned_about_z({middle, d + 0.28 + out, 0}, pi + turn));
@@ -382,8 +368,8 @@ void desk(Builder &b, double w, double d, double h) {
   chair(centred, draws.chance(0.7) ? 2 : draws.below(2), b.palette.dark_wood, b.palette.second_fabric);
 }
 
-void bed(Builder &b, double w, double d, bool stands) {
-  Draws &draws = b.draws;
+void bed(Builder& b, double w, double d, bool stands) {
+  Draws& draws = b.draws;
   const int wood = draws.chance(0.5) ? b.palette.wood : draws.chance(0.5) ? b.palette.dark_wood : b.palette.fabric;
   const double side = stands ? 0.5 : 0, width = w - 2 * side, head = draws.uniform(0.85, 1.25);
   const Vec3 o{side, 0, 0};
@@ -400,8 +386,7 @@ void bed(Builder &b, double w, double d, bool stands) {
     Builder pillow = b.within(turned_about_z(o + Vec3{centre, 0.32, 0.55}, turn) * turned_about_x({0, 0, 0}, -0.25));
     pillow.ball({0, 0, 0}, {0.34, 0.24, 0.1}, draws.chance(0.7) ? b.palette.linen : b.palette.second_fabric);
   }
-  if (!stands)
-    return;
+  if (!stands) return;
   const bool lit = draws.chance(0.4), lamps = draws.chance(0.7);
   for (const double x : {0.03, w - 0.45}) {
     b.box({x, 0.02, 0.1}, {x + 0.42, 0.4, 0.52}, b.palette.wood);
@@ -414,8 +399,8 @@ void bed(Builder &b, double w, double d, bool stands) {
   }
 }
 
-void counter(Builder &b, double w, double room_left) {
-  Draws &draws = b.draws;
+void counter(Builder& b, double w, double room_left) {
+  Draws& draws = b.draws;
   const int front = b.palette.front;
   const int modules = std::max(2, static_cast<int>(w / 0.6 + 0.3));
   const double each = w / modules;
@@ -462,12 +447,12 @@ void counter(Builder &b, double w, double room_left) {
   tiles.gloss = 0.04f;
   tiles.roughness = 0.1f;
   tiles.seed = draws.bits();
-  Primitive &splash = b.box({0, 0, 0.91}, {w, 0.008, 1.42}, b.own(tiles), 0);
+  Primitive& splash = b.box({0, 0, 0.91}, {w, 0.008, 1.42}, b.own(tiles), 0);
   splash.upright = true;
 }
 
-void dining_table(Builder &b, Vec3 size, int style) {
-  Draws &draws = b.draws;
+void dining_table(Builder& b, Vec3 size, int style) {
+  Draws& draws = b.draws;
   const double margin = 0.5, w = size.x - 2 * margin, d = size.y - 2 * margin, h = 0.74;
   const int top = draws.chance(0.75) ? b.palette.wood : b.palette.white;
   const Vec3 c{size.x / 2, size.y / 2, 0};
@@ -485,8 +470,7 @@ void dining_table(Builder &b, Vec3 size, int style) {
   const int frame_material = draws.chance(0.6) ? top : b.palette.dark_wood;
   const int seat_material = style == 1 ? b.palette.second_fabric : frame_material;
   const auto seat_at = [&](double x, double y, double towards) {
-    if (draws.chance(0.12))
-      return;
+    if (draws.chance(0.12)) return;
     const double turn = draws.uniform(-0.18, 0.18), out = draws.uniform(-0.05, 0.12);
     Builder seat = b.within(turned_about_z({x, y, 0}, towards + turn));
     Builder centred = seat.within({{-0.225, -0.22 - out, 0}});
@@ -504,7 +488,7 @@ void dining_table(Builder &b, Vec3 size, int style) {
   }
 }
 
-void plant(Builder &b, Vec3 size) {
+void plant(Builder& b, Vec3 size) {
   const double pot = size.z * b.draws.uniform(0.2, 0.3), r = std::min(size.x * 0.32, pot * 0.7);
   const Vec3 c{size.x / 2, size.y / 2, 0};
   b.cylinder(c, r * 0.75, pot, b.draws.chance(0.5) ? b.palette.ceramic : b.palette.cardboard, r);
@@ -513,7 +497,7 @@ void plant(Builder &b, Vec3 size) {
                b.draws.between(14, 30));
 }
 
-void floor_lamp(Builder &b, Vec3 size, bool lit) {
+void floor_lamp(Builder& b, Vec3 size, bool lit) {
   const Vec3 c{size.x / 2, size.y / 2, 0};
   const int stem = b.draws.chance(0.5) ? b.palette.metal : b.palette.black;
   b.cylinder(c, 0.14, 0.025, stem);
@@ -521,11 +505,10 @@ void floor_lamp(Builder &b, Vec3 size, bool lit) {
   const double r = size.x / 2, h = r * b.draws.uniform(1.0, 1.5);
   b.cylinder(c + Vec3{0, 0, size.z - h}, r, h, lit ? b.palette.shade : b.palette.dark_shade,
              r * b.draws.uniform(0.6, 0.95));
-  if (lit)
-    b.lamp(c + Vec3{0, 0, size.z - h / 2}, r * 0.6, b.draws.uniform(0.5, 1.1));
+  if (lit) b.lamp(c + Vec3{0, 0, size.z - h / 2}, r * 0.6, b.draws.uniform(0.5, 1.1));
 }
 
-void box_stack(Builder &b, Vec3 size) {
+void box_stack(Builder& b, Vec3 size) {
   const int columns = std::max(1, static_cast<int>(size.x / 0.45));
   for (int i = 0; i < columns; ++i) {
     double z = 0;
@@ -538,13 +521,12 @@ void box_stack(Builder &b, Vec3 size) {
       b.box_at(turned_about_z({(i + 0.5) * cell, size.y / 2, z + h}, turn), {w + 0.002, 0.05, 0.001}, b.palette.white,
                0);
       z += h;
-      if (b.draws.chance(0.35))
-        break;
+      if (b.draws.chance(0.35)) break;
     }
   }
 }
 
-void fireplace(Builder &b, Vec3 size) {
+void fireplace(Builder& b, Vec3 size) {
   Material bricks;
   bricks.pattern = b.draws.chance(0.6) ? Pattern::bricks : Pattern::plain;
   bricks.scale = 0.075f;
@@ -566,7 +548,7 @@ void fireplace(Builder &b, Vec3 size) {
 
 } // namespace
 
-Palette make_palette(Scene &scene, Draws &draws) {
+Palette make_palette(Scene& scene, Draws& draws) {
   Palette p;
   const auto add = [&](Pattern pattern, Rgb a, Rgb b, double gloss, double roughness) {
     Material m;
@@ -626,20 +608,19 @@ Palette make_palette(Scene &scene, Draws &draws) {
   return p;
 }
 
-Primitive &Builder::add(Primitive primitive) {
+Primitive& Builder::add(Primitive primitive) {
   primitive.frame = frame * primitive.frame;
   primitive.item = item;
   // Another part of the same wood or cloth for each piece.
   primitive.texture_origin = {draws.uniform(0, 20), draws.uniform(0, 20), draws.uniform(0, 20)};
   scene.primitives.push_back(primitive);
   const Aabb bounds = scene.bounds(primitive);
-  if (scene.items.size() <= static_cast<size_t>(item))
-    scene.items.resize(static_cast<size_t>(item) + 1);
+  if (scene.items.size() <= static_cast<size_t>(item)) scene.items.resize(static_cast<size_t>(item) + 1);
   scene.items[static_cast<size_t>(item)].include(bounds);
   return scene.primitives.back();
 }
 
-Primitive &Builder::box(Vec3 low, Vec3 high, int material, double bevel) {
+Primitive& Builder::box(Vec3 low, Vec3 high, int material, double bevel) {
   Primitive p;
   p.frame.origin = (low + high) * 0.5;
   p.size = (high - low) * 0.5;
@@ -648,11 +629,11 @@ Primitive &Builder::box(Vec3 low, Vec3 high, int material, double bevel) {
   return add(p);
 }
 
-Primitive &Builder::box_at(const Frame &place, Vec3 size, int material, double bevel) {
+Primitive& Builder::box_at(const Frame& place, Vec3 size, int material, double bevel) {
   return within(place).box({-size.x / 2, -size.y / 2, 0}, {size.x / 2, size.y / 2, size.z}, material, bevel);
 }
 
-Primitive &Builder::cylinder(Vec3 foot, double radius, double height, int material, double top_radius) {
+Primitive& Builder::cylinder(Vec3 foot, double radius, double height, int material, double top_radius) {
   Primitive p;
   p.shape = Shape::frustum;
   p.frame.origin = foot + Vec3{0, 0, height / 2};
@@ -661,7 +642,7 @@ Primitive &Builder::cylinder(Vec3 foot, double radius, double height, int materi
   return add(p);
 }
 
-Primitive &Builder::rod(Vec3 from, Vec3 to, double radius, int material) {
+Primitive& Builder::rod(Vec3 from, Vec3 to, double radius, int material) {
   Primitive p;
   p.shape = Shape::frustum;
   const Vec3 along = to - from, axis = normalised(along);
@@ -672,7 +653,7 @@ Primitive &Builder::rod(Vec3 from, Vec3 to, double radius, int material) {
   return add(p);
 }
 
-Primitive &Builder::ball(Vec3 centre, Vec3 radii, int material) {
+Primitive& Builder::ball(Vec3 centre, Vec3 radii, int material) {
   Primitive p;
   p.shape = Shape::ellipsoid;
   p.frame.origin = centre;
@@ -689,68 +670,46 @@ void Builder::lamp(Vec3 position, double radius, double intensity) {
   scene.lights.push_back(light);
 }
 
-int Builder::own(const Material &material) { return add_material(scene, material); }
+int Builder::own(const Material& material) { return add_material(scene, material); }
 
-Piece make_piece(Kind kind, Draws &draws) {
+Piece make_piece(Kind kind, Draws& draws) {
   const double a = draws.unit(), b = draws.unit(), c = draws.unit();
   const auto between = [](double low, double high, double t) { return low + (high - low) * t; };
   switch (kind) {
-  case Kind::sofa:
-    return {kind, {between(1.5, 2.4, a), b < 0.6 ? 1.95 : 0.92, 0.9}, true};
-  case Kind::armchair:
-    return {kind, {between(0.8, 0.95, a), 0.92, 0.9}, c < 0.5};
-  case Kind::bed:
-    return {kind, {between(0.95, 1.8, a) + (b < 0.65 ? 1.0 : 0.0), 2.08, 1.2}, true};
-  case Kind::wardrobe:
-    return {kind, {between(0.8, 2.2, a), 0.6, between(1.9, 2.2, b)}, true};
-  case Kind::dresser:
-    return {kind, {between(0.8, 1.4, a), 0.46, between(0.75, 1.05, b)}, true};
-  case Kind::bookshelf:
-    return {kind, {between(0.6, 2.0, a), between(0.26, 0.36, b), between(0.9, 2.15, c)}, true};
-  case Kind::desk:
-    return {kind, {between(1.1, 1.7, a), 1.35, 0.74}, true};
-  case Kind::television:
-    return {kind, {between(1.2, 1.9, a), 0.42, 1.2}, true};
-  case Kind::sideboard:
-    return {kind, {between(1.2, 1.9, a), 0.45, between(0.7, 0.9, b)}, true};
-  case Kind::counter:
-    return {kind, {between(1.8, 3.4, a), 0.66, 2.12}, true};
-  case Kind::fridge:
-    return {kind, {between(0.58, 0.75, a), 0.68, between(1.5, 1.9, b)}, true};
-  case Kind::dining_table:
-    return {kind, {between(0.9, 2.0, a) + 1.0, between(0.8, 1.0, b) + 1.0, 0.9}, false};
-  case Kind::coffee_table:
-    return {kind, {between(0.7, 1.2, a), between(0.5, 0.65, b), between(0.36, 0.46, c)}, false};
-  case Kind::side_table:
-    return {kind, {between(0.4, 0.55, a), between(0.4, 0.5, b), between(0.45, 0.62, c)}, true};
-  case Kind::chair:
-    return {kind, {0.46, 0.48, 0.9}, b < 0.5};
-  case Kind::stool:
-    return {kind, {0.38, 0.38, between(0.42, 0.7, a)}, false};
+  case Kind::sofa: return {kind, {between(1.5, 2.4, a), b < 0.6 ? 1.95 : 0.92, 0.9}, true};
+  case Kind::armchair: return {kind, {between(0.8, 0.95, a), 0.92, 0.9}, c < 0.5};
+  case Kind::bed: return {kind, {between(0.95, 1.8, a) + (b < 0.65 ? 1.0 : 0.0), 2.08, 1.2}, true};
+  case Kind::wardrobe: return {kind, {between(0.8, 2.2, a), 0.6, between(1.9, 2.2, b)}, true};
+  case Kind::dresser: return {kind, {between(0.8, 1.4, a), 0.46, between(0.75, 1.05, b)}, true};
+  case Kind::bookshelf: return {kind, {between(0.6, 2.0, a), between(0.26, 0.36, b), between(0.9, 2.15, c)}, true};
+  case Kind::desk: return {kind, {between(1.1, 1.7, a), 1.35, 0.74}, true};
+  case Kind::television: return {kind, {between(1.2, 1.9, a), 0.42, 1.2}, true};
+  case Kind::sideboard: return {kind, {between(1.2, 1.9, a), 0.45, between(0.7, 0.9, b)}, true};
+  case Kind::counter: return {kind, {between(1.8, 3.4, a), 0.66, 2.12}, true};
+  case Kind::fridge: return {kind, {between(0.58, 0.75, a), 0.68, between(1.5, 1.9, b)}, true};
+  case Kind::dining_table: return {kind, {between(0.9, 2.0, a) + 1.0, between(0.8, 1.0, b) + 1.0, 0.9}, false};
+  case Kind::coffee_table: return {kind, {between(0.7, 1.2, a), between(0.5, 0.65, b), between(0.36, 0.46, c)}, false};
+  case Kind::side_table: return {kind, {between(0.4, 0.55, a), between(0.4, 0.5, b), between(0.45, 0.62, c)}, true};
+  case Kind::chair: return {kind, {0.46, 0.48, 0.9}, b < 0.5};
+  case Kind::stool: return {kind, {0.38, 0.38, between(0.42, 0.7, a)}, false};
   case Kind::plant: {
     const double wide = between(0.4, 0.9, a);
     return {kind, {wide, wide, between(0.6, 1.7, b)}, true};
   }
-  case Kind::floor_lamp:
-    return {kind, {between(0.32, 0.46, a), between(0.32, 0.46, a), between(1.45, 1.75, b)}, true};
-  case Kind::boxes:
-    return {kind, {between(0.45, 1.2, a), 0.45, between(0.3, 1.2, b)}, c < 0.7};
-  case Kind::basket:
-    return {kind, {0.36, 0.36, between(0.28, 0.6, a)}, c < 0.6};
-  case Kind::shelf_rack:
-    return {kind, {between(0.9, 1.8, a), 0.45, between(1.6, 2.1, b)}, true};
-  case Kind::piano:
-    return {kind, {1.48, 1.05, 1.22}, true};
-  case Kind::fireplace:
-    return {kind, {between(1.2, 1.7, a), 0.35, between(1.0, 1.25, b)}, true};
+  case Kind::floor_lamp: return {kind, {between(0.32, 0.46, a), between(0.32, 0.46, a), between(1.45, 1.75, b)}, true};
+  case Kind::boxes: return {kind, {between(0.45, 1.2, a), 0.45, between(0.3, 1.2, b)}, c < 0.7};
+  case Kind::basket: return {kind, {0.36, 0.36, between(0.28, 0.6, a)}, c < 0.6};
+  case Kind::shelf_rack: return {kind, {between(0.9, 1.8, a), 0.45, between(1.6, 2.1, b)}, true};
+  case Kind::piano: return {kind, {1.48, 1.05, 1.22}, true};
+  case Kind::fireplace: return {kind, {between(1.2, 1.7, a), 0.35, between(1.0, 1.25, b)}, true};
   }
   return {};
 }
 
-void build(const Piece &piece, Builder &b) {
+void build(const Piece& piece, Builder& b) {
   const Vec3 s = piece.size;
-  const Palette &m = b.palette;
-  Draws &draws = b.draws;
+  const Palette& m = b.palette;
+  Draws& draws = b.draws;
   switch (piece.kind) {
   case Kind::sofa:
     sofa(b, s.x, draws.chance(0.5));
@@ -760,12 +719,8 @@ void build(const Piece &piece, Builder &b) {
       coffee_table(table, {w, s.y - 1.35, h});
     }
     break;
-  case Kind::armchair:
-    sofa(b, s.x, draws.chance(0.7));
-    break;
-  case Kind::bed:
-    bed(b, s.x, s.y, s.x > 1.85);
-    break;
+  case Kind::armchair: sofa(b, s.x, draws.chance(0.7)); break;
+  case Kind::bed: bed(b, s.x, s.y, s.x > 1.85); break;
   case Kind::wardrobe: {
     const int body = draws.chance(0.5) ? m.wood : draws.chance(0.5) ? m.white : m.dark_wood;
     b.box({0, 0, 0.06}, {s.x, s.y - 0.02, s.z}, body, 0.004);
@@ -792,16 +747,11 @@ void build(const Piece &piece, Builder &b) {
   case Kind::bookshelf: {
     const int board = draws.chance(0.5) ? m.wood : draws.chance(0.5) ? m.white : m.dark_wood;
     shelves(b, s.x, s.y, s.z, board, draws.chance(0.7));
-    if (draws.chance(0.3))
-      clutter(b, {0.1, 0.03, s.z}, {s.x - 0.1, s.y - 0.03, 9}, draws.between(1, 3));
+    if (draws.chance(0.3)) clutter(b, {0.1, 0.03, s.z}, {s.x - 0.1, s.y - 0.03, 9}, draws.between(1, 3));
     break;
   }
-  case Kind::shelf_rack:
-    shelves(b, s.x, s.y, s.z, m.metal, false);
-    break;
-  case Kind::desk:
-    desk(b, s.x, 0.72, s.z);
-    break;
+  case Kind::shelf_rack: shelves(b, s.x, s.y, s.z, m.metal, false); break;
+  case Kind::desk: desk(b, s.x, 0.72, s.z); break;
   case Kind::television: {
     const double h = draws.uniform(0.4, 0.55), wide = std::min(s.x * 0.85, draws.uniform(0.9, 1.45));
     const int body = draws.chance(0.5) ? m.wood : draws.chance(0.5) ? m.white : m.dark_wood;
@@ -811,9 +761,7 @@ void build(const Piece &piece, Builder &b) {
     display(b, {s.x / 2, s.y / 2, h}, wide, true);
     break;
   }
-  case Kind::counter:
-    counter(b, s.x, b.scene.room.z);
-    break;
+  case Kind::counter: counter(b, s.x, b.scene.room.z); break;
   case Kind::fridge: {
     const int body = draws.chance(0.6) ? m.white : m.metal;
     const double part = s.z * draws.uniform(0.3, 0.65);
@@ -824,12 +772,8 @@ void build(const Piece &piece, Builder &b) {
     b.rod({0.06, s.y + 0.03, part + 0.06}, {0.06, s.y + 0.03, part + 0.35}, 0.011, m.metal);
     break;
   }
-  case Kind::dining_table:
-    dining_table(b, s, draws.below(2));
-    break;
-  case Kind::coffee_table:
-    coffee_table(b, s);
-    break;
+  case Kind::dining_table: dining_table(b, s, draws.below(2)); break;
+  case Kind::coffee_table: coffee_table(b, s); break;
   case Kind::side_table:
     b.box({0, 0, s.z - 0.025}, {s.x, s.y, s.z}, m.wood);
     legs(b, {0.01, 0.01, 0}, {s.x - 0.01, s.y - 0.01, s.z - 0.025}, 0.035, m.wood);
@@ -851,15 +795,9 @@ void build(const Piece &piece, Builder &b) {
             {s.x / 2 + 0.11 * cosine, s.y / 2 + 0.11 * sine, s.z - 0.05}, 0.016, m.wood);
     }
     break;
-  case Kind::plant:
-    plant(b, s);
-    break;
-  case Kind::floor_lamp:
-    floor_lamp(b, s, draws.chance(0.5));
-    break;
-  case Kind::boxes:
-    box_stack(b, s);
-    break;
+  case Kind::plant: plant(b, s); break;
+  case Kind::floor_lamp: floor_lamp(b, s, draws.chance(0.5)); break;
+  case Kind::boxes: box_stack(b, s); break;
   case Kind::basket: {
     const bool ball = draws.chance(0.25);
     const double r = s.x * 0.42;
@@ -886,9 +824,7 @@ void build(const Piece &piece, Builder &b) {
     clutter(b, {0.1, 0.04, s.z}, {s.x - 0.1, 0.32, 9}, draws.between(0, 3));
     break;
   }
-  case Kind::fireplace:
-    fireplace(b, s);
-    break;
+  case Kind::fireplace: fireplace(b, s); break;
   }
 }
 

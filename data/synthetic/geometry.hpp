@@ -55,7 +55,7 @@ struct Frame {
   Vec3 direction_to_local(Vec3 d) const { return {dot(x, d), dot(y, d), dot(z, d)}; }
   Vec3 to_local(Vec3 p) const { return direction_to_local(p - origin); }
   /// The frame `inner`, given in this frame's coordinates, in world coordinates.
-  Frame operator*(const Frame &inner) const {
+  Frame operator*(const Frame& inner) const {
     return {to_world(inner.origin), direction_to_world(inner.x), direction_to_world(inner.y),
             direction_to_world(inner.z)};
   }
@@ -85,7 +85,7 @@ struct Ray {
 struct Aabb {
   Vec3 low{1e30, 1e30, 1e30}, high{-1e30, -1e30, -1e30};
 
-  void include(const Aabb &b) {
+  void include(const Aabb& b) {
     low = min(low, b.low);
     high = max(high, b.high);
   }

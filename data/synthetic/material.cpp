@@ -63,17 +63,16 @@ Cell cell_of(double x, double size) {
   return {index, place, std::min(place, size - place)};
 }
 
-Rgb grain(const Material &m, double u, double v, uint32_t seed, double footprint) {
+Rgb grain(const Material& m, double u, double v, uint32_t seed, double footprint) {
   const double bend = 0.012 * noise(u * 1.7, v * 6, seed);
   float g = 0.9f * visible(0.03, footprint) * (noise(u * 1.3, (v + bend) * 34, seed + 1) - 0.5f);
   const float fine = visible(0.006, footprint);
-  if (fine > 0)
-    g += 0.5f * fine * (noise(u * 6, (v + bend) * 210, seed + 2) - 0.5f);
+  if (fine > 0) g += 0.5f * fine * (noise(u * 6, (v + bend) * 210, seed + 2) - 0.5f);
   g += 0.35f * (noise(u * 0.8, v * 4, seed + 3) - 0.5f);
   return mix(m.a, m.b, clamp01(0.45f + g));
 }
 
-Rgb board(const Material &m, double u, double v, double width, double board_length, double footprint) {
+Rgb board(const Material& m, double u, double v, double width, double board_length, double footprint) {
   const Cell row = cell_of(v, width);
   const double shift = unit(hash(row.index, 17, m.seed)) * board_length;
   const Cell column = cell_of(u + shift, board_length);
@@ -84,7 +83,7 @@ Rgb board(const Material &m, double u, double v, double width, double board_leng
   return colour * (1 - 0.65f * seam);
 }
 
-Rgb tile_colour(const Material &m, Rgb base, uint32_t id, double u, double v, double footprint) {
+Rgb tile_colour(const Material& m, Rgb base, uint32_t id, double u, double v, double footprint) {
   const float tone = 0.93f + 0.14f * unit(id);
   const float vein = detail(u, v, 0.09, id & 0xFFFu, footprint) + 0.5f * detail(u, v, 0.025, m.seed, footprint);
   return base * (tone * (1 + 0.16f * vein));
@@ -95,7 +94,7 @@ float inside(double signed_distance, double footprint) {
   return clamp01(static_cast<float>(0.5 - signed_distance / std::max(footprint, 1e-6)));
 }
 
-Rgb painting(const Material &m, double s, double t, double pixel) {
+Rgb painting(const Material& m, double s, double t, double pixel) {
   // s to the right, t up, both 0..1; `pixel` in the same unit.
   const uint32_t kind = hash(1u, 2u, m.seed) % 4;
   const float hue = unit(hash(3u, 4u, m.seed));
@@ -136,7 +135,7 @@ Rgb painting(const Material &m, double s, double t, double pixel) {
   return mix(colour, paint(0.86, 0.68, 0.56), inside(hx * hx + hy * hy - 1, pixel * 8));
 }
 
-Rgb rug(const Material &m, double u, double v, double footprint) {
+Rgb rug(const Material& m, double u, double v, double footprint) {
   const double eu = std::min(u, m.extent_u - u), ev = std::min(v, m.extent_v - v), edge = std::min(eu, ev);
   Rgb colour = m.a;
   colour = mix(colour, m.b, line_cover(edge - 0.09, 0.07, footprint));
@@ -156,7 +155,7 @@ Rgb rug(const Material &m, double u, double v, double footprint) {
   return colour * (1 + 0.3f * pile);
 }
 
-Rgb books(const Material &m, double u, double v, double footprint) {
+Rgb books(const Material& m, double u, double v, double footprint) {
   // Spines 2 to 5 cm wide: a 7 cm cell holds two, parted at a random place.
   const Cell cell = cell_of(u, 0.07);
   const uint32_t h = hash(cell.index, 3, m.seed);
@@ -185,14 +184,12 @@ Rgb paint_hsv(double hue, double saturation, double value) {
   return paint(channel(0), channel(2), channel(4));
 }
 
-Rgb reflectance(const Material &m, double u, double v, double footprint) {
+Rgb reflectance(const Material& m, double u, double v, double footprint) {
   switch (m.pattern) {
   case Pattern::plain:
     return m.a * (1 + 0.06f * (noise(u * 1.9, v * 1.9, m.seed) - 0.5f) + 0.05f * detail(u, v, 0.02, m.seed, footprint));
-  case Pattern::wood:
-    return grain(m, u, v, m.seed, footprint);
-  case Pattern::planks:
-    return board(m, u, v, m.scale, m.scale * 9, footprint);
+  case Pattern::wood: return grain(m, u, v, m.seed, footprint);
+  case Pattern::planks: return board(m, u, v, m.scale, m.scale * 9, footprint);
   case Pattern::parquet: {
     const Cell i = cell_of(u, m.scale), j = cell_of(v, m.scale);
     const bool turned = ((i.index ^ j.index) & 1) != 0;
@@ -252,12 +249,9 @@ Rgb reflectance(const Material &m, double u, double v, double footprint) {
     const float t = static_cast<float>(2 * fold.to_edge / m.scale);
     return m.a * (0.62f + 0.5f * (smooth(t) * visible(m.scale, footprint) + 0.5f * (1 - visible(m.scale, footprint))));
   }
-  case Pattern::rug:
-    return rug(m, u, v, footprint);
-  case Pattern::picture:
-    return painting(m, u / m.extent_u, v / m.extent_v, footprint / m.extent_u);
-  case Pattern::books:
-    return books(m, u, v, footprint);
+  case Pattern::rug: return rug(m, u, v, footprint);
+  case Pattern::picture: return painting(m, u / m.extent_u, v / m.extent_v, footprint / m.extent_u);
+  case Pattern::books: return books(m, u, v, footprint);
   case Pattern::leaves: {
     const float n = detail(u, v, 0.05, m.seed, footprint) + 0.6f * detail(u, v, 0.018, m.seed + 1, footprint);
     return mix(m.a, m.b, clamp01(0.5f + 1.3f * n));
@@ -308,8 +302,7 @@ Rgb sky_radiance(uint32_t seed, float brightness, Vec3 d) {
       colour = mix(Rgb{0.06f, 0.13f, 0.04f}, Rgb{0.22f, 0.33f, 0.12f}, n * (place == 1 ? 1.0f : 0.5f));
     }
   }
-  if (up < -0.12)
-    colour = mix(Rgb{0.16f, 0.24f, 0.08f}, Rgb{0.3f, 0.3f, 0.27f}, place == 0 ? 1.0f : 0.15f);
+  if (up < -0.12) colour = mix(Rgb{0.16f, 0.24f, 0.08f}, Rgb{0.3f, 0.3f, 0.27f}, place == 0 ? 1.0f : 0.15f);
   return colour * brightness;
 }
 

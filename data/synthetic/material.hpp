@@ -43,7 +43,7 @@ struct Material {
 };
 
 /// Reflectance at (u, v), metres; what is finer than `footprint` (metres per pixel) fades into its mean.
-Rgb reflectance(const Material &material, double u, double v, double footprint);
+Rgb reflectance(const Material& material, double u, double v, double footprint);
 
 /// Radiance (relative to `brightness` 1 = clear day) of what is outside, in the unit direction `d`, z up.
 Rgb sky_radiance(uint32_t seed, float brightness, Vec3 d);

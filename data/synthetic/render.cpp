@@ -26,16 +26,17 @@ struct Surface {
   float depth = 0;
   float gloss = 0, roughness = 0;
   int primitive = -1;
+  int flat = -1; ///< number of the plane face that this is, -1 on curved and bevelled places
 };
 
 /// Light that arrives from lamps and from other surfaces (irradiance over pi) and light that is mirrored (radiance).
 struct Received {
   Rgb direct, indirect, mirrored;
 };
-Received operator+(const Received &a, const Received &b) {
+Received operator+(const Received& a, const Received& b) {
   return {a.direct + b.direct, a.indirect + b.indirect, a.mirrored + b.mirrored};
 }
-Received operator*(const Received &a, float s) { return {a.direct * s, a.indirect * s, a.mirrored * s}; }
+Received operator*(const Received& a, float s) { return {a.direct * s, a.indirect * s, a.mirrored * s}; }
 
 struct Sample2 {
   double u, v; ///< 0..1
@@ -53,7 +54,7 @@ constexpr std::array<Sample2, pattern_size> pattern = {{{0.0625, 0.4375},
                                                         {0.9375, 0.6875}}};
 
 /// Two unit vectors that stand upright on `n` and on one another.
-void tangents(Vec3 n, Vec3 &u, Vec3 &v) {
+void tangents(Vec3 n, Vec3& u, Vec3& v) {
   u = normalised(cross(std::fabs(n.z) < 0.7 ? Vec3{0, 0, 1} : Vec3{1, 0, 0}, n));
   v = cross(n, u);
 }
@@ -61,8 +62,7 @@ void tangents(Vec3 n, Vec3 &u, Vec3 &v) {
 /// A point of the unit disc: squares of the unit square become rings (Shirley and Chiu 1997).
 Sample2 disc(Sample2 s) {
   const double a = 2 * s.u - 1, b = 2 * s.v - 1;
-  if (a == 0 && b == 0)
-    return {0, 0};
+  if (a == 0 && b == 0) return {0, 0};
   if (std::fabs(a) > std::fabs(b)) {
     const auto [sine, cosine] = sin_cos(pi / 4 * (b / a));
     return {a * cosine, a * sine};
@@ -73,7 +73,7 @@ Sample2 disc(Sample2 s) {
 
 class Renderer {
 public:
-  Renderer(const Scene &scene, int height, int width)
+  Renderer(const Scene& scene, int height, int width)
       : scene_(scene), height_(height), width_(width), guesses_(scene.lights.size() + 1, 0) {
     Vec3 u, v;
     tangents(normalised(scene.sun + Vec3{0, 0, 1e-9}), u, v);
@@ -85,7 +85,7 @@ public:
     }
   }
 
-  Rendering run(const Exposure &exposure) {
+  Rendering run(const Exposure& exposure) {
     find_surfaces();
     gather_light();
     filter_light();
@@ -97,41 +97,41 @@ private:
   size_t at(int x, int y) const {
     return static_cast<size_t>(y) * static_cast<size_t>(width_) + static_cast<size_t>(x);
   }
-  const Material &material(int primitive) const {
+  const Material& material(int primitive) const {
     return scene_.materials[static_cast<size_t>(scene_.primitives[static_cast<size_t>(primitive)].material)];
   }
 
-  Surface surface(const Ray &ray, const Hit &hit) const;
-  Received receive(const Surface &s, size_t sample, double spread);
+  Surface surface(const Ray& ray, const Hit& hit) const;
+  Received receive(const Surface& s, size_t sample, double spread);
   Rgb direct(Vec3 p, Vec3 n, size_t sample, bool shadows);
-  Rgb radiance_seen(const Ray &ray);
-  bool same_surface(const Surface &a, const Surface &b) const;
+  Rgb radiance_seen(const Ray& ray);
+  bool same_surface(const Surface& a, const Surface& b) const;
   bool needs_more_rays(int x, int y) const;
-  Rgb shade(const Surface &s, const Received &light) const;
+  Rgb shade(const Surface& s, const Received& light) const;
   Rgb shade_between(int x, int y, double dx, double dy);
 
   void find_surfaces();
   void gather_light();
   void filter_light();
   void compose();
-  Rendering develop(const Exposure &exposure) const;
+  Rendering develop(const Exposure& exposure) const;
 
-  const Scene &scene_;
+  const Scene& scene_;
   int height_, width_;
   std::array<Sample2, pattern_size> disc_;
   std::array<Vec3, pattern_size> ball_, sun_; ///< points of a unit ball; directions to points of the sun
   std::vector<int> guesses_;                  ///< what was last in the way, by light
+  int seen_ = 0;                              ///< what the camera saw last
   std::vector<Surface> surfaces_;
   std::vector<Received> raw_, light_;
   std::vector<Rgb> picture_;
 };
 
-Surface Renderer::surface(const Ray &ray, const Hit &hit) const {
+Surface Renderer::surface(const Ray& ray, const Hit& hit) const {
   Surface s;
-  if (hit.primitive < 0)
-    return s;
-  const Primitive &primitive = scene_.primitives[static_cast<size_t>(hit.primitive)];
-  const Material &m = material(hit.primitive);
+  if (hit.primitive < 0) return s;
+  const Primitive& primitive = scene_.primitives[static_cast<size_t>(hit.primitive)];
+  const Material& m = material(hit.primitive);
   s.primitive = hit.primitive;
   s.depth = static_cast<float>(hit.t);
   s.position = ray.at(hit.t);
@@ -161,8 +161,7 @@ Surface Renderer::surface(const Ray &ray, const Hit &hit) const {
   } else if (primitive.shape == Shape::ellipsoid) {
     v = p.y + 0.5 * p.z;
   }
-  if (swap)
-    std::swap(u, v);
+  if (swap) std::swap(u, v);
 
   if (m.sky) {
     s.emission = sky_radiance(scene_.sky_seed, scene_.sky_brightness, -s.towards_eye);
@@ -170,19 +169,22 @@ Surface Renderer::surface(const Ray &ray, const Hit &hit) const {
   }
   const double facing = std::max(0.15, dot(s.geometric, s.towards_eye));
   s.albedo = reflectance(m, u, v, hit.t / scene_.camera.fx / std::sqrt(facing));
-  if (m.emission > 0)
-    s.emission = s.albedo * m.emission;
+  if (m.emission > 0) s.emission = s.albedo * m.emission;
 
-  if (primitive.shape == Shape::box && primitive.bevel > 0) {
+  if (primitive.shape == Shape::box) {
     const Vec3 q = hit.local;
-    const double bevel = primitive.bevel;
+    // A bevel narrower than a pixel would be met by chance and show as a dashed line.
+    const bool wide_enough = primitive.bevel > hit.t / scene_.camera.fx;
+    const double bevel = wide_enough ? primitive.bevel : 0;
     const auto bend = [&](double place, double half, bool own) {
       const double edge = half - std::fabs(place);
-      return own || edge >= bevel ? 0.0 : (place < 0 ? -1 : 1) * (1 - edge / bevel) * 0.85;
+      return own || bevel <= 0 || edge >= bevel ? 0.0 : (place < 0 ? -1 : 1) * (1 - edge / bevel) * 0.85;
     };
     const Vec3 lean{bend(q.x, size.x, hit.face == 0), bend(q.y, size.y, hit.face == 1),
                     bend(q.z, size.z, hit.face == 2)};
-    if (lean.x != 0 || lean.y != 0 || lean.z != 0)
+    if (lean.x == 0 && lean.y == 0 && lean.z == 0)
+      s.flat = 3 * hit.primitive + hit.face;
+    else
       s.normal = normalised(s.geometric + primitive.frame.direction_to_world(lean));
   }
   return s;
@@ -194,36 +196,32 @@ Rgb Renderer::direct(Vec3 p, Vec3 n, size_t sample, bool shadows) {
   const float negligible = 0.1f * luminance(scene_.ambient);
   Rgb sum;
   for (size_t i = 0; i < scene_.lights.size(); ++i) {
-    const Light &light = scene_.lights[i];
+    const Light& light = scene_.lights[i];
     Vec3 to = light.position - p;
     if (light.rectangle)
       to = to + light.u * (2 * point.u - 1) + light.v * (2 * point.v - 1);
     else
       to = to + ball_[sample] * light.radius;
     const double cosine = dot(n, to);
-    if (cosine <= 0)
-      continue;
+    if (cosine <= 0) continue;
     const double square = std::max(dot(to, to), 0.04), distance = std::sqrt(square);
     double share = cosine / (distance * square);
     if (light.rectangle) {
       const double leaving = -dot(light.normal, to) / distance;
-      if (leaving <= 0)
-        continue;
+      if (leaving <= 0) continue;
       share *= leaving;
     }
     const Rgb power = light.power * static_cast<float>(share);
-    if (shadows && luminance(power) > negligible && scene_.occluded({p, to}, 1e-9, 1 - 1e-6, guesses_[i]))
-      continue;
+    if (shadows && luminance(power) > negligible && scene_.occluded({p, to}, 1e-9, 1 - 1e-6, guesses_[i])) continue;
     sum = sum + power;
   }
   if (scene_.sunlight.r > 0) {
     const double cosine = dot(n, scene_.sun);
     if (cosine > 0) {
       bool through = false;
-      for (const Opening &window : scene_.windows) {
+      for (const Opening& window : scene_.windows) {
         const double across = dot(scene_.sun, window.normal);
-        if (across <= 1e-6)
-          continue;
+        if (across <= 1e-6) continue;
         const Vec3 at_window = p + scene_.sun * (dot(window.centre - p, window.normal) / across) - window.centre;
         through = through || (std::fabs(dot(at_window, window.u)) < dot(window.u, window.u) &&
                               std::fabs(dot(at_window, window.v)) < dot(window.v, window.v));
@@ -237,13 +235,11 @@ Rgb Renderer::direct(Vec3 p, Vec3 n, size_t sample, bool shadows) {
 
 /// What a ray from a surface sees: roughly lit, for indirect light and reflections. Lamps and windows count as lights
 /// already and are dark here.
-Rgb Renderer::radiance_seen(const Ray &ray) {
+Rgb Renderer::radiance_seen(const Ray& ray) {
   const Hit hit = scene_.intersect(ray);
-  if (hit.primitive < 0)
-    return {};
-  const Material &m = material(hit.primitive);
-  if (m.sky || !m.casts_shadow)
-    return {};
+  if (hit.primitive < 0) return {};
+  const Material& m = material(hit.primitive);
+  if (m.sky || !m.casts_shadow) return {};
   const Vec3 p = ray.at(hit.t);
   // Close to a lamp a single sample would outshine all others.
   Rgb light = direct(p, hit.geometric, 3, false) * 0.6f;
@@ -253,9 +249,8 @@ Rgb Renderer::radiance_seen(const Ray &ray) {
   return mean * light + mean * m.emission;
 }
 
-Received Renderer::receive(const Surface &s, size_t sample, double spread) {
-  if (s.primitive < 0 || material(s.primitive).sky)
-    return {};
+Received Renderer::receive(const Surface& s, size_t sample, double spread) {
+  if (s.primitive < 0 || material(s.primitive).sky) return {};
   const Vec3 p = s.position + s.geometric * 1e-5;
   Received light;
   light.direct = direct(p, s.normal, sample, true);
@@ -281,7 +276,7 @@ Received Renderer::receive(const Surface &s, size_t sample, double spread) {
       const Hit hit = scene_.intersect(ray);
       Rgb seen;
       if (hit.primitive >= 0) {
-        const Material &m = material(hit.primitive);
+        const Material& m = material(hit.primitive);
         if (m.sky)
           seen = sky_radiance(scene_.sky_seed, scene_.sky_brightness * 2, to);
         else if (!m.casts_shadow)
@@ -300,7 +295,7 @@ void Renderer::find_surfaces() {
   for (int y = 0; y < height_; ++y)
     for (int x = 0; x < width_; ++x) {
       const Ray ray = scene_.camera.ray(x, y);
-      surfaces_[at(x, y)] = surface(ray, scene_.intersect(ray));
+      surfaces_[at(x, y)] = surface(ray, scene_.intersect(ray, seen_));
     }
 }
 
@@ -315,9 +310,9 @@ void Renderer::gather_light() {
     }
 }
 
-bool Renderer::same_surface(const Surface &a, const Surface &b) const {
-  if (b.primitive < 0 || dot(a.normal, b.normal) < 0.93)
-    return false;
+bool Renderer::same_surface(const Surface& a, const Surface& b) const {
+  if (a.flat >= 0 && a.flat == b.flat) return true;
+  if (b.primitive < 0 || dot(a.normal, b.normal) < 0.93) return false;
   const double off = std::fabs(dot(a.geometric, b.position - a.position));
   return off < 0.01 + 0.004 * static_cast<double>(a.depth) && (a.gloss > 0) == (b.gloss > 0);
 }
@@ -326,9 +321,8 @@ void Renderer::filter_light() {
   light_.resize(raw_.size());
   for (int y = 0; y < height_; ++y)
     for (int x = 0; x < width_; ++x) {
-      const Surface &s = surfaces_[at(x, y)];
-      if (s.primitive < 0)
-        continue;
+      const Surface& s = surfaces_[at(x, y)];
+      if (s.primitive < 0) continue;
       Received sum;
       float count = 0;
       for (int j = std::max(0, y - 1); j <= std::min(height_ - 1, y + 2); ++j)
@@ -342,9 +336,8 @@ void Renderer::filter_light() {
   // The wider window: nine places, four pixels apart, each a mean already.
   for (int y = 0; y < height_; ++y)
     for (int x = 0; x < width_; ++x) {
-      const Surface &s = surfaces_[at(x, y)];
-      if (s.primitive < 0)
-        continue;
+      const Surface& s = surfaces_[at(x, y)];
+      if (s.primitive < 0) continue;
       Received sum;
       float count = 0;
       for (int j = y - 4; j <= y + 4; j += 4)
@@ -357,22 +350,20 @@ void Renderer::filter_light() {
     }
   for (size_t i = 0; i < light_.size(); ++i) {
     light_[i].indirect = raw_[i].indirect;
-    if (surfaces_[i].roughness > 0.08f)
-      light_[i].mirrored = raw_[i].mirrored;
+    if (surfaces_[i].roughness > 0.08f) light_[i].mirrored = raw_[i].mirrored;
   }
 }
 
-Rgb Renderer::shade(const Surface &s, const Received &light) const {
+Rgb Renderer::shade(const Surface& s, const Received& light) const {
   return s.albedo * (light.direct + light.indirect) + light.mirrored + s.emission;
 }
 
 bool Renderer::needs_more_rays(int x, int y) const {
-  const Surface &s = surfaces_[at(x, y)];
+  const Surface& s = surfaces_[at(x, y)];
   for (int j = std::max(0, y - 1); j <= std::min(height_ - 1, y + 1); ++j)
     for (int i = std::max(0, x - 1); i <= std::min(width_ - 1, x + 1); ++i) {
-      const Surface &o = surfaces_[at(i, j)];
-      if (o.primitive == s.primitive && dot(o.normal, s.normal) > 0.95)
-        continue;
+      const Surface& o = surfaces_[at(i, j)];
+      if ((s.flat >= 0 && o.flat == s.flat) || (o.primitive == s.primitive && dot(o.normal, s.normal) > 0.95)) continue;
       if (s.primitive < 0 || !same_surface(s, o) ||
           scene_.primitives[static_cast<size_t>(s.primitive)].material !=
               scene_.primitives[static_cast<size_t>(o.primitive)].material)
@@ -384,16 +375,14 @@ bool Renderer::needs_more_rays(int x, int y) const {
 /// The colour off the middle of an edge pixel: a ray of its own, lit like the neighbour that shows the same surface.
 Rgb Renderer::shade_between(int x, int y, double dx, double dy) {
   const Ray ray = scene_.camera.ray(x + dx, y + dy);
-  const Surface s = surface(ray, scene_.intersect(ray));
-  if (s.primitive < 0)
-    return {};
-  const Received *nearest = nullptr;
+  const Surface s = surface(ray, scene_.intersect(ray, seen_));
+  if (s.primitive < 0) return {};
+  const Received* nearest = nullptr;
   double least = 1e30;
   for (int j = std::max(0, y - 1); j <= std::min(height_ - 1, y + 1); ++j)
     for (int i = std::max(0, x - 1); i <= std::min(width_ - 1, x + 1); ++i) {
-      const Surface &o = surfaces_[at(i, j)];
-      if (o.primitive != s.primitive && !same_surface(s, o))
-        continue;
+      const Surface& o = surfaces_[at(i, j)];
+      if (o.primitive != s.primitive && !same_surface(s, o)) continue;
       const Vec3 apart = o.position - s.position;
       const double difference = dot(apart, apart) + (1 - dot(o.normal, s.normal)) * 0.1;
       if (dot(o.normal, s.normal) > 0.8 && difference < least) {
@@ -401,13 +390,14 @@ Rgb Renderer::shade_between(int x, int y, double dx, double dy) {
         nearest = &light_[at(i, j)];
       }
     }
-  if (nearest)
-    return shade(s, *nearest);
+  if (nearest) return shade(s, *nearest);
   Received sum; // seen between the pixels only: four samples of its own
-  for (const size_t sample : {0u, 2u, 4u, 5u})
-    sum = sum + receive(s, sample, 0) * 0.25f;
+  for (const size_t sample : {0u, 2u, 4u, 5u}) sum = sum + receive(s, sample, 0) * 0.25f;
   return shade(s, sum);
 }
+
+/// A lamp or window much brighter than white would swallow the edges around it.
+Rgb bounded(Rgb c) { return {std::min(c.r, 8.0f), std::min(c.g, 8.0f), std::min(c.b, 8.0f)}; }
 
 void Renderer::compose() {
   picture_.resize(surfaces_.size());
@@ -417,12 +407,10 @@ void Renderer::compose() {
         picture_[at(x, y)] = shade(surfaces_[at(x, y)], light_[at(x, y)]);
         continue;
       }
-      Rgb sum;
-      for (const auto &[dx, dy] : {std::array{-0.125, -0.375}, {0.375, -0.125}, {-0.375, 0.125}, {0.125, 0.375}}) {
-        const Rgb c = shade_between(x, y, dx, dy);
-        // A lamp or window much brighter than white would swallow the edge.
-        sum = sum + Rgb{std::min(c.r, 8.0f), std::min(c.g, 8.0f), std::min(c.b, 8.0f)};
-      }
+      // The middle and three places around it.
+      Rgb sum = bounded(shade(surfaces_[at(x, y)], light_[at(x, y)]));
+      for (const auto& [dx, dy] : {std::array{-0.125, -0.375}, {0.375, 0.0625}, {-0.25, 0.3125}})
+        sum = sum + bounded(shade_between(x, y, dx, dy));
       picture_[at(x, y)] = sum * 0.25f;
     }
 }
@@ -433,22 +421,20 @@ std::array<float, 1026> make_gamma() {
   for (size_t i = 0; i < table.size(); ++i) {
     const double x = static_cast<double>(i) / 1024, quarter = std::sqrt(std::sqrt(x));
     double cube_root = 1;
-    for (int step = 0; step < 40; ++step)
-      cube_root -= (cube_root - quarter / (cube_root * cube_root)) / 3;
+    for (int step = 0; step < 40; ++step) cube_root -= (cube_root - quarter / (cube_root * cube_root)) / 3;
     const double square = cube_root * cube_root, power = square * square * cube_root;
     table[i] = static_cast<float>(255 * (x <= 0.0031308 ? 12.92 * x : 1.055 * power - 0.055));
   }
   return table;
 }
 
-Rendering Renderer::develop(const Exposure &exposure) const {
+Rendering Renderer::develop(const Exposure& exposure) const {
   static const std::array<float, 1026> gamma = make_gamma();
   // The camera meters: brings the mean, bright spots clipped, to its aim.
   double metered = 0, clip = 1e30;
   for (int round = 0; round < 3; ++round) {
     metered = 0;
-    for (const Rgb &c : picture_)
-      metered += std::min(static_cast<double>(luminance(c)), clip);
+    for (const Rgb& c : picture_) metered += std::min(static_cast<double>(luminance(c)), clip);
     metered = metered / static_cast<double>(picture_.size()) + 1e-6;
     clip = 3 * metered;
   }
@@ -501,12 +487,12 @@ Exposure draw_exposure(uint64_t seed, uint64_t stream) {
   return e;
 }
 
-Rendering render(const Scene &scene, int height, int width, const Exposure &exposure) {
+Rendering render(const Scene& scene, int height, int width, const Exposure& exposure) {
   return Renderer(scene, height, width).run(exposure);
 }
 
-void add_depth_faults(const Scene &scene, int height, int width, double strength, uint64_t seed, uint64_t stream,
-                      std::vector<float> &depth) {
+void add_depth_faults(const Scene& scene, int height, int width, double strength, uint64_t seed, uint64_t stream,
+                      std::vector<float>& depth) {
   const uint64_t key = philox_stream(seed, stream, 102);
   const std::vector<float> exact = depth;
   const auto at = [&](int x, int y) {
@@ -529,7 +515,7 @@ void add_depth_faults(const Scene &scene, int height, int width, double strength
       const Hit hit = scene.intersect(ray);
       bool hole = hit.primitive < 0 || z > 8 + 4 * (1 - strength);
       if (!hole) {
-        const Material &m =
+        const Material& m =
             scene.materials[static_cast<size_t>(scene.primitives[static_cast<size_t>(hit.primitive)].material)];
         const double facing = -dot(hit.geometric, ray.direction) / length(ray.direction);
         double lost = facing < 0.25 ? (0.25 - facing) * 3.5 : 0;

@@ -24,11 +24,11 @@ struct Exposure {
 
 Exposure draw_exposure(uint64_t seed, uint64_t stream);
 
-Rendering render(const Scene &scene, int height, int width, const Exposure &exposure);
+Rendering render(const Scene& scene, int height, int width, const Exposure& exposure);
 
 /// What a structured-light camera makes of exact depth, in place: noise and steps that grow with the square of the
 /// distance, holes (0) at edges, on grazing, dark and shiny surfaces and beyond 8 m. `strength` 0..1.
-void add_depth_faults(const Scene &scene, int height, int width, double strength, uint64_t seed, uint64_t stream,
-                      std::vector<float> &depth);
+void add_depth_faults(const Scene& scene, int height, int width, double strength, uint64_t seed, uint64_t stream,
+                      std::vector<float>& depth);
 
 } // namespace leadline::data::synthetic

@@ -10,7 +10,7 @@ struct Patch {
   double x0, x1, z0, z1;
 };
 
-bool overlap(const Patch &a, const Patch &b, double margin) {
+bool overlap(const Patch& a, const Patch& b, double margin) {
   return a.x0 < b.x1 + margin && b.x0 < a.x1 + margin && a.z0 < b.z1 + margin && b.z0 < a.z1 + margin;
 }
 
@@ -19,7 +19,7 @@ struct Footprint {
   double x0, y0, x1, y1;
 };
 
-bool overlap(const Footprint &a, const Footprint &b, double margin) {
+bool overlap(const Footprint& a, const Footprint& b, double margin) {
   return a.x0 < b.x1 + margin && b.x0 < a.x1 + margin && a.y0 < b.y1 + margin && b.y0 < a.y1 + margin;
 }
 
@@ -38,7 +38,7 @@ class RoomMaker {
 public:
   RoomMaker(uint64_t seed, uint64_t stream) : seed_(seed), stream_(stream), draws_(part(0)) {}
 
-  Scene make(const View &view) {
+  Scene make(const View& view) {
     draw_size();
     draw_materials();
     draw_openings();
@@ -63,20 +63,20 @@ private:
   void draw_materials();
   void draw_openings();
   void build_shell();
-  void build_wall(Wall &wall);
-  void build_door(Wall &wall, const Patch &door);
-  void build_window(Wall &wall, const Patch &window);
+  void build_wall(Wall& wall);
+  void build_door(Wall& wall, const Patch& door);
+  void build_window(Wall& wall, const Patch& window);
   void furnish();
-  bool place_at_wall(const Piece &piece);
-  bool place_freely(const Piece &piece);
+  bool place_at_wall(const Piece& piece);
+  bool place_freely(const Piece& piece);
   void lay_rug();
   void decorate();
-  void hang(Wall &wall);
+  void hang(Wall& wall);
   void light();
-  void place_camera(const View &view);
+  void place_camera(const View& view);
 
-  Builder builder(const Frame &frame, int item) { return {scene_, draws_, palette_, frame, item}; }
-  int add(const Material &material) {
+  Builder builder(const Frame& frame, int item) { return {scene_, draws_, palette_, frame, item}; }
+  int add(const Material& material) {
     scene_.materials.push_back(material);
     return static_cast<int>(scene_.materials.size()) - 1;
   }
@@ -101,8 +101,7 @@ void RoomMaker::draw_size() {
   const double shorter = draws_.uniform(2.5, 5.2), longer = draws_.uniform(1.0, 1.75) * shorter,
                height = draws_.uniform(2.3, 3.0);
   scene_.room = {shorter, std::min(longer, 8.0), height};
-  if (draws_.chance(0.5))
-    std::swap(scene_.room.x, scene_.room.y);
+  if (draws_.chance(0.5)) std::swap(scene_.room.x, scene_.room.y);
   day_ = draws_.chance(0.72);
   const auto [w, d, h] = scene_.room;
   walls_ = {
@@ -160,8 +159,7 @@ void RoomMaker::draw_materials() {
     } else {
       wall.pattern = Pattern::bricks;
       wall.scale = static_cast<float>(draws_.uniform(0.06, 0.09));
-      if (draws_.chance(0.6))
-        wall.a = paint(0.66, 0.42, 0.34) * static_cast<float>(0.7 + 0.6 * v);
+      if (draws_.chance(0.6)) wall.a = paint(0.66, 0.42, 0.34) * static_cast<float>(0.7 + 0.6 * v);
       wall.b = paint(0.72, 0.7, 0.66);
     }
     return wall;
@@ -195,24 +193,22 @@ void RoomMaker::draw_materials() {
 
 void RoomMaker::draw_openings() {
   const double top = scene_.room.z;
-  const auto fits = [](const Wall &wall, const Patch &patch) {
-    for (const auto *list : {&wall.doors, &wall.windows})
-      for (const Patch &other : *list)
-        if (overlap(Patch{other.x0, other.x1, 0, 9}, Patch{patch.x0, patch.x1, 0, 9}, 0.3))
-          return false;
+  const auto fits = [](const Wall& wall, const Patch& patch) {
+    for (const auto* list : {&wall.doors, &wall.windows})
+      for (const Patch& other : *list)
+        if (overlap(Patch{other.x0, other.x1, 0, 9}, Patch{patch.x0, patch.x1, 0, 9}, 0.3)) return false;
     return true;
   };
   const int doors = draws_.chance(0.3) ? 2 : 1;
   for (int i = 0; i < doors; ++i) {
-    Wall &wall = walls_[static_cast<size_t>(draws_.below(4))];
+    Wall& wall = walls_[static_cast<size_t>(draws_.below(4))];
     const double wide = draws_.uniform(0.78, 0.95), x = draws_.uniform(0.2, wall.length - wide - 0.2);
     const Patch door{x, x + wide, 0, 2.03};
-    if (fits(wall, door))
-      wall.doors.push_back(door);
+    if (fits(wall, door)) wall.doors.push_back(door);
   }
   const int window_wall = draws_.below(4);
   for (int i = 0; i < 4; ++i) {
-    Wall &wall = walls_[static_cast<size_t>(i)];
+    Wall& wall = walls_[static_cast<size_t>(i)];
     const bool wanted = i == window_wall || (i == (window_wall + 1) % 4 && draws_.chance(0.35));
     const int count = wanted ? (wall.length > 4 && draws_.chance(0.6) ? 2 : 1) : 0;
     const bool tall = draws_.chance(0.15);
@@ -222,8 +218,7 @@ void RoomMaker::draw_openings() {
       const double share = wall.length / count;
       const double x = k * share + draws_.uniform(0.25 * (share - wide), 0.75 * (share - wide));
       const Patch window{x, x + wide, sill, head};
-      if (fits(wall, window))
-        wall.windows.push_back(window);
+      if (fits(wall, window)) wall.windows.push_back(window);
     }
   }
 }
@@ -233,22 +228,21 @@ void RoomMaker::build_shell() {
   Builder room = builder({}, 0);
   const double out = wall_thickness;
   const auto slab = [&](Vec3 low, Vec3 high, int material) {
-    Primitive &p = room.box(low, high, material, 0);
+    Primitive& p = room.box(low, high, material, 0);
     p.texture_origin = p.frame.origin;
     p.upright = true;
   };
   slab({-out, -out, -0.1}, {w + out, d + out, 0}, floor_);
   slab({-out, -out, h}, {w + out, d + out, h + 0.1}, ceiling_);
-  for (Wall &wall : walls_)
-    build_wall(wall);
+  for (Wall& wall : walls_) build_wall(wall);
   if (draws_.chance(0.25) && floor_area() > 11) { // a projecting corner: chimney, shaft or closet
     const bool right = draws_.chance(0.5), back = draws_.chance(0.5);
     const double bw = draws_.uniform(0.4, 0.34 * w), bd = draws_.uniform(0.4, 0.34 * d);
     const Footprint block{right ? w - bw : 0, back ? d - bd : 0, right ? w : bw, back ? d : bd};
     bool free = true;
-    for (const Wall &wall : walls_)
-      for (const auto *list : {&wall.doors, &wall.windows})
-        for (const Patch &patch : *list) {
+    for (const Wall& wall : walls_)
+      for (const auto* list : {&wall.doors, &wall.windows})
+        for (const Patch& patch : *list) {
           const Vec3 a = wall.frame.to_world({patch.x0, 0, 0}), b = wall.frame.to_world({patch.x1, 0.5, 0});
           free = free && !overlap({std::min(a.x, b.x), std::min(a.y, b.y), std::max(a.x, b.x), std::max(a.y, b.y)},
                                   block, 0.05);
@@ -258,39 +252,35 @@ void RoomMaker::build_shell() {
       const double t = 0.015;
       room.box({block.x0 - t, block.y0 - t, 0}, {block.x1 + t, block.y1 + t, baseboard_}, trim_, 0.003);
       taken_.push_back(block);
-      for (Wall &wall : walls_) { // nothing is hung where the block stands
+      for (Wall& wall : walls_) { // nothing is hung where the block stands
         const Vec3 a = wall.frame.to_local({block.x0, block.y0, 0}), b = wall.frame.to_local({block.x1, block.y1, 0});
-        if (std::min(a.y, b.y) < 0.01)
-          wall.hidden.push_back({std::min(a.x, b.x), std::max(a.x, b.x), 0, h});
+        if (std::min(a.y, b.y) < 0.01) wall.hidden.push_back({std::min(a.x, b.x), std::max(a.x, b.x), 0, h});
       }
     }
   }
   if (draws_.chance(0.08)) { // beams
     const int n = static_cast<int>(d / 0.9);
-    for (int i = 1; i < n; ++i)
-      room.box({0, i * d / n - 0.06, h - 0.16}, {w, i * d / n + 0.06, h}, palette_.dark_wood);
+    for (int i = 1; i < n; ++i) room.box({0, i * d / n - 0.06, h - 0.16}, {w, i * d / n + 0.06, h}, palette_.dark_wood);
   }
 }
 
-void RoomMaker::build_wall(Wall &wall) {
+void RoomMaker::build_wall(Wall& wall) {
   Builder b = builder(wall.frame, 0);
   const double h = scene_.room.z, out = wall_thickness;
   const auto slab = [&](double x0, double x1, double z0, double z1) {
-    if (x1 - x0 < 1e-6 || z1 - z0 < 1e-6)
-      return;
-    Primitive &p = b.box({x0, -out, z0}, {x1, 0, z1}, wall.material, 0);
+    if (x1 - x0 < 1e-6 || z1 - z0 < 1e-6) return;
+    Primitive& p = b.box({x0, -out, z0}, {x1, 0, z1}, wall.material, 0);
     p.texture_origin = {(x0 + x1) / 2, 0, (z0 + z1) / 2};
     p.upright = true;
   };
   std::vector<Patch> holes = wall.doors;
   holes.insert(holes.end(), wall.windows.begin(), wall.windows.end());
-  std::sort(holes.begin(), holes.end(), [](const Patch &a, const Patch &c) { return a.x0 < c.x0; });
+  std::sort(holes.begin(), holes.end(), [](const Patch& a, const Patch& c) { return a.x0 < c.x0; });
   double x = -out, foot = 0;
   const auto skirting = [&](double x0, double x1) {
-    if (x1 - x0 > 0.02)
-      b.box({x0, 0, 0}, {x1, 0.015, baseboard_}, trim_, 0.004);
+    if (x1 - x0 > 0.02) b.box({x0, 0, 0}, {x1, 0.015, baseboard_}, trim_, 0.004);
   };
-  for (const Patch &hole : holes) {
+  for (const Patch& hole : holes) {
     slab(x, hole.x0, 0, h);
     slab(hole.x0, hole.x1, 0, hole.z0);
     slab(hole.x0, hole.x1, hole.z1, h);
@@ -302,17 +292,14 @@ void RoomMaker::build_wall(Wall &wall) {
   }
   slab(x, wall.length + out, 0, h);
   skirting(foot, wall.length);
-  for (const Patch &door : wall.doors)
-    build_door(wall, door);
-  for (const Patch &window : wall.windows)
-    build_window(wall, window);
+  for (const Patch& door : wall.doors) build_door(wall, door);
+  for (const Patch& window : wall.windows) build_window(wall, window);
 }
 
-void RoomMaker::build_door(Wall &wall, const Patch &door) {
+void RoomMaker::build_door(Wall& wall, const Patch& door) {
   Builder b = builder(wall.frame, 0);
   const double out = wall_thickness, w = door.x1 - door.x0, h = door.z1;
-  for (const double x : {door.x0 - 0.07, door.x1})
-    b.box({x, -0.01, 0}, {x + 0.07, 0.02, h}, trim_, 0.006);
+  for (const double x : {door.x0 - 0.07, door.x1}) b.box({x, -0.01, 0}, {x + 0.07, 0.02, h}, trim_, 0.006);
   b.box({door.x0 - 0.07, -0.01, h}, {door.x1 + 0.07, 0.02, h + 0.07}, trim_, 0.006);
   Material leaf_paint = scene_.materials[static_cast<size_t>(draws_.chance(0.6)   ? palette_.white
                                                              : draws_.chance(0.5) ? palette_.wood
@@ -341,7 +328,7 @@ void RoomMaker::build_door(Wall &wall, const Patch &door) {
                right = door.x1 + draws_.uniform(0.3, 1.2), top = scene_.room.z - 0.1;
   const int wall_paint = draws_.chance(0.6) ? wall.material : palette_.white;
   const auto slab = [&](Vec3 low, Vec3 high, int material) {
-    Primitive &p = b.box(low, high, material, 0);
+    Primitive& p = b.box(low, high, material, 0);
     p.texture_origin = p.frame.origin;
     p.upright = true;
   };
@@ -351,11 +338,10 @@ void RoomMaker::build_door(Wall &wall, const Patch &door) {
   slab({left - 0.1, -out - deep, 0}, {left, -out, top}, wall_paint);
   slab({right, -out - deep, 0}, {right + 0.1, -out, top}, wall_paint);
   b.box({left, -out - deep, 0}, {right, -out - deep + 0.015, baseboard_}, trim_, 0.004);
-  if (draws_.chance(0.7))
-    b.lamp({(left + right) / 2, -out - deep / 2, top - 0.15}, 0.1, draws_.uniform(0.2, 1.0));
+  if (draws_.chance(0.7)) b.lamp({(left + right) / 2, -out - deep / 2, top - 0.15}, 0.1, draws_.uniform(0.2, 1.0));
 }
 
-void RoomMaker::build_window(Wall &wall, const Patch &window) {
+void RoomMaker::build_window(Wall& wall, const Patch& window) {
   Builder b = builder(wall.frame, 0);
   const auto [x0, x1, z0, z1] = window;
   const double pane = -0.13, bar = 0.05;
@@ -390,7 +376,7 @@ void RoomMaker::build_window(Wall &wall, const Patch &window) {
     const double hem = z0 < 0.3 || draws_.chance(0.6) ? 0.03 : z0 - 0.15;
     b.rod({x0 - 0.3, 0.09, rail}, {x1 + 0.3, 0.09, rail}, 0.012, palette_.metal);
     for (const double x : {x0 - 0.22, x1 + 0.22 - each}) {
-      Primitive &cloth = b.box({x, 0.05, hem}, {x + each, 0.12, rail}, palette_.curtain, 0.03);
+      Primitive& cloth = b.box({x, 0.05, hem}, {x + each, 0.12, rail}, palette_.curtain, 0.03);
       cloth.upright = true;
     }
     wall.hidden.push_back({x0 - 0.3, x1 + 0.3, 0.5, rail + 0.05});
@@ -404,27 +390,23 @@ void RoomMaker::build_window(Wall &wall, const Patch &window) {
   scene_.windows.push_back({middle, u, v, -wall.frame.y});
 }
 
-bool RoomMaker::place_at_wall(const Piece &piece) {
+bool RoomMaker::place_at_wall(const Piece& piece) {
   for (int attempt = 0; attempt < 24; ++attempt) {
-    Wall &wall = walls_[static_cast<size_t>(draws_.below(4))];
+    Wall& wall = walls_[static_cast<size_t>(draws_.below(4))];
     const double at = draws_.unit(), gap = draws_.uniform(0.02, 0.06);
     const double spare = wall.length - piece.size.x - 0.06;
-    if (spare < 0)
-      continue;
+    if (spare < 0) continue;
     const double x = 0.03 + at * spare;
     const Patch shadow{x, x + piece.size.x, 0, piece.size.z};
     bool free = true;
-    for (const Patch &door : wall.doors)
-      free = free && !overlap(shadow, door, 0.12);
-    for (const Patch &window : wall.windows)
+    for (const Patch& door : wall.doors) free = free && !overlap(shadow, door, 0.12);
+    for (const Patch& window : wall.windows)
       free = free && !overlap(shadow, {window.x0, window.x1, window.z0 < 0.3 ? 0 : window.z0, window.z1}, 0.02);
     const Vec3 a = wall.frame.to_world({x, 0, 0}), c = wall.frame.to_world({x + piece.size.x, piece.size.y + gap, 0});
     const Footprint footprint{std::min(a.x, c.x), std::min(a.y, c.y), std::max(a.x, c.x), std::max(a.y, c.y)};
-    for (const Footprint &other : taken_)
-      free = free && !overlap(footprint, other, 0.05);
+    for (const Footprint& other : taken_) free = free && !overlap(footprint, other, 0.05);
     // Something of the room must stay free to stand in.
-    if (!free || piece.size.y > 0.62 * (wall.length == scene_.room.x ? scene_.room.y : scene_.room.x))
-      continue;
+    if (!free || piece.size.y > 0.62 * (wall.length == scene_.room.x ? scene_.room.y : scene_.room.x)) continue;
     taken_.push_back(footprint);
     wall.hidden.push_back(shadow);
     Frame place = wall.frame;
@@ -436,7 +418,7 @@ bool RoomMaker::place_at_wall(const Piece &piece) {
   return false;
 }
 
-bool RoomMaker::place_freely(const Piece &piece) {
+bool RoomMaker::place_freely(const Piece& piece) {
   for (int attempt = 0; attempt < 24; ++attempt) {
     const int quarter = draws_.below(4);
     const double skew = draws_.chance(0.3) ? draws_.uniform(-0.4, 0.4) : draws_.uniform(-0.04, 0.04);
@@ -446,15 +428,12 @@ bool RoomMaker::place_freely(const Piece &piece) {
     const double margin = 0.2;
     const double u = draws_.unit(), v = draws_.unit();
     const double spare_x = scene_.room.x - 2 * (reach_x + margin), spare_y = scene_.room.y - 2 * (reach_y + margin);
-    if (spare_x < 0 || spare_y < 0)
-      continue;
+    if (spare_x < 0 || spare_y < 0) continue;
     const double x = reach_x + margin + u * spare_x, y = reach_y + margin + v * spare_y;
     const Footprint footprint{x - reach_x, y - reach_y, x + reach_x, y + reach_y};
     bool free = true;
-    for (const Footprint &other : taken_)
-      free = free && !overlap(footprint, other, 0.08);
-    if (!free)
-      continue;
+    for (const Footprint& other : taken_) free = free && !overlap(footprint, other, 0.08);
+    if (!free) continue;
     taken_.push_back(footprint);
     Builder b =
         builder(turned_about_z({x, y, 0}, quarter * pi / 2 + skew) * Frame{{-piece.size.x / 2, -piece.size.y / 2, 0}},
@@ -482,13 +461,13 @@ void RoomMaker::lay_rug() {
   m.a = paint_hsv(hue, saturation, value);
   m.b = paint_hsv(hue + 0.1, saturation * 0.5, other);
   Builder b = builder(turned_about_z(middle, skew), new_item());
-  Primitive &rug = b.box({-w / 2, -d / 2, 0}, {w / 2, d / 2, 0.01}, add(m), 0.004);
+  Primitive& rug = b.box({-w / 2, -d / 2, 0}, {w / 2, d / 2, 0.01}, add(m), 0.004);
   rug.texture_origin = rug.size;
 }
 
 void RoomMaker::furnish() {
-  for (const Wall &wall : walls_) // keep the way through doors free
-    for (const Patch &door : wall.doors) {
+  for (const Wall& wall : walls_) // keep the way through doors free
+    for (const Patch& door : wall.doors) {
       const Vec3 a = wall.frame.to_world({door.x0 - 0.05, 0, 0}), c = wall.frame.to_world({door.x1 + 0.05, 0.75, 0});
       taken_.push_back({std::min(a.x, c.x), std::min(a.y, c.y), std::max(a.x, c.x), std::max(a.y, c.y)});
     }
@@ -517,8 +496,7 @@ void RoomMaker::furnish() {
   }
   const double crowded = draws_.uniform(0.5, 1.1);
   const int wanted = std::max(3, static_cast<int>(floor_area() / 2.0 * crowded));
-  if (type < 0.72 && draws_.chance(0.55))
-    lay_rug();
+  if (type < 0.72 && draws_.chance(0.55)) lay_rug();
   for (int i = 0; i < wanted; ++i) {
     const Kind kind = static_cast<size_t>(i) < first.size()
                           ? first[static_cast<size_t>(i)]
@@ -531,7 +509,7 @@ void RoomMaker::furnish() {
   }
 }
 
-void RoomMaker::hang(Wall &wall) {
+void RoomMaker::hang(Wall& wall) {
   const double h = scene_.room.z, what = draws_.unit();
   double wide, high, foot;
   if (what < 0.62) { // picture
@@ -551,14 +529,12 @@ void RoomMaker::hang(Wall &wall) {
     foot = 0.95;
   }
   high = std::min(high, h - foot - 0.15);
-  if (wide > wall.length - 0.3)
-    return;
+  if (wide > wall.length - 0.3) return;
   const double x = draws_.uniform(0.15, wall.length - wide - 0.15);
   const Patch place{x, x + wide, foot, foot + high};
-  for (const auto *list : {&wall.doors, &wall.windows, &wall.hidden})
-    for (const Patch &other : *list)
-      if (overlap(place, other, 0.12))
-        return;
+  for (const auto* list : {&wall.doors, &wall.windows, &wall.hidden})
+    for (const Patch& other : *list)
+      if (overlap(place, other, 0.12)) return;
   wall.hidden.push_back(place);
   Builder b = builder(wall.frame, 0);
   if (what < 0.62) {
@@ -566,8 +542,7 @@ void RoomMaker::hang(Wall &wall) {
     const double rim = deep ? 0.05 : 0.02, edge = rim + (mat ? 0.12 * std::min(wide, high) : 0);
     const int frame = draws_.chance(0.4) ? palette_.black : draws_.chance(0.5) ? palette_.wood : palette_.white;
     b.box({x, 0.002, foot}, {x + wide, 0.025, foot + high}, frame, 0.008);
-    if (mat)
-      b.box({x + rim, 0.02, foot + rim}, {x + wide - rim, 0.0258, foot + high - rim}, palette_.linen, 0);
+    if (mat) b.box({x + rim, 0.02, foot + rim}, {x + wide - rim, 0.0258, foot + high - rim}, palette_.linen, 0);
     Material art;
     art.pattern = Pattern::picture;
     art.seed = draws_.bits();
@@ -575,7 +550,7 @@ void RoomMaker::hang(Wall &wall) {
     art.extent_v = static_cast<float>(high - 2 * edge);
     art.gloss = draws_.chance(0.5) ? 0.04f : 0;
     art.roughness = 0.02f;
-    Primitive &face = b.box({x + edge, 0.02, foot + edge}, {x + wide - edge, 0.0265, foot + high - edge}, add(art), 0);
+    Primitive& face = b.box({x + edge, 0.02, foot + edge}, {x + wide - edge, 0.0265, foot + high - edge}, add(art), 0);
     face.texture_origin = face.size;
     face.upright = true;
   } else if (what < 0.72) {
@@ -594,7 +569,7 @@ void RoomMaker::hang(Wall &wall) {
     spines.pattern = Pattern::books;
     spines.extent_v = 0.22f;
     spines.seed = draws_.bits();
-    Primitive &row = b.box({x + 0.03, 0.01, foot + 0.025}, {x + 0.03 + books, 0.17, foot + 0.245}, add(spines), 0.006);
+    Primitive& row = b.box({x + 0.03, 0.01, foot + 0.025}, {x + 0.03 + books, 0.17, foot + 0.245}, add(spines), 0.006);
     row.texture_origin = row.size;
     row.upright = true;
     b.cylinder({x + wide - 0.12, 0.11, foot + 0.025}, 0.05, draws_.uniform(0.1, 0.22), palette_.ceramic, 0.065);
@@ -602,19 +577,17 @@ void RoomMaker::hang(Wall &wall) {
     const bool dark = draws_.chance(0.3);
     b.box({x, 0.002, foot}, {x + wide, 0.025, foot + high}, dark ? palette_.wood : palette_.metal, 0.008);
     Material face = scene_.materials[static_cast<size_t>(palette_.white)];
-    if (dark)
-      face.a = paint(0.2, 0.25, 0.22);
+    if (dark) face.a = paint(0.2, 0.25, 0.22);
     b.box({x + 0.025, 0.02, foot + 0.025}, {x + wide - 0.025, 0.027, foot + high - 0.025}, add(face), 0);
     b.box({x + 0.1, 0.02, foot - 0.01}, {x + wide - 0.1, 0.08, foot + 0.01}, palette_.metal);
   }
 }
 
 void RoomMaker::decorate() {
-  for (Wall &wall : walls_) {
+  for (Wall& wall : walls_) {
     const int tries = static_cast<int>(wall.length * 1.4);
-    for (int i = 0; i < tries; ++i)
-      hang(wall);
-    for (const Patch &door : wall.doors) // light switch
+    for (int i = 0; i < tries; ++i) hang(wall);
+    for (const Patch& door : wall.doors) // light switch
       if (door.x1 + 0.3 < wall.length) {
         Builder b = builder(wall.frame, 0);
         b.box({door.x1 + 0.16, 0, 1.05}, {door.x1 + 0.24, 0.012, 1.13}, palette_.white, 0.004);
@@ -622,13 +595,11 @@ void RoomMaker::decorate() {
     if (draws_.chance(0.7)) { // socket
       const double x = draws_.uniform(0.2, wall.length - 0.3);
       bool free = true;
-      for (const Patch &door : wall.doors)
-        free = free && (x + 0.15 < door.x0 || x - 0.07 > door.x1);
-      for (const Patch &window : wall.windows)
+      for (const Patch& door : wall.doors) free = free && (x + 0.15 < door.x0 || x - 0.07 > door.x1);
+      for (const Patch& window : wall.windows)
         free = free && (x + 0.08 < window.x0 || x > window.x1 || window.z0 > 0.5);
       Builder b = builder(wall.frame, 0);
-      if (free)
-        b.box({x, 0, 0.28}, {x + 0.08, 0.012, 0.36}, palette_.white, 0.004);
+      if (free) b.box({x, 0, 0.28}, {x + 0.08, 0.012, 0.36}, palette_.white, 0.004);
     }
   }
 }
@@ -640,9 +611,8 @@ void RoomMaker::light() {
   const double sky = day_ ? draws_.uniform(3, 8) : draws_.uniform(0.0, 0.05);
   scene_.sky_brightness = static_cast<float>(0.3 * sky);
   const Rgb daylight = mix(Rgb{0.85f, 0.95f, 1.1f}, Rgb{1.05f, 1.0f, 0.92f}, static_cast<float>(draws_.unit()));
-  for (const Opening &window : scene_.windows) {
-    if (!day_)
-      break;
+  for (const Opening& window : scene_.windows) {
+    if (!day_) break;
     Light light;
     light.position = window.centre;
     light.u = window.u;
@@ -654,7 +624,7 @@ void RoomMaker::light() {
     scene_.lights.push_back(light);
   }
   if (day_ && has_window && draws_.chance(0.5)) { // the sun stands before one of the windows
-    const Opening &window = scene_.windows[static_cast<size_t>(draws_.below(static_cast<int>(scene_.windows.size())))];
+    const Opening& window = scene_.windows[static_cast<size_t>(draws_.below(static_cast<int>(scene_.windows.size())))];
     const double height = draws_.uniform(0.25, 1.1), aside = draws_.uniform(-1.1, 1.1);
     scene_.sun = normalised(window.normal + normalised(window.u) * aside + Vec3{0, 0, height});
     scene_.sunlight = Rgb{1.0f, 0.9f, 0.75f} * static_cast<float>(draws_.uniform(1.5, 4.5));
@@ -700,27 +670,24 @@ void RoomMaker::light() {
         light.rectangle = true;
         light.power = light.power * 1.6f;
       }
-      if (lit)
-        scene_.lights.push_back(light);
+      if (lit) scene_.lights.push_back(light);
     }
 
   // Light after many bounces, the same everywhere: flux * r / (1 - r) / surface of the room.
   Rgb flux;
-  for (const Light &light : scene_.lights)
+  for (const Light& light : scene_.lights)
     flux = flux + light.power * static_cast<float>(light.rectangle ? pi : 4 * pi);
   const double surface = 2 * (w * d + w * h + d * h);
   scene_.ambient = flux * static_cast<float>(0.5 * bounce / (1 - bounce) / surface) + Rgb{0.004f, 0.004f, 0.004f};
 }
 
-void RoomMaker::place_camera(const View &view) {
+void RoomMaker::place_camera(const View& view) {
   const auto [w, d, h] = scene_.room;
   std::vector<Aabb> solid;
-  for (const Primitive &primitive : scene_.primitives)
-    solid.push_back(scene_.bounds(primitive));
+  for (const Primitive& primitive : scene_.primitives) solid.push_back(scene_.bounds(primitive));
   const auto clearance = [&](Vec3 p) {
     double nearest = 1e30;
-    for (const Aabb &box : solid)
-      nearest = std::min(nearest, box.distance(p));
+    for (const Aabb& box : solid) nearest = std::min(nearest, box.distance(p));
     return nearest;
   };
   const auto inside = [&](Vec3 p) {
@@ -738,8 +705,7 @@ void RoomMaker::place_camera(const View &view) {
                    camera_clearance + py * (d - 2 * camera_clearance), std::min(up, h - 0.4)};
     const double ahead_x = tx * w - eye.x, ahead_y = ty * d - eye.y,
                  ahead = std::sqrt(ahead_x * ahead_x + ahead_y * ahead_y);
-    if (!inside(eye) || ahead < 0.6 || clearance(eye) < camera_clearance)
-      continue;
+    if (!inside(eye) || ahead < 0.6 || clearance(eye) < camera_clearance) continue;
     const Vec3 gaze{ahead_x, ahead_y, pitch * ahead};
     const Vec3 forward = normalised(gaze), right = normalised(cross(forward, {0, 0, 1})), down = cross(forward, right);
     const auto [s, c] = sin_cos(roll);
@@ -790,6 +756,6 @@ void RoomMaker::place_camera(const View &view) {
 
 } // namespace
 
-Scene make_room(uint64_t seed, uint64_t stream, const View &view) { return RoomMaker(seed, stream).make(view); }
+Scene make_room(uint64_t seed, uint64_t stream, const View& view) { return RoomMaker(seed, stream).make(view); }
 
 } // namespace leadline::data::synthetic

@@ -17,6 +17,6 @@ struct View {
 inline constexpr double camera_clearance = 0.3;
 
 /// The room of this number: a pure function of its arguments, ready for rays.
-Scene make_room(uint64_t seed, uint64_t stream, const View &view);
+Scene make_room(uint64_t seed, uint64_t stream, const View& view);
 
 } // namespace leadline::data::synthetic

@@ -79,13 +79,18 @@ public:
   /// Builds the hierarchy; call once, after the last primitive and before the first ray.
   void finish();
 
-  /// The nearest surface that the ray enters at `after` < t < `before`.
-  Hit intersect(const Ray &ray, double after = 1e-9, double before = 1e30) const;
+  /// The nearest surface that the ray enters at t > 1e-9. `guess` (0 at first) is what was found last and is tried
+  /// first: it saves the walk through what lies behind it. The answer does not depend on it.
+  Hit intersect(const Ray& ray, int& guess) const;
+  Hit intersect(const Ray& ray) const {
+    int guess = 0;
+    return intersect(ray, guess);
+  }
   /// Whether anything that casts shadows stands between. `guess` (0 at first) is what was found last and is tried
   /// first: neighbouring pixels tend to be shaded by the same thing. The answer does not depend on it.
-  bool occluded(const Ray &ray, double after, double before, int &guess) const;
+  bool occluded(const Ray& ray, double after, double before, int& guess) const;
   /// World bounds of a primitive.
-  Aabb bounds(const Primitive &primitive) const;
+  Aabb bounds(const Primitive& primitive) const;
 
 private:
   struct Node {
