@@ -43,7 +43,7 @@ compile() {
   command -v ccache >/dev/null && launcher=ccache
   # fused multiply-adds are off on the device too (--fmad=false): the same rule as -ffp-contract=off
   if $launcher "$nvcc" -x cu -std=c++20 -arch="$arch" -ccbin "$host" --extended-lambda --expt-relaxed-constexpr --fmad=false \
-    -Xcudafe --diag_suppress=20011,20014 -Xcompiler=-fopenmp,-ffp-contract=off -DKOKKOS_DEPENDENCE \
+    -diag-suppress=20011,20014 -Xcompiler=-fopenmp,-ffp-contract=off -DKOKKOS_DEPENDENCE \
     -DLEADLINE_WITH_KOKKOS=1 -I. -Iinference/include -I"$overlay" -I"$kokkos" ${NVCC_FLAGS:-} \
     -c "$1" -o "$overlay/$(basename "$1").o"; then
     echo "compiled for $arch: $1 ($((SECONDS - started)) s)"

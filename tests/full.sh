@@ -6,7 +6,7 @@
 #   clang       the edge build and its tests with clang
 #   format      clang-format on every file
 #   tidy        clang-tidy on every file of the release build
-#   hip         every portable kernel compiles for AMD GPUs (hipcc; see cmake/hip_headers.sh)
+#   hip         the trainer's GPU files compile for AMD GPUs (hipcc; see cmake/hip_headers.sh)
 #   quickstart  the whole way on synthetic rooms
 #   edge        the device way, without any of the dependencies
 set -uo pipefail
@@ -21,7 +21,10 @@ clang() {
 }
 format() { sources | xargs clang-format --dry-run -Werror; }
 tidy() { sources | grep '\.cpp$' | grep -v '^tests/' | xargs -P "$JOBS" -n 1 clang-tidy -p build --quiet --warnings-as-errors='*'; }
-hip() { bash cmake/hip_headers.sh build/hip-headers tests/cuda/*.cpp; }
+hip() {
+  bash cmake/hip_headers.sh build/hip-headers trainer/{compute,evaluate,export,graph_session,train_loop}.cpp \
+    trainer/metrics/depth_metrics.cpp
+}
 
 step gate bash tests/run.sh
 if command -v clang++ >/dev/null; then step clang clang; else skip clang "no clang++"; fi

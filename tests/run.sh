@@ -35,8 +35,12 @@ tsan() {
     ctest --test-dir build-tsan --output-on-failure --no-tests=error -L pool
 }
 
-# Every portable kernel and the trainer compile for a GPU; linking would need a CUDA build of Kokkos.
-cuda() { bash cmake/cuda_headers.sh build/cuda-headers tests/cuda/*.cpp; }
+# The trainer compiles for a GPU, and with it every layer, loss, optimizer and metric in both precisions: all files that
+# see Kokkos. (Linking would need a CUDA build of Kokkos.)
+cuda() {
+  bash cmake/cuda_headers.sh build/cuda-headers trainer/{compute,evaluate,export,graph_session,train_loop}.cpp \
+    trainer/metrics/depth_metrics.cpp
+}
 
 step dependencies dependencies
 step release release

@@ -15,8 +15,8 @@ int main(int argc, char** argv) {
   char error[512] = "";
   leadline_model* model = NULL;
   leadline_session* session = NULL;
-  leadline_model_info info = {sizeof info};
-  leadline_session_info sizes = {sizeof sizes};
+  leadline_model_info info = {0};
+  leadline_session_info sizes = {0};
   leadline_status status;
   size_t bytes = 0, values, i;
   void* memory;
@@ -26,6 +26,8 @@ int main(int argc, char** argv) {
     fprintf(stderr, "usage: %s MODEL\n", argv[0]);
     return 2;
   }
+  info.struct_size = sizeof info;
+  sizes.struct_size = sizeof sizes;
   if (leadline_version() != LEADLINE_VERSION) {
     fprintf(stderr, "header %d, library %d\n", LEADLINE_VERSION, (int)leadline_version());
     return 1;
