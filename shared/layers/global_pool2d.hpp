@@ -46,7 +46,7 @@ struct GlobalMaxPool2d {
           const T* x = &src(n, h, w, 0);
           for (index_t c = first; c < last; ++c) {
             const T value = x[c], best = y[c];
-            y[c] = (value > best) | (value != value) ? value : best;
+            y[c] = ((value > best) | (value != value)) ? value : best;
           }
         }
     });

@@ -110,7 +110,7 @@ struct MaxPool2d {
           } else {
             for (index_t c = first; c < last; ++c) {
               const T value = x[c], best = y[c];
-              y[c] = (value > best) | (value != value) ? value : best;
+              y[c] = ((value > best) | (value != value)) ? value : best;
             }
           }
           is_first = false;
