@@ -10,8 +10,8 @@ template <class T> struct Elements {
   Tensor<T> tensor;
   bool dense;
 
-  explicit Elements(const Tensor<T> &tensor_) : tensor(tensor_), dense(tensor_.dense()) {}
-  LEADLINE_INLINE_FUNCTION T &operator[](index_t i) const {
+  explicit Elements(const Tensor<T>& tensor_) : tensor(tensor_), dense(tensor_.dense()) {}
+  LEADLINE_INLINE_FUNCTION T& operator[](index_t i) const {
     return dense ? tensor.data[i] : tensor.pixel(i / tensor.shape.c)[i % tensor.shape.c];
   }
 };
@@ -21,14 +21,12 @@ template <class T> LEADLINE_INLINE_FUNCTION bool is_valid(Valid rule, T target) 
 }
 
 /// -1, 0 or 1, the derivative of |x| as PyTorch has it.
-template <class T> LEADLINE_INLINE_FUNCTION T sign(T x) {
-  return x > T{0} ? T{1} : (x < T{0} ? T{-1} : T{0});
-}
+template <class T> LEADLINE_INLINE_FUNCTION T sign(T x) { return x > T{0} ? T{1} : (x < T{0} ? T{-1} : T{0}); }
 
 /// A sum and the number of its terms; counts are exact up to 2^53.
 struct CountedSum {
   double count = 0, sum = 0;
-  LEADLINE_INLINE_FUNCTION CountedSum &operator+=(const CountedSum &other) {
+  LEADLINE_INLINE_FUNCTION CountedSum& operator+=(const CountedSum& other) {
     count += other.count;
     sum += other.sum;
     return *this;
@@ -42,29 +40,28 @@ struct CountedSum {
 /// Hands out aligned pieces of a workspace in the order in which `workspace_bytes` counted them.
 class Scratch {
 public:
-  explicit Scratch(const Workspace &workspace) : at_(workspace.data) {}
-  template <class U> U *take(index_t count) {
-    U *piece = reinterpret_cast<U *>(at_);
+  explicit Scratch(const Workspace& workspace) : at_(workspace.data) {}
+  template <class U> U* take(index_t count) {
+    U* piece = reinterpret_cast<U*>(at_);
     at_ += bytes<U>(count);
     return piece;
   }
   template <class U> static size_t bytes(index_t count) { return align_up(static_cast<size_t>(count) * sizeof(U)); }
 
 private:
-  unsigned char *at_;
+  unsigned char* at_;
 };
 
-inline std::string shape_text(const Shape &s) {
+inline std::string shape_text(const Shape& s) {
   return "[" + std::to_string(s.n) + "," + std::to_string(s.h) + "," + std::to_string(s.w) + "," + std::to_string(s.c) +
          "]";
 }
 
 /// `other` must have the prediction's shape (with `channels` channels, where that isn't 0).
-inline void require_shape(const char *loss, const Shape &prediction, const char *what, const Shape &other,
+inline void require_shape(const char* loss, const Shape& prediction, const char* what, const Shape& other,
                           index_t channels = 0) {
   Shape wanted = prediction;
-  if (channels != 0)
-    wanted.c = channels;
+  if (channels != 0) wanted.c = channels;
   if (!(other == wanted))
     throw Error(std::string("loss ") + loss + ": the " + what + " is " + shape_text(other) + " but the prediction " +
                 shape_text(prediction) + " needs " + shape_text(wanted) +
@@ -72,7 +69,7 @@ inline void require_shape(const char *loss, const Shape &prediction, const char 
 }
 
 /// Depth losses look at neighbours or at logarithms: one channel.
-inline void require_depth(const char *loss, const Shape &prediction) {
+inline void require_depth(const char* loss, const Shape& prediction) {
   if (prediction.c != 1)
     throw Error(std::string("loss ") + loss + ": the prediction is " + shape_text(prediction) +
                 " but a depth map has one channel. Give the network one output channel.");

@@ -8,7 +8,7 @@ namespace leadline::trainer::losses {
 template <class T> struct HuberRule {
   static constexpr const char *name = "huber", *label = "leadline::loss::huber";
   T delta;
-  explicit HuberRule(const LossParams &params) : delta(static_cast<T>(params.delta)) {
+  explicit HuberRule(const LossParams& params) : delta(static_cast<T>(params.delta)) {
     if (!(params.delta > 0))
       throw Error({.field = "delta",
                    .value = std::to_string(params.delta),

@@ -7,7 +7,7 @@ namespace leadline::trainer::losses {
 
 template <class T> struct L1Rule {
   static constexpr const char *name = "l1", *label = "leadline::loss::l1";
-  explicit L1Rule(const LossParams &) {}
+  explicit L1Rule(const LossParams&) {}
   LEADLINE_INLINE_FUNCTION T value(T d) const { return math::abs(d); }
   LEADLINE_INLINE_FUNCTION T derivative(T d) const { return sign(d); }
 };

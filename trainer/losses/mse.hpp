@@ -7,7 +7,7 @@ namespace leadline::trainer::losses {
 
 template <class T> struct MseRule {
   static constexpr const char *name = "mse", *label = "leadline::loss::mse";
-  explicit MseRule(const LossParams &) {}
+  explicit MseRule(const LossParams&) {}
   LEADLINE_INLINE_FUNCTION T value(T d) const { return d * d; }
   LEADLINE_INLINE_FUNCTION T derivative(T d) const { return T{2} * d; }
 };

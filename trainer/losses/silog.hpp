@@ -14,7 +14,7 @@ namespace leadline::trainer::losses {
 
 struct SilogSums {
   double count = 0, d = 0, d_squared = 0;
-  LEADLINE_INLINE_FUNCTION SilogSums &operator+=(const SilogSums &other) {
+  LEADLINE_INLINE_FUNCTION SilogSums& operator+=(const SilogSums& other) {
     count += other.count;
     d += other.d;
     d_squared += other.d_squared;
@@ -34,44 +34,42 @@ template <class T> LEADLINE_INLINE_FUNCTION T guarded_log(T p, T m) {
 template <class T> LEADLINE_INLINE_FUNCTION T guarded_log_derivative(T p, T m) { return T{1} / (p < m ? m : p); }
 
 template <class T, class Exec>
-void silog_forward_backward(const Exec &exec, double lambda, double scale, T min_depth, const LossArgs<T> &args,
+void silog_forward_backward(const Exec& exec, double lambda, double scale, T min_depth, const LossArgs<T>& args,
                             Scratch scratch) {
   const Elements<const T> prediction(args.prediction), target(args.target);
   const index_t count = args.prediction.shape.count();
-  SilogGradient *gradient = scratch.take<SilogGradient>(1);
-  T *value = args.value;
+  SilogGradient* gradient = scratch.take<SilogGradient>(1);
+  T* value = args.value;
   reduce_columns(
       exec, "leadline::loss::silog", count, 1,
       [=] LEADLINE_FUNCTION(index_t i, index_t) {
         const T t = target[i];
-        if (!is_valid(Valid::positive, t))
-          return SilogSums{};
+        if (!is_valid(Valid::positive, t)) return SilogSums{};
         const double d = static_cast<double>(guarded_log(prediction[i], min_depth) - math::log(t));
         return SilogSums{1.0, d, d * d};
       },
       scratch.take<SilogSums>(reduce_chunks(count)),
-      [=] LEADLINE_FUNCTION(index_t, const SilogSums &sums) {
+      [=] LEADLINE_FUNCTION(index_t, const SilogSums& sums) {
         const double n = sums.count > 0 ? sums.count : 1.0, mean = sums.d / n;
         const double square = sums.d_squared / n - lambda * mean * mean;
         const double root = square < 0 ? 0.0 : math::sqrt(square); // rounding, where lambda is 1; NaN stays NaN
         *value = static_cast<T>(scale * root);
         *gradient = {scale / (n * (root < 1e-6 ? 1e-6 : root)), lambda * mean};
       });
-  if (!args.diff_prediction)
-    return;
+  if (!args.diff_prediction) return;
   const Elements<T> diff(args.diff_prediction);
   parallel_for(exec, "leadline::loss::silog::backward", count, [=] LEADLINE_FUNCTION(index_t i) {
     const T t = target[i], p = prediction[i];
     const bool valid = is_valid(Valid::positive, t);
     const double d = valid ? static_cast<double>(guarded_log(p, min_depth) - math::log(t)) : 0.0;
-    diff[i] = valid ? static_cast<T>(gradient->slope * (d - gradient->offset)) * guarded_log_derivative(p, min_depth)
-                    : T{0};
+    diff[i] =
+        valid ? static_cast<T>(gradient->slope * (d - gradient->offset)) * guarded_log_derivative(p, min_depth) : T{0};
   });
 }
 
 template <class T, class Exec> class Silog final : public Loss<T, Exec> {
 public:
-  Silog(const char *name, double lambda, double scale, double min_depth)
+  Silog(const char* name, double lambda, double scale, double min_depth)
       : name_(name), lambda_(lambda), scale_(scale), min_depth_(static_cast<T>(min_depth)) {
     if (!(lambda >= 0 && lambda <= 1))
       throw Error({.field = "silog_lambda",
@@ -84,18 +82,18 @@ public:
                    .reason = "it must be a positive depth in metres",
                    .fix = "0.001 is the usual value"});
   }
-  const char *name() const override { return name_; }
-  size_t workspace_bytes(const Shape &prediction) const override {
+  const char* name() const override { return name_; }
+  size_t workspace_bytes(const Shape& prediction) const override {
     return Scratch::bytes<SilogGradient>(1) + reduce_columns_bytes<SilogSums>(prediction.count(), 1);
   }
-  void forward_backward(const Exec &exec, const LossArgs<T> &args) const override {
+  void forward_backward(const Exec& exec, const LossArgs<T>& args) const override {
     require_depth(name_, args.prediction.shape);
     require_shape(name_, args.prediction.shape, "target", args.target.shape);
     silog_forward_backward<T>(exec, lambda_, scale_, min_depth_, args, Scratch(args.workspace));
   }
 
 private:
-  const char *name_;
+  const char* name_;
   double lambda_, scale_;
   T min_depth_;
 };

@@ -9,7 +9,7 @@ namespace leadline::trainer::losses {
 template <class T> struct SmoothL1Rule {
   static constexpr const char *name = "smooth_l1", *label = "leadline::loss::smooth_l1";
   T beta;
-  explicit SmoothL1Rule(const LossParams &params) : beta(static_cast<T>(params.beta)) {
+  explicit SmoothL1Rule(const LossParams& params) : beta(static_cast<T>(params.beta)) {
     if (!(params.beta >= 0))
       throw Error({.field = "beta",
                    .value = std::to_string(params.beta),

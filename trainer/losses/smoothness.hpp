@@ -10,7 +10,7 @@ namespace leadline::trainer::losses {
 
 /// What a pair of neighbours weighs: 1 where the image is flat, towards 0 across its edges.
 template <class T>
-LEADLINE_FUNCTION double smoothness_weight(const Tensor<const T> &image, index_t n, index_t h, index_t w, index_t dh,
+LEADLINE_FUNCTION double smoothness_weight(const Tensor<const T>& image, index_t n, index_t h, index_t w, index_t dh,
                                            index_t dw) {
   double sum = 0;
   for (index_t c = 0; c < image.shape.c; ++c)
@@ -19,17 +19,17 @@ LEADLINE_FUNCTION double smoothness_weight(const Tensor<const T> &image, index_t
 }
 
 template <class T, class Exec>
-void smoothness_forward_backward(const Exec &exec, const LossArgs<T> &args, Scratch scratch) {
+void smoothness_forward_backward(const Exec& exec, const LossArgs<T>& args, Scratch scratch) {
   const Tensor<const T> prediction = args.prediction, image = args.image;
   const Shape shape = prediction.shape;
   const index_t count = shape.pixels(), area = shape.h * shape.w;
-  double *inverse_mean = scratch.take<double>(shape.n); // 1 / each image's mean
-  double *pull = scratch.take<double>(shape.n);         // each image's mean of q * dL/dq
-  double *image_partial = scratch.take<double>(reduce_chunks(area) * shape.n);
-  double *dq = scratch.take<double>(count);
-  double *partial = scratch.take<double>(reduce_chunks(count) * 2);
-  double *axis = scratch.take<double>(2);
-  T *value = args.value;
+  double* inverse_mean = scratch.take<double>(shape.n); // 1 / each image's mean
+  double* pull = scratch.take<double>(shape.n);         // each image's mean of q * dL/dq
+  double* image_partial = scratch.take<double>(reduce_chunks(area) * shape.n);
+  double* dq = scratch.take<double>(count);
+  double* partial = scratch.take<double>(reduce_chunks(count) * 2);
+  double* axis = scratch.take<double>(2);
+  T* value = args.value;
 
   reduce_columns(
       exec, "leadline::loss::smoothness::mean", area, shape.n,
@@ -50,8 +50,7 @@ void smoothness_forward_backward(const Exec &exec, const LossArgs<T> &args, Scra
       [=] LEADLINE_FUNCTION(index_t i, index_t vertical) {
         const index_t w = i % shape.w, h = i / shape.w % shape.h, n = i / shape.w / shape.h;
         const index_t dh = vertical, dw = 1 - vertical;
-        if (h + dh >= shape.h || w + dw >= shape.w)
-          return 0.0;
+        if (h + dh >= shape.h || w + dw >= shape.w) return 0.0;
         const double step = static_cast<double>(prediction(n, h + dh, w + dw, 0) - prediction(n, h, w, 0));
         return math::abs(step * inverse_mean[n]) * smoothness_weight(image, n, h, w, dh, dw);
       },
@@ -61,8 +60,7 @@ void smoothness_forward_backward(const Exec &exec, const LossArgs<T> &args, Scra
       });
   parallel_for(exec, "leadline::loss::smoothness::value", 1,
                [=] LEADLINE_FUNCTION(index_t) { *value = static_cast<T>(axis[0] + axis[1]); });
-  if (!args.diff_prediction)
-    return;
+  if (!args.diff_prediction) return;
 
   const Tensor<T> diff = args.diff_prediction;
   parallel_for(exec, "leadline::loss::smoothness::backward", count, [=] LEADLINE_FUNCTION(index_t i) {
@@ -84,8 +82,7 @@ void smoothness_forward_backward(const Exec &exec, const LossArgs<T> &args, Scra
       [=] LEADLINE_FUNCTION(index_t i, index_t n) {
         return dq[n * area + i] * static_cast<double>(prediction(n, i / shape.w, i % shape.w, 0)) * inverse_mean[n];
       },
-      image_partial,
-      [=] LEADLINE_FUNCTION(index_t n, double sum) { pull[n] = sum / static_cast<double>(area); });
+      image_partial, [=] LEADLINE_FUNCTION(index_t n, double sum) { pull[n] = sum / static_cast<double>(area); });
   // q_i = p_i / m and m = mean p: dL/dp_j = (dL/dq_j - mean_i(q_i dL/dq_i)) / m.
   parallel_for(exec, "leadline::loss::smoothness::backward", count, [=] LEADLINE_FUNCTION(index_t i) {
     const index_t n = i / area;
@@ -95,17 +92,16 @@ void smoothness_forward_backward(const Exec &exec, const LossArgs<T> &args, Scra
 
 template <class T, class Exec> class Smoothness final : public Loss<T, Exec> {
 public:
-  explicit Smoothness(const LossParams &) {}
-  const char *name() const override { return "smoothness"; }
-  size_t workspace_bytes(const Shape &prediction) const override {
+  explicit Smoothness(const LossParams&) {}
+  const char* name() const override { return "smoothness"; }
+  size_t workspace_bytes(const Shape& prediction) const override {
     const index_t count = prediction.pixels(), area = prediction.h * prediction.w;
     return 2 * Scratch::bytes<double>(prediction.n) + Scratch::bytes<double>(reduce_chunks(area) * prediction.n) +
            Scratch::bytes<double>(count) + Scratch::bytes<double>(reduce_chunks(count) * 2) + Scratch::bytes<double>(2);
   }
-  void forward_backward(const Exec &exec, const LossArgs<T> &args) const override {
+  void forward_backward(const Exec& exec, const LossArgs<T>& args) const override {
     require_depth("smoothness", args.prediction.shape);
-    if (!args.image)
-      throw Error("loss smoothness: it compares the prediction with the image, but no image was given.");
+    if (!args.image) throw Error("loss smoothness: it compares the prediction with the image, but no image was given.");
     require_shape("smoothness", args.prediction.shape, "image", args.image.shape, args.image.shape.c);
     smoothness_forward_backward<T>(exec, args, Scratch(args.workspace));
   }

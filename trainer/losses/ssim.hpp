@@ -16,7 +16,7 @@ struct SsimWindow {
   double c1 = 0, c2 = 0, range = 1;
 };
 
-inline SsimWindow ssim_window(const LossParams &params) {
+inline SsimWindow ssim_window(const LossParams& params) {
   if (params.ssim_window < 1 || params.ssim_window > max_ssim_window || params.ssim_window % 2 == 0)
     throw Error({.field = "ssim_window",
                  .value = std::to_string(params.ssim_window),
@@ -32,8 +32,7 @@ inline SsimWindow ssim_window(const LossParams &params) {
     window.tap[i] = math::exp(-x * x / (2 * params.ssim_sigma * params.ssim_sigma));
     sum += window.tap[i];
   }
-  for (int i = 0; i < window.side; ++i)
-    window.tap[i] /= sum;
+  for (int i = 0; i < window.side; ++i) window.tap[i] /= sum;
   return window;
 }
 
@@ -44,9 +43,9 @@ struct SsimSlopes {
 
 /// SSIM of the window whose top left pixel is (h, w); counts 0 if a pixel in it isn't valid.
 template <class T>
-LEADLINE_FUNCTION CountedSum ssim_at(const SsimWindow &window, const Tensor<const T> &prediction,
-                                     const Tensor<const T> &target, index_t n, index_t h, index_t w,
-                                     SsimSlopes *slopes) {
+LEADLINE_FUNCTION CountedSum ssim_at(const SsimWindow& window, const Tensor<const T>& prediction,
+                                     const Tensor<const T>& target, index_t n, index_t h, index_t w,
+                                     SsimSlopes* slopes) {
   double a = 0, b = 0, aa = 0, bb = 0, ab = 0;
   for (int i = 0; i < window.side; ++i)
     for (int j = 0; j < window.side; ++j) {
@@ -74,28 +73,27 @@ LEADLINE_FUNCTION CountedSum ssim_at(const SsimWindow &window, const Tensor<cons
 }
 
 template <class T, class Exec>
-void ssim_forward_backward(const Exec &exec, const SsimWindow &window, const LossArgs<T> &args, Scratch scratch) {
+void ssim_forward_backward(const Exec& exec, const SsimWindow& window, const LossArgs<T>& args, Scratch scratch) {
   const Tensor<const T> prediction = args.prediction, target = args.target;
   const Shape shape = prediction.shape;
   const index_t side = window.side, rows = shape.h - side + 1, columns = shape.w - side + 1;
   const index_t windows = shape.n * rows * columns;
-  CountedSum *total = scratch.take<CountedSum>(1);
-  CountedSum *partial = scratch.take<CountedSum>(reduce_chunks(windows));
-  SsimSlopes *slopes = scratch.take<SsimSlopes>(windows);
-  T *value = args.value;
+  CountedSum* total = scratch.take<CountedSum>(1);
+  CountedSum* partial = scratch.take<CountedSum>(reduce_chunks(windows));
+  SsimSlopes* slopes = scratch.take<SsimSlopes>(windows);
+  T* value = args.value;
   reduce_columns(
       exec, "leadline::loss::ssim", windows, 1,
       [=] LEADLINE_FUNCTION(index_t i, index_t) {
         return ssim_at<T>(window, prediction, target, i / columns / rows, i / columns % rows, i % columns, slopes + i);
       },
       partial,
-      [=] LEADLINE_FUNCTION(index_t, const CountedSum &sum) {
+      [=] LEADLINE_FUNCTION(index_t, const CountedSum& sum) {
         *total = sum;
         const double loss = sum.count > 0 ? (1 - sum.mean()) / 2 : 0.0;
         *value = static_cast<T>(loss < 0 ? 0.0 : (loss > 1 ? 1.0 : loss));
       });
-  if (!args.diff_prediction)
-    return;
+  if (!args.diff_prediction) return;
   const Tensor<T> diff = args.diff_prediction;
   parallel_for(exec, "leadline::loss::ssim::backward", shape.pixels(), [=] LEADLINE_FUNCTION(index_t i) {
     const index_t w = i % shape.w, h = i / shape.w % shape.h, n = i / shape.w / shape.h;
@@ -104,7 +102,7 @@ void ssim_forward_backward(const Exec &exec, const SsimWindow &window, const Los
     for (index_t y = h - side + 1 > 0 ? h - side + 1 : 0; y <= h && y < rows; ++y)
       for (index_t x = w - side + 1 > 0 ? w - side + 1 : 0; x <= w && x < columns; ++x) {
         const double weight = window.tap[h - y] * window.tap[w - x];
-        const SsimSlopes &slope = slopes[(n * rows + y) * columns + x];
+        const SsimSlopes& slope = slopes[(n * rows + y) * columns + x];
         sum.mean += weight * slope.mean;
         sum.square += weight * slope.square;
         sum.product += weight * slope.product;
@@ -112,16 +110,16 @@ void ssim_forward_backward(const Exec &exec, const SsimWindow &window, const Los
     const bool valid = is_valid(Valid::positive, target(n, h, w, 0));
     const double p = valid ? static_cast<double>(prediction(n, h, w, 0)) / window.range : 0.0;
     const double t = valid ? static_cast<double>(target(n, h, w, 0)) / window.range : 0.0;
-    diff(n, h, w, 0) = static_cast<T>(-0.5 * total->weight() * (sum.mean + 2 * p * sum.square + t * sum.product) /
-                                      window.range);
+    diff(n, h, w, 0) =
+        static_cast<T>(-0.5 * total->weight() * (sum.mean + 2 * p * sum.square + t * sum.product) / window.range);
   });
 }
 
 template <class T, class Exec> class Ssim final : public Loss<T, Exec> {
 public:
-  explicit Ssim(const LossParams &params) : window_(ssim_window(params)) {}
-  const char *name() const override { return "ssim"; }
-  size_t workspace_bytes(const Shape &prediction) const override {
+  explicit Ssim(const LossParams& params) : window_(ssim_window(params)) {}
+  const char* name() const override { return "ssim"; }
+  size_t workspace_bytes(const Shape& prediction) const override {
     require_depth("ssim", prediction);
     if (prediction.h < window_.side || prediction.w < window_.side)
       throw Error("loss ssim: a window of " + std::to_string(window_.side) + "x" + std::to_string(window_.side) +
@@ -131,7 +129,7 @@ public:
     return Scratch::bytes<CountedSum>(1) + reduce_columns_bytes<CountedSum>(windows, 1) +
            Scratch::bytes<SsimSlopes>(windows);
   }
-  void forward_backward(const Exec &exec, const LossArgs<T> &args) const override {
+  void forward_backward(const Exec& exec, const LossArgs<T>& args) const override {
     workspace_bytes(args.prediction.shape); // checks the shape
     require_shape("ssim", args.prediction.shape, "target", args.target.shape);
     ssim_forward_backward<T>(exec, window_, args, Scratch(args.workspace));

@@ -15,7 +15,7 @@ public:
   DepthBaselines(index_t height, index_t width);
 
   /// Adds `n` frames, dense `[n,height,width]` metres; values that are not positive and finite are no ground truth.
-  void add(const float *depth, index_t n);
+  void add(const float* depth, index_t n);
 
   /// Median of all valid depths (the lower one of an even number), to 2^-16 of its value; NaN without any.
   double median() const;

@@ -31,25 +31,26 @@ struct DepthProtocol {
   double max_depth = 10.0;
   double clamp_min = 1e-3; ///< predictions are limited to [clamp_min, clamp_max]
   double clamp_max = 10.0;
-  bool pooled = false; ///< false: mean of the images' metrics; true: one image of all pixels of all images
+  bool pooled = false;       ///< false: mean of the images' metrics; true: one image of all pixels of all images
   bool or_predicted = false; ///< fastdepth: a pixel without ground truth counts too where the prediction is positive
   Crop crop = Crop::none;
   double top = 0, bottom = 0, left = 0, right = 0; ///< half-open: [top, bottom) x [left, right)
   index_t height = 0, width = 0;                   ///< the frame that a crop in pixels was made for
+  index_t cropped_height = 0, cropped_width = 0;   ///< a frame of exactly this size has its crop behind it; 0: none has
 };
 
 /// A protocol's crop for one frame size, and what has to be said about it.
 struct CropBox {
   index_t top = 0, bottom = 0, left = 0, right = 0; ///< half-open
-  std::string note; ///< empty when the frame has the protocol's own size
+  std::string note;                                 ///< empty when the frame has the protocol's own size
 };
 
 /// raw, eigen, densedepth, fastdepth, garg, in this order.
-const std::vector<DepthProtocol> &depth_protocols();
+const std::vector<DepthProtocol>& depth_protocols();
 /// Throws leadline::Error for an unknown name.
-const DepthProtocol &depth_protocol(const std::string &name);
+const DepthProtocol& depth_protocol(const std::string& name);
 /// The crop for frames of `height` x `width`; a crop that was made for 480x640 is scaled (bounds rounded).
-CropBox crop_box(const DepthProtocol &protocol, index_t height, index_t width);
+CropBox crop_box(const DepthProtocol& protocol, index_t height, index_t width);
 
 /// The ten numbers. All NaN when not a single image had a valid pixel.
 struct DepthMetrics {
@@ -58,14 +59,14 @@ struct DepthMetrics {
   double rmse;                   ///< metres
   double rmse_log, log10;
   double silog;
-  double mae; ///< metres
+  double mae;             ///< metres
   int64_t images = 0;     ///< images that count
   int64_t skipped = 0;    ///< images without a valid pixel: left out
   int64_t pixels = 0;     ///< valid pixels
   int64_t not_finite = 0; ///< predictions among them that were NaN (taken as clamp_min) or infinite (limited)
 
   static constexpr int count = 10;
-  static const char *const names[count]; ///< "delta1", "delta2", "delta3", "abs_rel", ... in the order above
+  static const char* const names[count]; ///< "delta1", "delta2", "delta3", "abs_rel", ... in the order above
   double value(int i) const;             ///< by the order of `names`
 };
 
@@ -74,8 +75,8 @@ struct DepthMetricsRow {
   std::string name; ///< "model", "constant depth", ...
   DepthMetrics metrics;
 };
-std::string depth_metrics_table(const std::vector<DepthMetricsRow> &rows, const DepthProtocol &protocol,
-                                const std::string &note = "");
+std::string depth_metrics_table(const std::vector<DepthMetricsRow>& rows, const DepthProtocol& protocol,
+                                const std::string& note = "");
 
 namespace detail {
 
@@ -84,7 +85,7 @@ struct DepthSums {
   double pixels = 0, delta1 = 0, delta2 = 0, delta3 = 0, abs_rel = 0, sq_rel = 0, squared = 0, log_squared = 0,
          log10 = 0, log_difference = 0, absolute = 0, with_target = 0, not_finite = 0;
 
-  LEADLINE_INLINE_FUNCTION DepthSums &operator+=(const DepthSums &other) {
+  LEADLINE_INLINE_FUNCTION DepthSums& operator+=(const DepthSums& other) {
     pixels += other.pixels;
     delta1 += other.delta1;
     delta2 += other.delta2;
@@ -102,8 +103,8 @@ struct DepthSums {
   }
 };
 
-DepthMetrics metrics_of(const DepthSums &sums);
-DepthMetrics metrics_of(const std::vector<DepthSums> &images, const DepthProtocol &protocol);
+DepthMetrics metrics_of(const DepthSums& sums);
+DepthMetrics metrics_of(const std::vector<DepthSums>& images, const DepthProtocol& protocol);
 
 /// What the kernel needs of a protocol.
 struct DepthRule {
@@ -112,20 +113,18 @@ struct DepthRule {
 };
 
 /// One pixel's share. Double throughout: a float's ratio next to 1.25 must not depend on how it was rounded.
-LEADLINE_INLINE_FUNCTION DepthSums depth_pixel(const DepthRule &rule, double prediction, double target) {
+LEADLINE_INLINE_FUNCTION DepthSums depth_pixel(const DepthRule& rule, double prediction, double target) {
   DepthSums sums;
   const bool has_target = target > rule.min_depth && target < rule.max_depth; // false for NaN
   const bool counts = has_target || (rule.or_predicted && prediction > 0.0);
-  if (!counts)
-    return sums;
+  if (!counts) return sums;
   sums.pixels = 1;
   if (!math::isfinite(prediction)) {
     sums.not_finite = 1;
-    if (math::isnan(prediction))
-      prediction = rule.clamp_min;
+    if (math::isnan(prediction)) prediction = rule.clamp_min;
   }
-  const double p = prediction < rule.clamp_min ? rule.clamp_min
-                                               : (prediction > rule.clamp_max ? rule.clamp_max : prediction);
+  const double p =
+      prediction < rule.clamp_min ? rule.clamp_min : (prediction > rule.clamp_max ? rule.clamp_max : prediction);
   const double t = has_target ? target : 0.0;
   const double difference = p - t, absolute = math::abs(difference);
   sums.squared = difference * difference;
@@ -147,16 +146,16 @@ LEADLINE_INLINE_FUNCTION DepthSums depth_pixel(const DepthRule &rule, double pre
 
 /// sums[n] for every image of the batch, within the box.
 template <class T, class Exec>
-void depth_sums(const Exec &exec, const DepthRule &rule, const Tensor<const T> &prediction,
-                const Tensor<const T> &target, index_t top, index_t left, index_t height, index_t width,
-                DepthSums *partial, DepthSums *sums) {
+void depth_sums(const Exec& exec, const DepthRule& rule, const Tensor<const T>& prediction,
+                const Tensor<const T>& target, index_t top, index_t left, index_t height, index_t width,
+                DepthSums* partial, DepthSums* sums) {
   reduce_columns(
       exec, "leadline::metrics::depth", height * width, prediction.shape.n,
       [=] LEADLINE_FUNCTION(index_t row, index_t n) {
         const index_t h = top + row / width, w = left + row % width;
         return depth_pixel(rule, static_cast<double>(prediction(n, h, w, 0)), static_cast<double>(target(n, h, w, 0)));
       },
-      partial, [=] LEADLINE_FUNCTION(index_t n, const DepthSums &sum) { sums[n] = sum; });
+      partial, [=] LEADLINE_FUNCTION(index_t n, const DepthSums& sum) { sums[n] = sum; });
 }
 
 } // namespace detail
@@ -165,18 +164,17 @@ void depth_sums(const Exec &exec, const DepthRule &rule, const Tensor<const T> &
 /// threads. Not thread-safe.
 template <class Exec> class DepthEvaluator {
 public:
-  DepthEvaluator(const Exec &exec, const DepthProtocol &protocol) : exec_(exec), protocol_(protocol) {}
-  DepthEvaluator(const Exec &exec, const std::string &protocol) : DepthEvaluator(exec, depth_protocol(protocol)) {}
+  DepthEvaluator(const Exec& exec, const DepthProtocol& protocol) : exec_(exec), protocol_(protocol) {}
+  DepthEvaluator(const Exec& exec, const std::string& protocol) : DepthEvaluator(exec, depth_protocol(protocol)) {}
 
   /// Adds the images of a batch: `[N,H,W,1]` metres in the exec's memory, target 0 (or NaN) = no ground truth.
   /// Waits for the exec; a few numbers an image come to the host. Throws leadline::Error for shapes that don't fit.
-  template <class T> void add(const Tensor<const T> &prediction, const Tensor<const T> &target) {
-    const Shape &shape = prediction.shape;
+  template <class T> void add(const Tensor<const T>& prediction, const Tensor<const T>& target) {
+    const Shape& shape = prediction.shape;
     if (!(shape == target.shape) || shape.c != 1)
-      throw Error("metrics: prediction and ground truth must both be [N,H,W,1] of one size, but are " +
-                  text(shape) + " and " + text(target.shape) + ".");
-    if (shape.n == 0)
-      return;
+      throw Error("metrics: prediction and ground truth must both be [N,H,W,1] of one size, but are " + text(shape) +
+                  " and " + text(target.shape) + ".");
+    if (shape.n == 0) return;
     const CropBox box = crop_box(protocol_, shape.h, shape.w);
     note_ = box.note;
     const index_t height = box.bottom - box.top, width = box.right - box.left;
@@ -192,12 +190,12 @@ public:
                           sums_.data());
     const size_t before = images_.size();
     images_.resize(before + images);
-    Kokkos::View<detail::DepthSums *, Kokkos::HostSpace, Kokkos::MemoryTraits<Kokkos::Unmanaged>> host(
+    Kokkos::View<detail::DepthSums*, Kokkos::HostSpace, Kokkos::MemoryTraits<Kokkos::Unmanaged>> host(
         images_.data() + before, images);
     Kokkos::deep_copy(exec_.instance(), host, Kokkos::subview(sums_, std::make_pair(size_t{0}, images)));
     exec_.fence();
   }
-  template <class T> void add(const Tensor<T> &prediction, const Tensor<T> &target) {
+  template <class T> void add(const Tensor<T>& prediction, const Tensor<T>& target) {
     add<T>(Tensor<const T>(prediction), Tensor<const T>(target));
   }
 
@@ -206,20 +204,19 @@ public:
   /// Each image by itself, in the order of `add`; an image without a valid pixel has `skipped` = 1 and NaNs.
   std::vector<DepthMetrics> per_image() const {
     std::vector<DepthMetrics> all;
-    for (const detail::DepthSums &sums : images_)
-      all.push_back(detail::metrics_of(sums));
+    for (const detail::DepthSums& sums : images_) all.push_back(detail::metrics_of(sums));
     return all;
   }
   void reset() { images_.clear(); }
 
-  const DepthProtocol &protocol() const { return protocol_; }
+  const DepthProtocol& protocol() const { return protocol_; }
   /// What has to be said beside the numbers: "eigen crop scaled from 480x640 to 144x192: rows 14:141 cols 12:180".
-  const std::string &note() const { return note_; }
+  const std::string& note() const { return note_; }
 
 private:
-  using Sums = Kokkos::View<detail::DepthSums *, typename Exec::memory_space>;
+  using Sums = Kokkos::View<detail::DepthSums*, typename Exec::memory_space>;
 
-  static std::string text(const Shape &s) {
+  static std::string text(const Shape& s) {
     return "[" + std::to_string(s.n) + "," + std::to_string(s.h) + "," + std::to_string(s.w) + "," +
            std::to_string(s.c) + "]";
   }

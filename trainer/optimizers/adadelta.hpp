@@ -13,7 +13,7 @@ namespace leadline::trainer::optimizers {
 template <class T> struct AdadeltaRule {
   T lr, rho, rest, eps, weight_decay; // rest: 1 - rho
 
-  LEADLINE_INLINE_FUNCTION void operator()(T &weight, T gradient, const detail::StateArrays<T> &states,
+  LEADLINE_INLINE_FUNCTION void operator()(T& weight, T gradient, const detail::StateArrays<T>& states,
                                            index_t i) const {
     const T g = gradient + weight_decay * weight;
     T &square = states.at[0][i], &moved = states.at[1][i];
@@ -26,13 +26,13 @@ template <class T> struct AdadeltaRule {
 
 template <class T, class Exec> class Adadelta final : public Optimizer<T, Exec> {
 public:
-  Adadelta(const Exec &exec, const std::vector<WeightSlot<T>> &weights, const OptimizerParams &params)
+  Adadelta(const Exec& exec, const std::vector<WeightSlot<T>>& weights, const OptimizerParams& params)
       : Optimizer<T, Exec>(exec, weights, params, {"square_avg", "acc_delta"}) {}
-  const char *name() const override { return "adadelta"; }
+  const char* name() const override { return "adadelta"; }
 
 private:
   void update() override {
-    const OptimizerParams &p = this->params_;
+    const OptimizerParams& p = this->params_;
     this->for_each_weight("leadline::optimizer::adadelta",
                           AdadeltaRule<T>{static_cast<T>(p.lr), static_cast<T>(p.rho), static_cast<T>(1 - p.rho),
                                           static_cast<T>(p.eps), static_cast<T>(p.weight_decay)});

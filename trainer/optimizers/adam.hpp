@@ -18,7 +18,7 @@ template <class T> struct AdamRule {
   T shrink;                          // adamw: what the weight is multiplied by first; adam: 1
   bool amsgrad;
 
-  LEADLINE_INLINE_FUNCTION void operator()(T &weight, T gradient, const detail::StateArrays<T> &states,
+  LEADLINE_INLINE_FUNCTION void operator()(T& weight, T gradient, const detail::StateArrays<T>& states,
                                            index_t i) const {
     T &m = states.at[0][i], &v = states.at[1][i];
     const T w = weight * shrink, g = gradient + weight_decay * w;
@@ -26,21 +26,20 @@ template <class T> struct AdamRule {
     v = beta2 * v + rest2 * (g * g);
     T largest = v;
     if (amsgrad) {
-      T &seen = states.at[2][i];
+      T& seen = states.at[2][i];
       largest = seen = math::max(seen, v);
     }
     weight = w - step_size * (m / (math::sqrt(largest) / root_correction + eps));
   }
 };
 
-inline std::vector<std::string> adam_states(const OptimizerParams &params) {
-  if (params.amsgrad)
-    return {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"};
+inline std::vector<std::string> adam_states(const OptimizerParams& params) {
+  if (params.amsgrad) return {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"};
   return {"exp_avg", "exp_avg_sq"};
 }
 
 /// Betas of the Adam family must lie in [0, 1).
-inline void require_betas(const char *optimizer, const OptimizerParams &params) {
+inline void require_betas(const char* optimizer, const OptimizerParams& params) {
   for (const double beta : {params.beta1, params.beta2})
     if (!(beta >= 0 && beta < 1))
       throw Error(std::string("optimizer ") + optimizer + ": beta1 and beta2 must lie in [0, 1), but are " +
@@ -51,24 +50,24 @@ inline void require_betas(const char *optimizer, const OptimizerParams &params) 
 /// Adam and AdamW: they differ in what weight decay does.
 template <class T, class Exec> class AdamFamily : public Optimizer<T, Exec> {
 public:
-  AdamFamily(const Exec &exec, const std::vector<WeightSlot<T>> &weights, const OptimizerParams &params, bool decoupled)
+  AdamFamily(const Exec& exec, const std::vector<WeightSlot<T>>& weights, const OptimizerParams& params, bool decoupled)
       : Optimizer<T, Exec>(exec, weights, params, adam_states(params)), decoupled_(decoupled) {
     require_betas(decoupled ? "adamw" : "adam", params);
   }
-  const char *name() const override { return decoupled_ ? "adamw" : "adam"; }
+  const char* name() const override { return decoupled_ ? "adamw" : "adam"; }
   bool has_momentum() const override { return true; }
   double momentum() const override { return this->params_.beta1; }
   void set_momentum(double momentum) override { this->params_.beta1 = momentum; }
 
 private:
   void update() override {
-    const OptimizerParams &p = this->params_;
+    const OptimizerParams& p = this->params_;
     const int64_t t = this->steps();
     this->for_each_weight(decoupled_ ? "leadline::optimizer::adamw" : "leadline::optimizer::adam",
                           AdamRule<T>{static_cast<T>(p.lr / (1 - math::powi(p.beta1, t))),
                                       static_cast<T>(math::sqrt(1 - math::powi(p.beta2, t))), static_cast<T>(p.eps),
-                                      static_cast<T>(p.beta2), static_cast<T>(1 - p.beta1),
-                                      static_cast<T>(1 - p.beta2), static_cast<T>(decoupled_ ? 0.0 : p.weight_decay),
+                                      static_cast<T>(p.beta2), static_cast<T>(1 - p.beta1), static_cast<T>(1 - p.beta2),
+                                      static_cast<T>(decoupled_ ? 0.0 : p.weight_decay),
                                       static_cast<T>(decoupled_ ? 1 - p.lr * p.weight_decay : 1.0), p.amsgrad});
   }
 
@@ -77,7 +76,7 @@ private:
 
 template <class T, class Exec> class Adam final : public AdamFamily<T, Exec> {
 public:
-  Adam(const Exec &exec, const std::vector<WeightSlot<T>> &weights, const OptimizerParams &params)
+  Adam(const Exec& exec, const std::vector<WeightSlot<T>>& weights, const OptimizerParams& params)
       : AdamFamily<T, Exec>(exec, weights, params, false) {}
 };
 

@@ -8,7 +8,7 @@ namespace leadline::trainer::optimizers {
 
 template <class T, class Exec> class AdamW final : public AdamFamily<T, Exec> {
 public:
-  AdamW(const Exec &exec, const std::vector<WeightSlot<T>> &weights, const OptimizerParams &params)
+  AdamW(const Exec& exec, const std::vector<WeightSlot<T>>& weights, const OptimizerParams& params)
       : AdamFamily<T, Exec>(exec, weights, params, true) {}
 };
 

@@ -13,7 +13,7 @@ namespace leadline::trainer::optimizers {
 template <class T> struct NadamRule {
   T gradient_step, average_step, root_correction, eps, beta2, rest1, rest2, weight_decay;
 
-  LEADLINE_INLINE_FUNCTION void operator()(T &weight, T gradient, const detail::StateArrays<T> &states,
+  LEADLINE_INLINE_FUNCTION void operator()(T& weight, T gradient, const detail::StateArrays<T>& states,
                                            index_t i) const {
     T &m = states.at[0][i], &v = states.at[1][i];
     const T g = gradient + weight_decay * weight;
@@ -26,11 +26,11 @@ template <class T> struct NadamRule {
 
 template <class T, class Exec> class Nadam final : public Optimizer<T, Exec> {
 public:
-  Nadam(const Exec &exec, const std::vector<WeightSlot<T>> &weights, const OptimizerParams &params)
+  Nadam(const Exec& exec, const std::vector<WeightSlot<T>>& weights, const OptimizerParams& params)
       : Optimizer<T, Exec>(exec, weights, params, {"exp_avg", "exp_avg_sq"}) {
     require_betas("nadam", params);
   }
-  const char *name() const override { return "nadam"; }
+  const char* name() const override { return "nadam"; }
   bool has_momentum() const override { return true; }
   double momentum() const override { return this->params_.beta1; }
   void set_momentum(double momentum) override { this->params_.beta1 = momentum; }
@@ -38,7 +38,7 @@ public:
 
 private:
   void update() override {
-    const OptimizerParams &p = this->params_;
+    const OptimizerParams& p = this->params_;
     const int64_t t = this->steps();
     const double mu = momentum_at(t), mu_next = momentum_at(t + 1);
     mu_product_ *= mu;
@@ -50,8 +50,7 @@ private:
                                        static_cast<T>(1 - p.beta2), static_cast<T>(p.weight_decay)});
   }
   double momentum_at(int64_t t) const {
-    return this->params_.beta1 *
-           (1 - 0.5 * math::pow(0.96, static_cast<double>(t) * this->params_.momentum_decay));
+    return this->params_.beta1 * (1 - 0.5 * math::pow(0.96, static_cast<double>(t) * this->params_.momentum_decay));
   }
 
   double mu_product_ = 1.0;

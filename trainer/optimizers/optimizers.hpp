@@ -6,6 +6,7 @@
 #include "trainer/optimizers/adagrad.hpp"
 #include "trainer/optimizers/adam.hpp"
 #include "trainer/optimizers/adamw.hpp"
+#include "trainer/optimizers/lbfgs.hpp"
 #include "trainer/optimizers/nadam.hpp"
 #include "trainer/optimizers/radam.hpp"
 #include "trainer/optimizers/rmsprop.hpp"
@@ -18,8 +19,8 @@ namespace leadline::trainer {
 namespace detail {
 
 template <class Made, class T, class Exec>
-std::unique_ptr<Optimizer<T, Exec>> new_optimizer(const Exec &exec, const std::vector<WeightSlot<T>> &weights,
-                                                  const OptimizerParams &params) {
+std::unique_ptr<Optimizer<T, Exec>> new_optimizer(const Exec& exec, const std::vector<WeightSlot<T>>& weights,
+                                                  const OptimizerParams& params) {
   return std::make_unique<Made>(exec, weights, params);
 }
 
@@ -33,31 +34,29 @@ template <class T, class Exec> OptimizerRegistry<T, Exec> builtin_optimizers() {
   registry.add("adadelta", new_optimizer<optimizers::Adadelta<T, Exec>, T, Exec>);
   registry.add("nadam", new_optimizer<optimizers::Nadam<T, Exec>, T, Exec>);
   registry.add("radam", new_optimizer<optimizers::Radam<T, Exec>, T, Exec>);
+  registry.add("lbfgs", new_optimizer<optimizers::Lbfgs<T, Exec>, T, Exec>);
   return registry;
 }
 
 } // namespace detail
 
 /// PyTorch's defaults for an optimizer; OptimizerParams' own for names that aren't built in.
-inline OptimizerParams default_optimizer_params(const std::string &name) {
+inline OptimizerParams default_optimizer_params(const std::string& name) {
   OptimizerParams params;
-  if (name == "adamw")
-    params.weight_decay = 1e-2;
-  if (name == "rmsprop" || name == "adagrad")
-    params.lr = 1e-2;
-  if (name == "adagrad")
-    params.eps = 1e-10;
+  if (name == "adamw") params.weight_decay = 1e-2;
+  if (name == "rmsprop" || name == "adagrad") params.lr = 1e-2;
+  if (name == "adagrad") params.eps = 1e-10;
   if (name == "adadelta") {
     params.lr = 1.0;
     params.eps = 1e-6;
   }
-  if (name == "nadam")
-    params.lr = 2e-3;
+  if (name == "nadam") params.lr = 2e-3;
+  if (name == "lbfgs") params.lr = 1.0;
   return params;
 }
 
 /// The optimizers that are known for this element type and exec, built-in ones first.
-template <class T, class Exec> OptimizerRegistry<T, Exec> &optimizer_registry() {
+template <class T, class Exec> OptimizerRegistry<T, Exec>& optimizer_registry() {
   static OptimizerRegistry<T, Exec> registry = detail::builtin_optimizers<T, Exec>();
   return registry;
 }
@@ -65,8 +64,8 @@ template <class T, class Exec> OptimizerRegistry<T, Exec> &optimizer_registry() 
 /// Makes an optimizer for these weights. Throws leadline::Error for unknown names (with the nearest known one) and
 /// impossible options.
 template <class T, class Exec>
-std::unique_ptr<Optimizer<T, Exec>> make_optimizer(const std::string &name, const OptimizerParams &params,
-                                                   const Exec &exec, const std::vector<WeightSlot<T>> &weights) {
+std::unique_ptr<Optimizer<T, Exec>> make_optimizer(const std::string& name, const OptimizerParams& params,
+                                                   const Exec& exec, const std::vector<WeightSlot<T>>& weights) {
   if (!(params.lr >= 0 && params.eps >= 0 && params.weight_decay >= 0 && params.momentum >= 0))
     throw Error("optimizer " + name + ": lr, eps, weight_decay and momentum can't be negative or NaN, but are " +
                 std::to_string(params.lr) + ", " + std::to_string(params.eps) + ", " +

@@ -1,8 +1,8 @@
 // RAdam: Adam whose adaptive rate is rectified while v has seen too few gradients. (Liu et al., ICLR 2020.)
 //
 //   r_inf = 2 / (1 - beta2) - 1;   r_t = r_inf - 2 t beta2^t / (1 - beta2^t);   m, v as in Adam, m' = m / (1 - beta1^t)
-//   r_t > 5:  w -= lr m' sqrt((r_t - 4)(r_t - 2) r_inf / ((r_inf - 4)(r_inf - 2) r_t)) sqrt(1 - beta2^t) / (sqrt(v) + eps)
-//   else:     w -= lr m'
+//   r_t > 5:  w -= lr m' sqrt((r_t - 4)(r_t - 2) r_inf / ((r_inf - 4)(r_inf - 2) r_t)) sqrt(1 - beta2^t) / (sqrt(v) +
+//   eps) else:     w -= lr m'
 //
 // States: exp_avg, exp_avg_sq.
 #pragma once
@@ -15,7 +15,7 @@ template <class T> struct RadamRule {
   T step_size, eps, beta2, rest1, rest2, weight_decay;
   bool adaptive;
 
-  LEADLINE_INLINE_FUNCTION void operator()(T &weight, T gradient, const detail::StateArrays<T> &states,
+  LEADLINE_INLINE_FUNCTION void operator()(T& weight, T gradient, const detail::StateArrays<T>& states,
                                            index_t i) const {
     T &m = states.at[0][i], &v = states.at[1][i];
     const T g = gradient + weight_decay * weight;
@@ -27,18 +27,18 @@ template <class T> struct RadamRule {
 
 template <class T, class Exec> class Radam final : public Optimizer<T, Exec> {
 public:
-  Radam(const Exec &exec, const std::vector<WeightSlot<T>> &weights, const OptimizerParams &params)
+  Radam(const Exec& exec, const std::vector<WeightSlot<T>>& weights, const OptimizerParams& params)
       : Optimizer<T, Exec>(exec, weights, params, {"exp_avg", "exp_avg_sq"}) {
     require_betas("radam", params);
   }
-  const char *name() const override { return "radam"; }
+  const char* name() const override { return "radam"; }
   bool has_momentum() const override { return true; }
   double momentum() const override { return this->params_.beta1; }
   void set_momentum(double momentum) override { this->params_.beta1 = momentum; }
 
 private:
   void update() override {
-    const OptimizerParams &p = this->params_;
+    const OptimizerParams& p = this->params_;
     const int64_t t = this->steps();
     const double power = math::powi(p.beta2, t), correction = 1 - power;
     const double r_inf = 2 / (1 - p.beta2) - 1, r = r_inf - 2 * static_cast<double>(t) * power / correction;

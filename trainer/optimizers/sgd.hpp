@@ -12,11 +12,11 @@ template <class T> struct SgdRule {
   T lr, momentum, keep, weight_decay; // keep: 1 - dampening
   bool with_momentum, nesterov, first;
 
-  LEADLINE_INLINE_FUNCTION void operator()(T &weight, T gradient, const detail::StateArrays<T> &states,
+  LEADLINE_INLINE_FUNCTION void operator()(T& weight, T gradient, const detail::StateArrays<T>& states,
                                            index_t i) const {
     T g = gradient + weight_decay * weight;
     if (with_momentum) {
-      T &buffer = states.at[0][i];
+      T& buffer = states.at[0][i];
       buffer = first ? g : momentum * buffer + keep * g;
       g = nesterov ? g + momentum * buffer : buffer;
     }
@@ -26,7 +26,7 @@ template <class T> struct SgdRule {
 
 template <class T, class Exec> class Sgd final : public Optimizer<T, Exec> {
 public:
-  Sgd(const Exec &exec, const std::vector<WeightSlot<T>> &weights, const OptimizerParams &params)
+  Sgd(const Exec& exec, const std::vector<WeightSlot<T>>& weights, const OptimizerParams& params)
       : Optimizer<T, Exec>(exec, weights, params,
                            params.momentum != 0 ? std::vector<std::string>{"momentum_buffer"}
                                                 : std::vector<std::string>{}) {
@@ -34,7 +34,7 @@ public:
       throw Error("optimizer sgd: nesterov needs a momentum above 0 and dampening 0. Set momentum = 0.9, or "
                   "nesterov = false.");
   }
-  const char *name() const override { return "sgd"; }
+  const char* name() const override { return "sgd"; }
   bool has_momentum() const override { return this->params_.momentum != 0 || this->bytes() != 0; }
   double momentum() const override { return this->params_.momentum; }
   void set_momentum(double momentum) override {
@@ -46,7 +46,7 @@ public:
 
 private:
   void update() override {
-    const OptimizerParams &p = this->params_;
+    const OptimizerParams& p = this->params_;
     this->for_each_weight("leadline::optimizer::sgd",
                           SgdRule<T>{static_cast<T>(p.lr), static_cast<T>(p.momentum), static_cast<T>(1 - p.dampening),
                                      static_cast<T>(p.weight_decay), has_momentum(), p.nesterov, this->steps() == 1});
