@@ -6,12 +6,12 @@
 #include <leadline/leadline.hpp>
 
 #include <algorithm>
-#include <chrono>
 #include <cinttypes>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <filesystem>
 #include <set>
 #include <stdexcept>
@@ -172,6 +172,13 @@ void check_collisions(const Options& options) {
 
 [[noreturn]] void fail(const std::string& text) { throw std::runtime_error(text); }
 
+/// Milliseconds of a clock. C's: <chrono> of g++ 14 is too much for clang 14.
+double now() {
+  std::timespec time{};
+  std::timespec_get(&time, TIME_UTC);
+  return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_nsec) * 1e-6;
+}
+
 /// The model with a session for pictures of any size.
 class Estimator {
 public:
@@ -202,9 +209,9 @@ public:
   /// Depth `[output_height, output_width]`; `milliseconds` for preprocessing and network.
   std::vector<float> run(const RgbImage& image, double* milliseconds) {
     std::vector<float> depth(session_.output_values());
-    const auto start = std::chrono::steady_clock::now();
+    const double start = now();
     const leadline_status status = session_.run_rgb8(image.rgb.data(), image.width, image.height, depth.data(), depth.size());
-    *milliseconds = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    *milliseconds = now() - start;
     if (status == LEADLINE_UNSUPPORTED || info_.output_kind == LEADLINE_VALUES)
       fail(path_ + ": this model's input or output is no picture; `leadline-depth " + path_ + " --info` says what it is");
     if (status != LEADLINE_OK) fail(path_ + ": " + leadline_status_text(status));

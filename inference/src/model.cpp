@@ -107,7 +107,7 @@ leadline_status leadline_model_get_info(const leadline_model* model, leadline_mo
 }
 
 const char* leadline_model_provenance(const leadline_model* model, const char* key) {
-  if (!model || !key || !*key) return nullptr;
+  if (!model || !key || !*key || strchr(key, '=')) return nullptr;
   const size_t length = strlen(key);
   const char* entry;
   for (int32_t i = 0; (entry = leadline_model_provenance_entry(model, i)); ++i)

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# check_embedding.sh ROOT LIBRARY MODEL CC CXX
+#
+# The programs in inference/docs/embedding.md compile without a warning, link as the page says, and run. leadline.h is
+# C99, leadline.hpp is C++17; the C program is linked by the C compiler with -lleadline -lm alone.
+set -euo pipefail
+root=$1 library=$2 model=$3 cc=$4 cxx=$5
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+
+extract() { # LANGUAGE FILE: the block behind <!-- test: LANGUAGE -->
+  awk -v mark="<!-- test: $1 -->" '$0 == mark { found = 1; next }
+    found == 1 && /^```/ { found = 2; next }
+    found == 2 && /^```/ { exit }
+    found == 2 { print }' "$root/inference/docs/embedding.md" >"$2"
+  [ -s "$2" ] || { echo "embedding.md has no $1 program" >&2; exit 1; }
+}
+extract c "$dir/main.c"
+extract cpp "$dir/main.cpp"
+warnings="-Wall -Wextra -Wshadow -Wpedantic -Werror"
+link="-L$(dirname "$library") -lleadline -lm"
+
+printf '#include <leadline/leadline.h>\nint main(void) { return leadline_version() != LEADLINE_VERSION; }\n' >"$dir/version.c"
+"$cc" -std=c99 -pedantic $warnings -I"$root/inference/include" "$dir/version.c" $link -o "$dir/version"
+"$dir/version"
+
+"$cc" -std=c99 -pedantic $warnings -I"$root/inference/include" "$dir/main.c" $link -o "$dir/main_c"
+"$cxx" -std=c++17 $warnings -I"$root/inference/include" "$dir/main.cpp" $link -pthread -o "$dir/main_cpp"
+from_c=$("$dir/main_c" "$model")
+from_cpp=$("$dir/main_cpp" "$model")
+echo "$from_c"
+[ "$from_c" = "$from_cpp" ] || { echo "C says $from_c, C++ says $from_cpp" >&2; exit 1; }
+if "$dir/main_c" "$dir/none.lead" 2>"$dir/error"; then
+  echo "a missing model went unnoticed" >&2
+  exit 1
+fi
+grep -q "none.lead: can't open the file: there is no such file" "$dir/error"
+
+if command -v ldd >/dev/null && ldd "$dir/main_c" | grep -q 'stdc++'; then
+  echo "the C program needs the C++ run-time" >&2
+  exit 1
+fi
