@@ -16,15 +16,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char *again = "Take digits.bin from the source tree's data/samples again";
+constexpr const char* again = "Take digits.bin from the source tree's data/samples again";
 
 /// CRC-32 as zlib and PNG have it.
-std::uint32_t crc32(const std::uint8_t *bytes, std::size_t size) {
+std::uint32_t crc32(const std::uint8_t* bytes, std::size_t size) {
   std::uint32_t crc = ~0u;
   for (std::size_t i = 0; i < size; ++i) {
     crc ^= bytes[i];
-    for (int bit = 0; bit < 8; ++bit)
-      crc = crc >> 1 ^ (crc & 1 ? 0xEDB88320u : 0u);
+    for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ (crc & 1 ? 0xEDB88320u : 0u);
   }
   return ~crc;
 }
@@ -32,17 +31,16 @@ std::uint32_t crc32(const std::uint8_t *bytes, std::size_t size) {
 /// Little-endian numbers out of a file's bytes; never reads beyond them.
 class Bytes {
 public:
-  Bytes(const std::vector<std::uint8_t> &bytes, const std::string &file) : bytes_(bytes), file_(file) {}
+  Bytes(const std::vector<std::uint8_t>& bytes, const std::string& file) : bytes_(bytes), file_(file) {}
 
-  std::uint64_t number(std::size_t size, const char *field) {
+  std::uint64_t number(std::size_t size, const char* field) {
     need(size, field);
     std::uint64_t value = 0;
-    for (std::size_t i = 0; i < size; ++i)
-      value |= std::uint64_t{bytes_[at_ + i]} << (8 * i);
+    for (std::size_t i = 0; i < size; ++i) value |= std::uint64_t{bytes_[at_ + i]} << (8 * i);
     at_ += size;
     return value;
   }
-  void need(std::size_t size, const std::string &field) const {
+  void need(std::size_t size, const std::string& field) const {
     if (size > left())
       throw Error({.file = file_,
                    .field = field,
@@ -50,11 +48,11 @@ public:
                    .fix = again});
   }
   std::size_t left() const { return bytes_.size() - at_; }
-  const std::uint8_t *here() const { return bytes_.data() + at_; }
+  const std::uint8_t* here() const { return bytes_.data() + at_; }
 
 private:
-  const std::vector<std::uint8_t> &bytes_;
-  const std::string &file_;
+  const std::vector<std::uint8_t>& bytes_;
+  const std::string& file_;
   std::size_t at_ = 0;
 };
 
@@ -90,8 +88,7 @@ private:
 } // namespace
 
 std::string samples_folder() {
-  if (const char *folder = std::getenv("LEADLINE_SAMPLES_DIR"); folder && *folder)
-    return folder;
+  if (const char* folder = std::getenv("LEADLINE_SAMPLES_DIR"); folder && *folder) return folder;
   std::vector<std::string> places;
 #ifdef LEADLINE_INSTALLED_SAMPLES_DIR
   places.push_back(LEADLINE_INSTALLED_SAMPLES_DIR);
@@ -100,10 +97,9 @@ std::string samples_folder() {
   places.push_back(LEADLINE_SAMPLES_DIR);
 #endif
   std::string tried;
-  for (const std::string &place : places) {
+  for (const std::string& place : places) {
     std::error_code ec;
-    if (fs::exists(fs::path(place) / "digits.bin", ec))
-      return place;
+    if (fs::exists(fs::path(place) / "digits.bin", ec)) return place;
     tried += (tried.empty() ? "" : ", ") + place;
   }
   throw Error(
@@ -114,7 +110,7 @@ std::string samples_folder() {
            "Set the environment variable LEADLINE_SAMPLES_DIR to the folder data/samples of Leadline's source tree"});
 }
 
-Digits load_digits(const std::string &path) {
+Digits load_digits(const std::string& path) {
   const std::string file = path.empty() ? (fs::path(samples_folder()) / "digits.bin").string() : path;
   const std::vector<std::uint8_t> content = read_file(file, std::size_t{1} << 20);
   Bytes bytes(content, file);
@@ -183,15 +179,14 @@ Digits load_digits(const std::string &path) {
   return digits;
 }
 
-std::unique_ptr<Dataset> open_digits(const std::string &path) {
+std::unique_ptr<Dataset> open_digits(const std::string& path) {
   return std::make_unique<DigitPictures>(load_digits(path));
 }
 
-void print_digits_info(std::ostream &out, const std::string &path) {
+void print_digits_info(std::ostream& out, const std::string& path) {
   const Digits digits = load_digits(path);
   std::array<int, Digits::class_count> counts{};
-  for (const int target : digits.targets)
-    ++counts[static_cast<std::size_t>(target)];
+  for (const int target : digits.targets) ++counts[static_cast<std::size_t>(target)];
   double sum = 0;
   std::size_t blank = 0;
   for (const float feature : digits.features) {
@@ -203,15 +198,13 @@ void print_digits_info(std::ostream &out, const std::string &path) {
       << "pixels     mean " << std::fixed << std::setprecision(3) << sum / pixels << ", " << std::setprecision(1)
       << 100 * static_cast<double>(blank) / pixels << " % blank\n"
       << "class     ";
-  for (int c = 0; c < Digits::class_count; ++c)
-    out << std::setw(5) << c;
+  for (int c = 0; c < Digits::class_count; ++c) out << std::setw(5) << c;
   out << "\ncount     ";
-  for (const int count : counts)
-    out << std::setw(5) << count;
+  for (const int count : counts) out << std::setw(5) << count;
   out << "\norigin     UCI optical recognition of handwritten digits, test set; E. Alpaydin and C. Kaynak, CC BY 4.0\n";
 }
 
-RgbImage digits_sheet(const Digits &digits, std::size_t count) {
+RgbImage digits_sheet(const Digits& digits, std::size_t count) {
   constexpr int zoom = 6, cell_width = 8 * zoom + 8, cell_height = 8 * zoom + 18, columns = 20;
   const int shown = static_cast<int>(std::min(count, digits.size()));
   const int rows = std::max(1, (shown + columns - 1) / columns);

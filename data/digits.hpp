@@ -27,17 +27,17 @@ struct Digits {
 /// Reads the digits. An empty path means digits.bin in the folder that the environment variable LEADLINE_SAMPLES_DIR
 /// names, else in the folder that was installed, else in the source tree. Throws leadline::Error naming the file if it
 /// is missing, cut, or its checksum is wrong.
-Digits load_digits(const std::string &path = {});
+Digits load_digits(const std::string& path = {});
 
 /// The digits as a data set of 8x8 grey pictures with labels (255 = ink) and without depth; `path` as above. What
 /// needs depth refuses it by `Sample::depth` being empty.
-std::unique_ptr<Dataset> open_digits(const std::string &path = {});
+std::unique_ptr<Dataset> open_digits(const std::string& path = {});
 
 /// For `leadline data info digits`: how many of each class, and where they come from.
-void print_digits_info(std::ostream &out, const std::string &path = {});
+void print_digits_info(std::ostream& out, const std::string& path = {});
 
 /// For `leadline data show digits`: the first `count` digits in rows, ink dark on white, each with its label.
-RgbImage digits_sheet(const Digits &digits, std::size_t count = 100);
+RgbImage digits_sheet(const Digits& digits, std::size_t count = 100);
 
 /// The folder of the sample files as `load_digits` looks for it. Throws leadline::Error if there is none.
 std::string samples_folder();

@@ -37,10 +37,10 @@ struct SyntheticOptions {
 
 /// Reads "key=value,..." (or nothing: the defaults). Throws leadline::Error for unknown keys (with the nearest known
 /// one), values that are no number or out of range.
-SyntheticOptions parse_synthetic(const std::string &args);
+SyntheticOptions parse_synthetic(const std::string& args);
 
 /// The data set of such options; loading frame i renders it. Thread-safe.
-std::unique_ptr<Dataset> open_synthetic(const std::string &args);
-std::unique_ptr<Dataset> open_synthetic(const SyntheticOptions &options);
+std::unique_ptr<Dataset> open_synthetic(const std::string& args);
+std::unique_ptr<Dataset> open_synthetic(const SyntheticOptions& options);
 
 } // namespace leadline::data

@@ -8,8 +8,9 @@ namespace {
 // Light is gathered sparsely and shared among neighbours. Every second pixel, as on a chess board, follows one shadow
 // ray to each light and one ray for light that comes from other surfaces; which point of the lamp and which direction,
 // a pattern of 4x4 pixels decides. A filter then takes the mean over the 4x4 neighbours on the same surface: each pixel
-// ends up with eight well-spread samples. Indirect light and dull reflections, smooth by nature, are smoothed once more
-// over a wider window. The surface's own texture is applied after the filter and stays sharp.
+// ends up with eight well-spread samples. Light that is smooth by nature (from windows, from other surfaces, dull
+// reflections) is smoothed once more over a wider window. The surface's own texture is applied after the filter and
+// stays sharp.
 constexpr int tile = 4;
 constexpr int pattern_size = 8;
 constexpr bool gathers(int x, int y) { return (x + y) % 2 == 0; }
@@ -29,14 +30,20 @@ struct Surface {
   int flat = -1; ///< number of the plane face that this is, -1 on curved and bevelled places
 };
 
-/// Light that arrives from lamps and from other surfaces (irradiance over pi) and light that is mirrored (radiance).
+/// Light that arrives directly (irradiance over pi): from small sources, with sharp shadows, and from windows and
+/// panels.
+struct Direct {
+  Rgb sharp, soft;
+};
+
+/// All the light of a place: with soft, also what other surfaces throw back; and what is mirrored (radiance).
 struct Received {
-  Rgb direct, indirect, mirrored;
+  Rgb sharp, soft, mirrored;
 };
 Received operator+(const Received& a, const Received& b) {
-  return {a.direct + b.direct, a.indirect + b.indirect, a.mirrored + b.mirrored};
+  return {a.sharp + b.sharp, a.soft + b.soft, a.mirrored + b.mirrored};
 }
-Received operator*(const Received& a, float s) { return {a.direct * s, a.indirect * s, a.mirrored * s}; }
+Received operator*(const Received& a, float s) { return {a.sharp * s, a.soft * s, a.mirrored * s}; }
 
 struct Sample2 {
   double u, v; ///< 0..1
@@ -102,8 +109,9 @@ private:
   }
 
   Surface surface(const Ray& ray, const Hit& hit) const;
-  Received receive(const Surface& s, size_t sample, double spread);
-  Rgb direct(Vec3 p, Vec3 n, size_t sample, bool shadows);
+  Received receive(const Surface& s, size_t sample, Sample2 jitter);
+  Direct direct(Vec3 p, Vec3 n, size_t sample, Sample2 jitter, bool shadows);
+  Rgb light_without_shadows(Vec3 p, Vec3 n);
   Rgb radiance_seen(const Ray& ray);
   bool same_surface(const Surface& a, const Surface& b) const;
   bool needs_more_rays(int x, int y) const;
@@ -190,11 +198,13 @@ Surface Renderer::surface(const Ray& ray, const Hit& hit) const {
   return s;
 }
 
-/// Light from lamps, windows and the sun on the point p with normal n; `sample` chooses the points of the lamps.
-Rgb Renderer::direct(Vec3 p, Vec3 n, size_t sample, bool shadows) {
-  const Sample2 point = pattern[sample];
+/// Light from lamps, windows and the sun on the point p with normal n; `sample` chooses the points of the lamps,
+/// `jitter` moves them a little.
+Direct Renderer::direct(Vec3 p, Vec3 n, size_t sample, Sample2 jitter, bool shadows) {
+  const auto wrapped = [](double x) { return x < 0 ? x + 1 : x >= 1 ? x - 1 : x; };
+  const Sample2 point = {wrapped(pattern[sample].u + 0.3 * jitter.u), wrapped(pattern[sample].v + 0.3 * jitter.v)};
   const float negligible = 0.1f * luminance(scene_.ambient);
-  Rgb sum;
+  Direct sum;
   for (size_t i = 0; i < scene_.lights.size(); ++i) {
     const Light& light = scene_.lights[i];
     Vec3 to = light.position - p;
@@ -213,7 +223,8 @@ Rgb Renderer::direct(Vec3 p, Vec3 n, size_t sample, bool shadows) {
     }
     const Rgb power = light.power * static_cast<float>(share);
     if (shadows && luminance(power) > negligible && scene_.occluded({p, to}, 1e-9, 1 - 1e-6, guesses_[i])) continue;
-    sum = sum + power;
+    Rgb& part = light.rectangle ? sum.soft : sum.sharp;
+    part = part + power;
   }
   if (scene_.sunlight.r > 0) {
     const double cosine = dot(n, scene_.sun);
@@ -227,40 +238,46 @@ Rgb Renderer::direct(Vec3 p, Vec3 n, size_t sample, bool shadows) {
                               std::fabs(dot(at_window, window.v)) < dot(window.v, window.v));
       }
       if (through && !(shadows && scene_.occluded({p, sun_[sample]}, 1e-9, 50, guesses_.back())))
-        sum = sum + scene_.sunlight * static_cast<float>(cosine);
+        sum.sharp = sum.sharp + scene_.sunlight * static_cast<float>(cosine);
     }
   }
   return sum;
 }
 
-/// What a ray from a surface sees: roughly lit, for indirect light and reflections. Lamps and windows count as lights
-/// already and are dark here.
+/// A rough guess of the light on a point, for surfaces that are seen by way of others.
+Rgb Renderer::light_without_shadows(Vec3 p, Vec3 n) {
+  const Direct shining = direct(p, n, 3, {0, 0}, false);
+  const Rgb light = (shining.sharp + shining.soft) * 0.6f;
+  // Close to a lamp a single sample would outshine all others.
+  const float most = 2.5f * luminance(scene_.ambient), has = luminance(light);
+  return light * (has > most ? most / has : 1.0f) + scene_.ambient;
+}
+
+/// Indirect light along a ray. Lamps and windows count as lights already and are dark here.
 Rgb Renderer::radiance_seen(const Ray& ray) {
   const Hit hit = scene_.intersect(ray);
   if (hit.primitive < 0) return {};
   const Material& m = material(hit.primitive);
   if (m.sky || !m.casts_shadow) return {};
-  const Vec3 p = ray.at(hit.t);
-  // Close to a lamp a single sample would outshine all others.
-  Rgb light = direct(p, hit.geometric, 3, false) * 0.6f;
-  const float most = 2.5f * luminance(scene_.ambient), has = luminance(light);
-  light = light * (has > most ? most / has : 1.0f) + scene_.ambient;
-  const Rgb mean = mix(m.a, m.b, m.pattern == Pattern::plain || m.pattern == Pattern::folds ? 0.0f : 0.4f);
-  return mean * light + mean * m.emission;
+  const bool one_colour = m.pattern == Pattern::plain || m.pattern == Pattern::folds;
+  const Rgb mean = one_colour ? m.a : mix(m.a, m.b, 0.4f);
+  return mean * light_without_shadows(ray.at(hit.t), hit.geometric) + mean * m.emission;
 }
 
-Received Renderer::receive(const Surface& s, size_t sample, double spread) {
+Received Renderer::receive(const Surface& s, size_t sample, Sample2 jitter) {
   if (s.primitive < 0 || material(s.primitive).sky) return {};
   const Vec3 p = s.position + s.geometric * 1e-5;
   Received light;
-  light.direct = direct(p, s.normal, sample, true);
+  const Direct shining = direct(p, s.normal, sample, jitter, true);
   Vec3 u, v;
   tangents(s.normal, u, v);
   const Sample2 d = disc_[sample];
   // Turned a little from pixel to pixel, or the eight directions would show as eight faint shadows.
-  const double c = std::sqrt(1 - spread * spread), a = d.u * c - d.v * spread, b = d.u * spread + d.v * c;
+  const double spread = 0.8 * jitter.u, c = std::sqrt(1 - spread * spread), a = d.u * c - d.v * spread,
+               b = d.u * spread + d.v * c;
   const Vec3 up = s.normal * std::sqrt(std::max(0.0, 1 - a * a - b * b));
-  light.indirect = radiance_seen({p, u * a + v * b + up});
+  light.sharp = shining.sharp;
+  light.soft = shining.soft + radiance_seen({p, u * a + v * b + up});
 
   if (s.gloss > 0) {
     const double facing = std::max(0.0, dot(s.normal, s.towards_eye));
@@ -282,7 +299,7 @@ Received Renderer::receive(const Surface& s, size_t sample, double spread) {
         else if (!m.casts_shadow)
           seen = m.a * std::min(2 * m.emission, 4 * luminance(scene_.ambient));
         else
-          seen = m.a * (direct(ray.at(hit.t), hit.geometric, 3, false) * 0.6f + scene_.ambient);
+          seen = m.a * light_without_shadows(ray.at(hit.t), hit.geometric);
       }
       light.mirrored = seen * share;
     }
@@ -303,10 +320,10 @@ void Renderer::gather_light() {
   raw_.resize(surfaces_.size());
   for (int y = 0; y < height_; ++y)
     for (int x = y % 2; x < width_; x += 2) {
-      const uint32_t h =
-          (static_cast<uint32_t>(x) * 0x9E3779B1u ^ static_cast<uint32_t>(y) * 0x85EBCA77u) * 0xC2B2AE3Du;
-      const double spread = (static_cast<double>(h >> 16) / 65536 - 0.5) * 0.8;
-      raw_[at(x, y)] = receive(surfaces_[at(x, y)], pattern_place(x, y), spread);
+      uint32_t h = (static_cast<uint32_t>(x) * 0x9E3779B1u ^ static_cast<uint32_t>(y) * 0x85EBCA77u) * 0xC2B2AE3Du;
+      h = (h ^ h >> 15) * 0x2C1B3C6Du;
+      const Sample2 jitter = {(h >> 16) / 65536.0 - 0.5, (h & 0xFFFF) / 65536.0 - 0.5};
+      raw_[at(x, y)] = receive(surfaces_[at(x, y)], pattern_place(x, y), jitter);
     }
 }
 
@@ -331,7 +348,7 @@ void Renderer::filter_light() {
             sum = sum + raw_[at(i, j)];
             count += 1;
           }
-      light_[at(x, y)] = count > 0 ? sum * (1 / count) : receive(s, pattern_place(x, y), 0);
+      light_[at(x, y)] = count > 0 ? sum * (1 / count) : receive(s, pattern_place(x, y), {0, 0});
     }
   // The wider window: nine places, four pixels apart, each a mean already.
   for (int y = 0; y < height_; ++y)
@@ -349,13 +366,13 @@ void Renderer::filter_light() {
       raw_[at(x, y)] = sum * (1 / count);
     }
   for (size_t i = 0; i < light_.size(); ++i) {
-    light_[i].indirect = raw_[i].indirect;
+    light_[i].soft = raw_[i].soft;
     if (surfaces_[i].roughness > 0.08f) light_[i].mirrored = raw_[i].mirrored;
   }
 }
 
 Rgb Renderer::shade(const Surface& s, const Received& light) const {
-  return s.albedo * (light.direct + light.indirect) + light.mirrored + s.emission;
+  return s.albedo * (light.sharp + light.soft) + light.mirrored + s.emission;
 }
 
 bool Renderer::needs_more_rays(int x, int y) const {
@@ -392,7 +409,7 @@ Rgb Renderer::shade_between(int x, int y, double dx, double dy) {
     }
   if (nearest) return shade(s, *nearest);
   Received sum; // seen between the pixels only: four samples of its own
-  for (const size_t sample : {0u, 2u, 4u, 5u}) sum = sum + receive(s, sample, 0) * 0.25f;
+  for (const size_t sample : {0u, 2u, 4u, 5u}) sum = sum + receive(s, sample, {0, 0}) * 0.25f;
   return shade(s, sum);
 }
 

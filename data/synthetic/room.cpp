@@ -608,7 +608,7 @@ void RoomMaker::light() {
   const auto [w, d, h] = scene_.room;
   scene_.sky_seed = draws_.bits();
   const bool has_window = !scene_.windows.empty();
-  const double sky = day_ ? draws_.uniform(3, 8) : draws_.uniform(0.0, 0.05);
+  const double sky = day_ ? draws_.uniform(3, 8) : draws_.uniform(0.05, 0.5);
   scene_.sky_brightness = static_cast<float>(0.3 * sky);
   const Rgb daylight = mix(Rgb{0.85f, 0.95f, 1.1f}, Rgb{1.05f, 1.0f, 0.92f}, static_cast<float>(draws_.unit()));
   for (const Opening& window : scene_.windows) {
@@ -682,7 +682,7 @@ void RoomMaker::light() {
 }
 
 void RoomMaker::place_camera(const View& view) {
-  const auto [w, d, h] = scene_.room;
+  const double w = scene_.room.x, d = scene_.room.y, h = scene_.room.z;
   std::vector<Aabb> solid;
   for (const Primitive& primitive : scene_.primitives) solid.push_back(scene_.bounds(primitive));
   const auto clearance = [&](Vec3 p) {
@@ -697,7 +697,7 @@ void RoomMaker::place_camera(const View& view) {
 
   // Hand-held, chest to head height, sometimes lower; looks somewhere into the room.
   double best = -1;
-  for (int attempt = 0; attempt < 400 && best < 1; ++attempt) {
+  for (int attempt = 0; attempt < 150 && best < 1; ++attempt) {
     const double px = draws_.unit(), py = draws_.unit(), up = draws_.uniform(0.9, 2.0);
     const double tx = draws_.uniform(0.2, 0.8), ty = draws_.uniform(0.2, 0.8), pitch = draws_.uniform(-0.42, 0.1);
     const double roll = draws_.uniform(-4, 4) * degrees;
@@ -711,22 +711,28 @@ void RoomMaker::place_camera(const View& view) {
     const auto [s, c] = sin_cos(roll);
     Camera camera;
     camera.frame = {eye, right * c + down * s, down * c - right * s, forward};
-    // A coarse look, always with the same field of view: how deep, how much furniture.
-    constexpr int columns = 8, rows = 6;
-    std::array<double, columns * rows> depth;
-    int furniture = 0;
-    for (int i = 0; i < columns * rows; ++i) {
+    // A coarse look, always with the same field of view: how deep, how varied, how much furniture.
+    constexpr int columns = 8, rows = 6, rays = columns * rows;
+    std::array<double, rays> depth;
+    std::array<int, rays> items;
+    for (int i = 0; i < rays; ++i) {
       const Vec3 to{(i % columns - 3.5) / 3.5 * 0.55, (i / columns - 2.5) / 2.5 * 0.42, 1};
       const Hit hit = scene_.intersect({eye, camera.frame.direction_to_world(to)});
       depth[static_cast<size_t>(i)] = hit.t;
-      furniture += hit.primitive >= 0 && scene_.primitives[static_cast<size_t>(hit.primitive)].item > 0;
+      items[static_cast<size_t>(i)] =
+          hit.primitive < 0 ? 0 : scene_.primitives[static_cast<size_t>(hit.primitive)].item;
     }
     std::sort(depth.begin(), depth.end());
-    const double nearest = depth[1], median = depth[columns * rows / 2];
+    std::sort(items.begin(), items.end());
+    const auto furniture = std::count_if(items.begin(), items.end(), [](int item) { return item > 0; });
+    const auto pieces = std::unique(items.begin(), items.end()) - items.begin();
+    const double nearest = depth[1], median = depth[rays / 2], spread = depth[rays * 9 / 10] / depth[rays / 10];
     double score = 1;
     score -= nearest < 0.55 ? 0.4 : 0;
-    score -= median < 1.3 ? 0.3 : median < 1.7 ? 0.1 : 0;
+    score -= median < 1.3 ? 0.3 : median < 1.7 ? 0.15 : 0;
+    score -= spread < 1.4 ? 0.2 : spread < 1.7 ? 0.1 : 0;
     score -= furniture < 8 ? 0.25 : furniture < 13 ? 0.1 : 0;
+    score -= pieces < 3 ? 0.2 : pieces < 4 ? 0.1 : 0;
     if (score > best) {
       best = score;
       scene_.camera = camera;
