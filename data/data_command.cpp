@@ -49,21 +49,20 @@ public:
   Progress(std::string label, std::size_t total)
       : label_(std::move(label)), total_(total), shown_(isatty(STDERR_FILENO) != 0), begin_(clock::now()) {}
   ~Progress() {
-    if (drawn_)
-      std::fprintf(stderr, "\r\033[K");
+    if (drawn_) std::fprintf(stderr, "\r\033[K");
   }
   void step() {
     const std::lock_guard lock(mutex_);
     ++done_;
     const auto now = clock::now();
-    if (!shown_ || (now - last_ < std::chrono::milliseconds(100) && done_ < total_))
-      return;
+    if (!shown_ || (now - last_ < std::chrono::milliseconds(100) && done_ < total_)) return;
     last_ = now;
     drawn_ = true;
     constexpr std::size_t bar = 30;
     const std::size_t filled = bar * done_ / std::max<std::size_t>(1, total_);
     const double seconds = std::chrono::duration<double>(now - begin_).count();
-    const auto left = static_cast<long>(seconds * static_cast<double>(total_ - done_) / static_cast<double>(done_) + 0.5);
+    const auto left =
+        static_cast<long>(seconds * static_cast<double>(total_ - done_) / static_cast<double>(done_) + 0.5);
     std::fprintf(stderr, "\r%s [%s%s] %zu/%zu  %ld:%02ld left \033[K", label_.c_str(), std::string(filled, '#').c_str(),
                  std::string(bar - filled, '.').c_str(), done_, total_, left / 60, left % 60);
     std::fflush(stderr);
@@ -100,8 +99,7 @@ std::vector<char> for_each_frame(const Dataset& dataset, const std::vector<std::
         try {
           sample = dataset.load(indices[k]);
         } catch (const Error& error) {
-          if (work.on_bad_sample == OnBadSample::stop)
-            throw;
+          if (work.on_bad_sample == OnBadSample::stop) throw;
           warn_skipped(error.what());
           progress.step();
           continue;
@@ -120,13 +118,10 @@ std::vector<char> for_each_frame(const Dataset& dataset, const std::vector<std::
     }
   };
   std::vector<std::thread> threads;
-  for (int t = 1; t < work.threads; ++t)
-    threads.emplace_back(run);
+  for (int t = 1; t < work.threads; ++t) threads.emplace_back(run);
   run();
-  for (std::thread& thread : threads)
-    thread.join();
-  if (failure)
-    std::rethrow_exception(failure);
+  for (std::thread& thread : threads) thread.join();
+  if (failure) std::rethrow_exception(failure);
   if (std::none_of(used.begin(), used.end(), [](char u) { return u != 0; }))
     throw Error({.field = "data", .reason = "not one of its frames can be used"});
   return used;
@@ -136,8 +131,7 @@ std::vector<char> for_each_frame(const Dataset& dataset, const std::vector<std::
 std::vector<std::size_t> spread(std::size_t n, std::size_t count) {
   const std::size_t m = count == 0 ? n : std::min(n, count);
   std::vector<std::size_t> indices(m);
-  for (std::size_t k = 0; k < m; ++k)
-    indices[k] = (2 * k + 1) * n / (2 * m);
+  for (std::size_t k = 0; k < m; ++k) indices[k] = (2 * k + 1) * n / (2 * m);
   return indices;
 }
 
@@ -148,19 +142,19 @@ public:
     if (!path_.has_filename()) // "out/"
       path_ = path_.parent_path();
     if (fs::exists(path_))
-      throw Error({.file = path, .field = "out", .reason = "this exists already, and nothing is overwritten",
+      throw Error({.file = path,
+                   .field = "out",
+                   .reason = "this exists already, and nothing is overwritten",
                    .fix = "Choose another name or remove it first."});
     partial_ = path_;
     partial_ += ".partial-" + std::to_string(getpid());
     std::error_code ec;
     fs::create_directories(partial_, ec);
-    if (ec)
-      throw Error({.file = partial_.string(), .reason = "the folder can't be made (" + ec.message() + ")"});
+    if (ec) throw Error({.file = partial_.string(), .reason = "the folder can't be made (" + ec.message() + ")"});
   }
   ~NewFolder() {
     std::error_code ec;
-    if (!partial_.empty())
-      fs::remove_all(partial_, ec);
+    if (!partial_.empty()) fs::remove_all(partial_, ec);
   }
   NewFolder(const NewFolder&) = delete;
   NewFolder& operator=(const NewFolder&) = delete;
@@ -170,7 +164,8 @@ public:
     std::error_code ec;
     fs::rename(partial_, path_, ec);
     if (ec)
-      throw Error({.file = path_.string(), .reason = "the finished folder can't be put in place (" + ec.message() + ")"});
+      throw Error(
+          {.file = path_.string(), .reason = "the finished folder can't be put in place (" + ec.message() + ")"});
     partial_.clear();
   }
 
@@ -211,17 +206,19 @@ po::variables_map parse(int argc, const char* const* argv, po::options_descripti
     po::notify(values);
   } catch (const po::unknown_option& error) {
     std::vector<std::string> names;
-    for (const auto& option : options.options())
-      names.push_back(option->long_name());
+    for (const auto& option : options.options()) names.push_back(option->long_name());
     std::string name = error.get_option_name();
     name.erase(0, name.find_first_not_of('-'));
     const std::string nearest = nearest_word(name, names);
-    throw UsageError(ErrorParts{.field = "option", .value = "--" + name, .reason = "there is no such option" +
-                               (nearest.empty() ? std::string{} : "; did you mean --" + nearest + "?"),
-                               .fix = std::string("leadline data ") + argv[1] + " --help lists them"});
+    throw UsageError(ErrorParts{.field = "option",
+                                .value = "--" + name,
+                                .reason = "there is no such option" +
+                                          (nearest.empty() ? std::string{} : "; did you mean --" + nearest + "?"),
+                                .fix = std::string("leadline data ") + argv[1] + " --help lists them"});
   } catch (const po::error& error) {
-    throw UsageError(ErrorParts{.field = "command line", .reason = error.what(),
-                               .fix = std::string("leadline data ") + argv[1] + " --help shows the form"});
+    throw UsageError(ErrorParts{.field = "command line",
+                                .reason = error.what(),
+                                .fix = std::string("leadline data ") + argv[1] + " --help shows the form"});
   }
   help = values.count("help") > 0;
   return values;
@@ -229,8 +226,9 @@ po::variables_map parse(int argc, const char* const* argv, po::options_descripti
 
 std::string required_spec(const po::variables_map& values, const std::string& action) {
   if (!values.count("spec"))
-    throw UsageError(ErrorParts{.field = "SPEC", .reason = "the data is missing",
-                               .fix = "For example: leadline data " + action + " synthetic:count=8"});
+    throw UsageError(ErrorParts{.field = "SPEC",
+                                .reason = "the data is missing",
+                                .fix = "For example: leadline data " + action + " synthetic:count=8"});
   return values["spec"].as<std::string>();
 }
 
@@ -256,7 +254,8 @@ std::size_t not_negative(const po::variables_map& values, const char* name) {
 
 int threads_of(const po::variables_map& values) {
   const std::size_t threads = not_negative(values, "threads");
-  return static_cast<int>(std::min<std::size_t>(threads ? threads : std::max(1u, std::thread::hardware_concurrency()), 256));
+  return static_cast<int>(
+      std::min<std::size_t>(threads ? threads : std::max(1u, std::thread::hardware_concurrency()), 256));
 }
 
 /// "HxW", as in 144x192.
@@ -266,11 +265,13 @@ std::pair<int, int> parse_size(const std::string& text) {
   const auto first = std::from_chars(begin, end, height);
   if (first.ec == std::errc{} && first.ptr != end && (*first.ptr == 'x' || *first.ptr == 'X')) {
     const auto second = std::from_chars(first.ptr + 1, end, width);
-    if (second.ec == std::errc{} && second.ptr == end && detail::valid_size(height, width))
-      return {height, width};
+    if (second.ec == std::errc{} && second.ptr == end && detail::valid_size(height, width)) return {height, width};
   }
-  throw UsageError(ErrorParts{.field = "size", .value = text, .reason = "this is no size",
-                             .fix = "Write height x width, such as 144x192, each 1 to " + std::to_string(max_image_side)});
+  throw UsageError(
+      ErrorParts{.field = "size",
+                 .value = text,
+                 .reason = "this is no size",
+                 .fix = "Write height x width, such as 144x192, each 1 to " + std::to_string(max_image_side)});
 }
 
 bool is_digits(const std::string& spec) { return spec == "digits" || spec.rfind("digits:", 0) == 0; }
@@ -311,8 +312,7 @@ struct Statistics {
     }
     std::uint64_t valid_here = 0;
     for (const float metres : sample.depth) {
-      if (!depth_is_valid(metres))
-        continue;
+      if (!depth_is_valid(metres)) continue;
       nearest = valid + valid_here == 0 ? metres : std::min(nearest, metres);
       farthest = std::max(farthest, metres);
       ++valid_here;
@@ -330,15 +330,15 @@ struct Statistics {
     const auto target = static_cast<std::uint64_t>(p * static_cast<double>(valid));
     std::uint64_t seen = 0;
     for (std::size_t i = 0; i < bins.size(); ++i)
-      if ((seen += bins[i]) > target)
-        return (static_cast<double>(i) + 0.5) / 1000;
+      if ((seen += bins[i]) > target) return (static_cast<double>(i) + 0.5) / 1000;
     return static_cast<double>(farthest);
   }
 
   void print(const std::string& spec, std::size_t total) const {
     std::printf("%s\n", spec.c_str());
     std::printf("  frames     %zu%s\n", total,
-                frames < total ? (" (" + std::to_string(frames) + " of them, evenly spread, were looked at)").c_str() : "");
+                frames < total ? (" (" + std::to_string(frames) + " of them, evenly spread, were looked at)").c_str()
+                               : "");
     std::string text;
     for (const auto& [size, count] : sizes)
       text += (text.empty() ? "" : ", ") + std::to_string(size.second) + "x" + std::to_string(size.first) +
@@ -348,17 +348,18 @@ struct Statistics {
     for (std::size_t c = 0; c < 3; ++c) {
       const double n = static_cast<double>(pixels);
       mean[c] = static_cast<double>(sum[c]) / n / 255;
-      deviation[c] = std::sqrt(std::max(0.0, static_cast<double>(sum_of_squares[c]) / n / (255.0 * 255.0) - mean[c] * mean[c]));
+      deviation[c] =
+          std::sqrt(std::max(0.0, static_cast<double>(sum_of_squares[c]) / n / (255.0 * 255.0) - mean[c] * mean[c]));
     }
-    std::printf("  colour     mean %.3f %.3f %.3f   std %.3f %.3f %.3f   (R G B, of 0 to 1)\n", mean[0], mean[1], mean[2],
-                deviation[0], deviation[1], deviation[2]);
+    std::printf("  colour     mean %.3f %.3f %.3f   std %.3f %.3f %.3f   (R G B, of 0 to 1)\n", mean[0], mean[1],
+                mean[2], deviation[0], deviation[1], deviation[2]);
     if (with_camera == 0) {
       std::printf("  camera     not known\n");
     } else {
       const auto& [k, count] = *std::max_element(cameras.begin(), cameras.end(),
                                                  [](const auto& a, const auto& b) { return a.second < b.second; });
-      std::printf("  camera     fx %.2f  fy %.2f  cx %.2f  cy %.2f", static_cast<double>(k[0]), static_cast<double>(k[1]),
-                  static_cast<double>(k[2]), static_cast<double>(k[3]));
+      std::printf("  camera     fx %.2f  fy %.2f  cx %.2f  cy %.2f", static_cast<double>(k[0]),
+                  static_cast<double>(k[1]), static_cast<double>(k[2]), static_cast<double>(k[3]));
       if (cameras.size() > 1)
         std::printf("  (%zu of %zu frames; %zu different cameras)", count, frames, cameras.size());
       else if (with_camera < frames)
@@ -370,7 +371,8 @@ struct Statistics {
       return;
     }
     std::printf("  valid      %.1f %% of pixels have depth; fewest in %s (%.1f %%)\n",
-                100 * static_cast<double>(valid) / static_cast<double>(pixels), least_valid_name.c_str(), 100 * least_valid);
+                100 * static_cast<double>(valid) / static_cast<double>(pixels), least_valid_name.c_str(),
+                100 * least_valid);
     std::printf("  depth [m]  min %.3f   5%% %.2f   25%% %.2f   median %.2f   75%% %.2f   95%% %.2f   max %.3f\n",
                 static_cast<double>(nearest), percentile(.05), percentile(.25), percentile(.5), percentile(.75),
                 percentile(.95), static_cast<double>(farthest));
@@ -382,15 +384,13 @@ struct Statistics {
     const double reach = percentile(.995);
     double step = 0.01;
     for (const double round : {0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0})
-      if ((step = round) * 12 >= reach)
-        break;
+      if ((step = round) * 12 >= reach) break;
     const std::size_t width = static_cast<std::size_t>(std::llround(step * 1000));
     std::vector<std::uint64_t> rows;
     for (std::size_t i = 0; i < bins.size(); ++i) {
       const std::size_t row = std::min<std::size_t>(i / width, 12);
       rows.resize(std::max(rows.size(), bins[i] ? row + 1 : rows.size()));
-      if (bins[i])
-        rows[row] += bins[i];
+      if (bins[i]) rows[row] += bins[i];
     }
     const std::uint64_t most = *std::max_element(rows.begin(), rows.end());
     std::printf("\n");
@@ -399,7 +399,8 @@ struct Statistics {
       if (r == 12)
         std::snprintf(range, sizeof range, "%6.2f m and more", step * 12);
       else
-        std::snprintf(range, sizeof range, "%6.2f to %5.2f m", step * static_cast<double>(r), step * static_cast<double>(r + 1));
+        std::snprintf(range, sizeof range, "%6.2f to %5.2f m", step * static_cast<double>(r),
+                      step * static_cast<double>(r + 1));
       const auto bar = static_cast<std::size_t>(40 * rows[r] / most);
       std::printf("  %-17s %5.1f %%  %s\n", range, 100 * static_cast<double>(rows[r]) / static_cast<double>(valid),
                   std::string(bar ? bar : (rows[r] ? 1 : 0), '#').c_str());
@@ -438,36 +439,38 @@ void show(const po::variables_map& values) {
     extension == ".png" ? write_png(out, sheet) : write_jpeg(out, sheet);
     std::printf("%s: %dx%d\n", out.c_str(), sheet.width, sheet.height);
   };
-  if (is_digits(spec))
-    return save(digits_sheet(load_digits(digits_path(spec)), std::max<std::size_t>(1, count)));
+  if (is_digits(spec)) return save(digits_sheet(load_digits(digits_path(spec)), std::max<std::size_t>(1, count)));
 
   const Work work{threads_of(values), on_bad_sample(values)};
   const DatasetPtr dataset = open_dataset(spec, {.on_bad_sample = work.on_bad_sample});
   const std::vector<std::size_t> indices = spread(dataset->size(), std::max<std::size_t>(1, count));
   const long tile_width = values["tile_width"].as<long>(), columns = values["columns"].as<long>();
   if (tile_width < 32 || tile_width > 2048)
-    throw UsageError(ErrorParts{.field = "tile_width", .value = std::to_string(tile_width), .reason = "it must be 32 to 2048"});
+    throw UsageError(
+        ErrorParts{.field = "tile_width", .value = std::to_string(tile_width), .reason = "it must be 32 to 2048"});
   if (columns < 1)
-    throw UsageError(ErrorParts{.field = "columns", .value = std::to_string(columns), .reason = "it must be at least 1"});
+    throw UsageError(
+        ErrorParts{.field = "columns", .value = std::to_string(columns), .reason = "it must be at least 1"});
   std::vector<SheetRow> rows(indices.size());
-  const std::vector<char> used = for_each_frame(*dataset, indices, work, "reading", [&](std::size_t k, const Sample& sample) {
-    SheetRow row; // at the tile's size already, so that a thousand large frames fit into memory
-    const int width = static_cast<int>(tile_width), height = std::max(1, width * sample.height / sample.width);
-    RgbImage image;
-    image.height = sample.height;
-    image.width = sample.width;
-    image.rgb = sample.rgb;
-    row.image = resized(image, height, width);
-    if (!sample.depth.empty()) {
-      row.depth.resize(static_cast<std::size_t>(height) * static_cast<std::size_t>(width));
-      resize_depth_nearest(sample.depth.data(), sample.height, sample.width, sample.width, height, width, row.depth.data());
-    }
-    row.caption = dataset->name(indices[k]);
-    rows[k] = std::move(row);
-  });
+  const std::vector<char> used =
+      for_each_frame(*dataset, indices, work, "reading", [&](std::size_t k, const Sample& sample) {
+        SheetRow row; // at the tile's size already, so that a thousand large frames fit into memory
+        const int width = static_cast<int>(tile_width), height = std::max(1, width * sample.height / sample.width);
+        RgbImage image;
+        image.height = sample.height;
+        image.width = sample.width;
+        image.rgb = sample.rgb;
+        row.image = resized(image, height, width);
+        if (!sample.depth.empty()) {
+          row.depth.resize(static_cast<std::size_t>(height) * static_cast<std::size_t>(width));
+          resize_depth_nearest(sample.depth.data(), sample.height, sample.width, sample.width, height, width,
+                               row.depth.data());
+        }
+        row.caption = dataset->name(indices[k]);
+        rows[k] = std::move(row);
+      });
   for (std::size_t k = rows.size(); k-- > 0;)
-    if (!used[k])
-      rows.erase(rows.begin() + static_cast<std::ptrdiff_t>(k));
+    if (!used[k]) rows.erase(rows.begin() + static_cast<std::ptrdiff_t>(k));
   save(contact_sheet(rows, static_cast<int>(std::min<long>(columns, 64)), static_cast<int>(tile_width)));
 }
 
@@ -488,7 +491,8 @@ Sample resized_sample(const Sample& sample, int height, int width) {
   out.rgb = resized(image, height, width).rgb;
   if (!sample.depth.empty()) {
     out.depth.resize(out.pixels());
-    resize_depth_nearest(sample.depth.data(), sample.height, sample.width, sample.width, height, width, out.depth.data());
+    resize_depth_nearest(sample.depth.data(), sample.height, sample.width, sample.width, height, width,
+                         out.depth.data());
   }
   const CropWindow all = crop_window(CropMode::none, sample.height, sample.width, height, width);
   out.intrinsics = adjust_intrinsics(sample.intrinsics, all, height, width);
@@ -513,10 +517,12 @@ void write_frames(const Dataset& dataset, const std::string& out, const WriteOpt
   NewFolder folder(out);
   std::vector<std::string> lines(dataset.size());
   std::atomic<std::uint64_t> lost{0};
-  const std::vector<char> used = for_each_frame(
-      dataset, spread(dataset.size(), 0), work, "writing", [&](std::size_t k, const Sample& original) {
+  const std::vector<char> used =
+      for_each_frame(dataset, spread(dataset.size(), 0), work, "writing", [&](std::size_t k, const Sample& original) {
         if (original.depth.empty())
-          throw Error({.file = original.name, .field = "depth", .reason = "these frames have none, so there is nothing to write"});
+          throw Error({.file = original.name,
+                       .field = "depth",
+                       .reason = "these frames have none, so there is nothing to write"});
         const bool resize = options.size.first > 0;
         const Sample changed = resize ? resized_sample(original, options.size.first, options.size.second) : Sample{};
         const Sample& sample = resize ? changed : original;
@@ -549,15 +555,15 @@ void write_frames(const Dataset& dataset, const std::string& out, const WriteOpt
         std::string line = std::string(stem) + "." + options.picture + " " + stem + "_depth.png " +
                            number_text(static_cast<float>(options.metres_per_unit));
         if (sample.intrinsics.known())
-          for (const float value : {sample.intrinsics.fx, sample.intrinsics.fy, sample.intrinsics.cx, sample.intrinsics.cy})
+          for (const float value :
+               {sample.intrinsics.fx, sample.intrinsics.fy, sample.intrinsics.cx, sample.intrinsics.cy})
             line += " " + number_text(value);
         lines[k] = line + "\n";
       });
   const auto written = static_cast<std::size_t>(std::count(used.begin(), used.end(), 1));
   if (options.form == "pairs") {
     std::string list = "# image depth metres_per_unit [fx fy cx cy] (depth 0 = none)\n";
-    for (const std::string& line : lines)
-      list += line;
+    for (const std::string& line : lines) list += line;
     write_file((folder.at() / "list.txt").string(), list.data(), list.size());
   }
   folder.finish();
@@ -575,27 +581,31 @@ void write_frames(const Dataset& dataset, const std::string& out, const WriteOpt
 WriteOptions write_options(const po::variables_map& values) {
   WriteOptions options;
   options.picture = values["format"].as<std::string>();
-  if (options.picture == "jpeg")
-    options.picture = "jpg";
+  if (options.picture == "jpeg") options.picture = "jpg";
   if (options.picture != "jpg" && options.picture != "png")
-    throw UsageError(ErrorParts{.field = "format", .value = options.picture, .reason = "colour is written as jpg or png"});
+    throw UsageError(
+        ErrorParts{.field = "format", .value = options.picture, .reason = "colour is written as jpg or png"});
   options.metres_per_unit = values["metres_per_unit"].as<double>();
   if (!(options.metres_per_unit >= 1e-6 && options.metres_per_unit <= 10))
-    throw UsageError(ErrorParts{.field = "metres_per_unit", .value = std::to_string(options.metres_per_unit),
-                               .reason = "it must lie between 0.000001 and 10", .fix = "0.001 stores millimetres, up to 65.5 m."});
+    throw UsageError(ErrorParts{.field = "metres_per_unit",
+                                .value = std::to_string(options.metres_per_unit),
+                                .reason = "it must lie between 0.000001 and 10",
+                                .fix = "0.001 stores millimetres, up to 65.5 m."});
   return options;
 }
 
 void generate(const po::variables_map& values) {
   std::string spec = required_spec(values, "generate");
-  if (spec == "synthetic")
-    spec += ":";
+  if (spec == "synthetic") spec += ":";
   if (spec.rfind("synthetic:", 0) != 0)
-    throw UsageError(ErrorParts{.field = "SPEC", .value = spec, .reason = "only synthetic data can be generated",
-                               .fix = "leadline data convert turns existing data into another form."});
+    throw UsageError(ErrorParts{.field = "SPEC",
+                                .value = spec,
+                                .reason = "only synthetic data can be generated",
+                                .fix = "leadline data convert turns existing data into another form."});
   if (values.count("count")) { // an option of its own, because everyone needs it
     if (spec.find("count=") != std::string::npos)
-      throw UsageError(ErrorParts{.field = "count", .reason = "it is given twice", .fix = "Leave --count or count= out."});
+      throw UsageError(
+          ErrorParts{.field = "count", .reason = "it is given twice", .fix = "Leave --count or count= out."});
     spec += std::string(spec.back() == ':' ? "" : ",") + "count=" + std::to_string(not_negative(values, "count"));
   }
   const WriteOptions options = write_options(values);
@@ -607,12 +617,13 @@ void convert(const po::variables_map& values) {
   const std::string spec = required_spec(values, "convert");
   WriteOptions options = write_options(values);
   if (!values.count("to"))
-    throw UsageError(ErrorParts{.field = "--to", .reason = "it isn't said which form is wanted", .fix = "Add --to pairs or --to nyu_h5"});
+    throw UsageError(ErrorParts{
+        .field = "--to", .reason = "it isn't said which form is wanted", .fix = "Add --to pairs or --to nyu_h5"});
   options.form = values["to"].as<std::string>();
   if (options.form != "pairs" && options.form != "nyu_h5")
-    throw UsageError(ErrorParts{.field = "to", .value = options.form, .reason = "data is converted to pairs or nyu_h5"});
-  if (values.count("size"))
-    options.size = parse_size(values["size"].as<std::string>());
+    throw UsageError(
+        ErrorParts{.field = "to", .value = options.form, .reason = "data is converted to pairs or nyu_h5"});
+  if (values.count("size")) options.size = parse_size(values["size"].as<std::string>());
   const std::string out = required_out(values);
   const Work work{threads_of(values), on_bad_sample(values)};
   write_frames(*open_dataset(spec, {.on_bad_sample = work.on_bad_sample}), out, options, work);
@@ -647,7 +658,8 @@ const std::vector<Action>& actions() {
        "  leadline data info synthetic:count=100,seed=3\n",
        [common](po::options_description& o) {
          common(o);
-         o.add_options()("frames", po::value<long>()->default_value(200), "how many are looked at, evenly spread; 0 = all");
+         o.add_options()("frames", po::value<long>()->default_value(200),
+                         "how many are looked at, evenly spread; 0 = all");
        },
        info},
       {"show", "a contact sheet of pictures and their depth",
@@ -657,9 +669,10 @@ const std::vector<Action>& actions() {
        "  leadline data show synthetic:seed=7 --count 24 --columns 3 --out rooms.jpg\n",
        [common](po::options_description& o) {
          common(o);
-         o.add_options()("out", po::value<std::string>(), "the sheet, .png or .jpg")(
-             "count", po::value<long>()->default_value(12), "frames")("columns", po::value<long>()->default_value(2), "frames in a row")(
-             "tile_width", po::value<long>()->default_value(240), "pixels of each picture");
+         o.add_options()("out", po::value<std::string>(),
+                         "the sheet, .png or .jpg")("count", po::value<long>()->default_value(12), "frames")(
+             "columns", po::value<long>()->default_value(2),
+             "frames in a row")("tile_width", po::value<long>()->default_value(240), "pixels of each picture");
        },
        show},
       {"generate", "write rendered rooms to files",
@@ -678,7 +691,8 @@ const std::vector<Action>& actions() {
        "  leadline data convert pairs:rgbd/val.txt --to nyu_h5 --out rgbd_h5 --on_bad_sample skip\n",
        [writing](po::options_description& o) {
          writing(o);
-         o.add_options()("to", po::value<std::string>(), "pairs or nyu_h5")("size", po::value<std::string>(), "HxW, such as 144x192");
+         o.add_options()("to", po::value<std::string>(), "pairs or nyu_h5")("size", po::value<std::string>(),
+                                                                            "HxW, such as 144x192");
        },
        convert},
   };
@@ -687,8 +701,7 @@ const std::vector<Action>& actions() {
 
 void print_overview(std::FILE* out) {
   std::fprintf(out, "leadline data ACTION SPEC [options]\n\n");
-  for (const Action& action : actions())
-    std::fprintf(out, "  %-9s %s\n", action.name, action.summary);
+  for (const Action& action : actions()) std::fprintf(out, "  %-9s %s\n", action.name, action.summary);
   std::fprintf(out, "\nSPEC names data by scheme:\n"
                     "  nyu_h5:DIR[,split=train|val]  NYU Depth V2 as per-frame HDF5 files\n"
                     "  nyu_mat:FILE                  nyu_depth_v2_labeled.mat\n"
@@ -709,8 +722,7 @@ int run(int argc, const char* const* argv) {
   std::vector<std::string> names;
   for (const Action& action : actions()) {
     names.push_back(action.name);
-    if (name != action.name)
-      continue;
+    if (name != action.name) continue;
     po::options_description options("Options");
     action.options(options);
     bool help = false;
@@ -725,9 +737,11 @@ int run(int argc, const char* const* argv) {
     return 0;
   }
   const std::string nearest = nearest_word(name, names);
-  throw UsageError(ErrorParts{.field = "action", .value = name, .reason = "there is no such action" +
-                             (nearest.empty() ? std::string{} : "; did you mean " + nearest + "?"),
-                             .fix = "leadline data --help lists them"});
+  throw UsageError(ErrorParts{.field = "action",
+                              .value = name,
+                              .reason = "there is no such action" +
+                                        (nearest.empty() ? std::string{} : "; did you mean " + nearest + "?"),
+                              .fix = "leadline data --help lists them"});
 }
 
 } // namespace

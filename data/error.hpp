@@ -17,24 +17,17 @@ struct ErrorParts {
   std::string fix{};
 };
 
-/// "FILE: FIELD is VALUE: REASON. FIX."
+/// "FILE: FIELD is "VALUE": REASON. FIX"
 inline std::string describe(const ErrorParts& text) {
   std::string out = text.file;
   const auto add = [&out](const char* separator, const std::string& part) {
-    if (!part.empty())
-      out += (out.empty() ? "" : separator) + part;
+    if (!part.empty()) out += (out.empty() ? "" : separator) + part;
   };
   add(": ", text.field);
-  if (!text.value.empty())
-    out += (text.field.empty() ? (out.empty() ? "\"" : ": \"") : " is \"") + text.value + "\"";
+  if (!text.value.empty()) out += (text.field.empty() ? (out.empty() ? "\"" : ": \"") : " is \"") + text.value + "\"";
   add(": ", text.reason);
-  if (!out.empty() && out.back() != '.' && out.back() != '\n')
-    out += '.';
-  if (!text.fix.empty()) {
-    out += (out.empty() ? "" : " ") + text.fix;
-    if (out.back() != '.')
-      out += '.';
-  }
+  if (!out.empty() && std::string(".?!").find(out.back()) == std::string::npos) out += '.';
+  add(" ", text.fix); // as it is: it may end in a command or path to be copied
   return out;
 }
 

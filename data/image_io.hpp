@@ -40,7 +40,8 @@ RgbImage read_rgb(const std::string& file);
 /// Reads a one-channel 8 or 16-bit PNG without any scaling.
 RawDepth read_depth_png(const std::string& file);
 
-/// EXIF orientation (1..8) of a JPEG (APP1) or PNG (eXIf) in memory; 1 = upright, also where there is none or it's broken.
+/// EXIF orientation (1..8) of a JPEG (APP1) or PNG (eXIf) in memory; 1 = upright, also where there is none or it's
+/// broken.
 int exif_orientation(const std::uint8_t* bytes, std::size_t size);
 
 /// The upright picture of one stored with an EXIF orientation; 5..8 swap height and width.

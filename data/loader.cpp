@@ -42,9 +42,11 @@ Frame make_frame(const Sample& sample, const LoaderOptions& options) {
   std::vector<std::uint32_t> workspace(bytes / sizeof(std::uint32_t) + 1);
   const ImageView8 picture = packed_image(sample.rgb.data(), sample.height, sample.width);
   if (!resize_rgb8(p.resize, cropped(picture, window), p.height, p.width, workspace.data(), frame.rgb.data()))
-    throw Error({.file = sample.name, .field = "size",
-                 .value = std::to_string(sample.width) + "x" + std::to_string(sample.height),
-                 .reason = "this frame can't be resized to " + std::to_string(p.width) + "x" + std::to_string(p.height)});
+    throw Error(
+        {.file = sample.name,
+         .field = "size",
+         .value = std::to_string(sample.width) + "x" + std::to_string(sample.height),
+         .reason = "this frame can't be resized to " + std::to_string(p.width) + "x" + std::to_string(p.height)});
   frame.depth.assign(pixels, 0.0f);
   if (!sample.depth.empty()) {
     const float* corner = sample.depth.data() + std::ptrdiff_t{window.y} * sample.width + window.x;
@@ -65,14 +67,12 @@ struct Draw {
 
 Draw draw_augment(const LoaderOptions& options, std::int64_t epoch, std::size_t index) {
   Draw draw;
-  if (!options.augment)
-    return draw;
+  if (!options.augment) return draw;
   const Augment& a = *options.augment;
   const Philox random(options.seed, philox_stream(augment_stream, static_cast<std::uint64_t>(epoch), index));
   const auto symmetric = [&random](std::uint64_t i, float strength) { return (2 * random.uniform(i) - 1) * strength; };
   draw.flip = random.uniform(0) < a.flip_probability;
-  for (std::uint64_t c = 0; c < 3; ++c)
-    draw.gain[c] = 1 + symmetric(1 + c, a.brightness_gain);
+  for (std::uint64_t c = 0; c < 3; ++c) draw.gain[c] = 1 + symmetric(1 + c, a.brightness_gain);
   draw.shift = symmetric(4, a.brightness_shift);
   return draw;
 }
@@ -94,8 +94,7 @@ void place(const Frame& frame, const Preprocess& p, const Draw& draw, Batch& bat
     scale_rgb8(rgb, scale, offset, p.colour_order, image + 3 * (w - 1), -3, 3 * w);
     for (std::ptrdiff_t y = 0; y < h; ++y)
       std::reverse_copy(frame.depth.data() + y * w, frame.depth.data() + (y + 1) * w, depth + y * w);
-    if (camera.known())
-      camera.cx = static_cast<float>(w - 1) - camera.cx;
+    if (camera.known()) camera.cx = static_cast<float>(w - 1) - camera.cx;
   } else {
     scale_rgb8(rgb, scale, offset, p.colour_order, image, 3, 3 * w);
     std::copy(frame.depth.begin(), frame.depth.end(), depth);
@@ -108,20 +107,17 @@ void check(const Dataset& dataset, const LoaderOptions& o) {
   const auto refuse = [](const char* field, const std::string& value, const std::string& reason) {
     throw Error({.field = field, .value = value, .reason = reason});
   };
-  if (dataset.size() == 0)
-    throw Error({.field = "data", .reason = "it has no frames"});
+  if (dataset.size() == 0) throw Error({.field = "data", .reason = "it has no frames"});
   const Preprocess& p = o.preprocess;
   if (!preprocess_valid(p))
     refuse("preprocess", std::to_string(p.width) + "x" + std::to_string(p.height),
            "network sides must be 1 to " + std::to_string(max_image_side) + " and std greater than 0");
-  if (o.batch_size < 1)
-    refuse("batch_size", std::to_string(o.batch_size), "it must be at least 1");
-  if (o.prefetch < 1)
-    refuse("prefetch", std::to_string(o.prefetch), "it must be at least 1");
-  if (o.threads < 1 || o.threads > 256)
-    refuse("threads", std::to_string(o.threads), "it must be 1 to 256");
+  if (o.batch_size < 1) refuse("batch_size", std::to_string(o.batch_size), "it must be at least 1");
+  if (o.prefetch < 1) refuse("prefetch", std::to_string(o.prefetch), "it must be at least 1");
+  if (o.threads < 1 || o.threads > 256) refuse("threads", std::to_string(o.threads), "it must be 1 to 256");
   if (o.drop_last && dataset.size() < static_cast<std::size_t>(o.batch_size))
-    throw Error({.field = "batch_size", .value = std::to_string(o.batch_size),
+    throw Error({.field = "batch_size",
+                 .value = std::to_string(o.batch_size),
                  .reason = "the data has only " + std::to_string(dataset.size()) + " frames, so no batch is ever full",
                  .fix = "Choose a batch_size of at most that."});
   if (o.augment) {
@@ -175,10 +171,10 @@ struct Loader::Impl {
 
   std::vector<std::size_t> order(std::int64_t e) const {
     if (options.shuffle)
-      return seeded_permutation(dataset->size(), options.seed, philox_stream(shuffle_stream, static_cast<std::uint64_t>(e)));
+      return seeded_permutation(dataset->size(), options.seed,
+                                philox_stream(shuffle_stream, static_cast<std::uint64_t>(e)));
     std::vector<std::size_t> natural(dataset->size());
-    for (std::size_t i = 0; i < natural.size(); ++i)
-      natural[i] = i;
+    for (std::size_t i = 0; i < natural.size(); ++i) natural[i] = i;
     return natural;
   }
 
@@ -187,17 +183,14 @@ struct Loader::Impl {
   FramePtr frame(std::size_t index) {
     {
       const std::lock_guard lock(cache_mutex);
-      if (bad[index])
-        return nullptr;
-      if (cache[index])
-        return cache[index];
+      if (bad[index]) return nullptr;
+      if (cache[index]) return cache[index];
     }
     FramePtr made;
     try {
       made = std::make_shared<const Frame>(make_frame(dataset->load(index), options));
     } catch (const Error& error) {
-      if (options.on_bad_sample == OnBadSample::stop)
-        throw;
+      if (options.on_bad_sample == OnBadSample::stop) throw;
       const std::lock_guard lock(cache_mutex);
       if (!bad[index]) {
         bad[index] = true;
@@ -234,8 +227,7 @@ struct Loader::Impl {
         index = visit[(first + k + step) % visit.size()];
         f = frame(index);
       }
-      if (!f)
-        continue;
+      if (!f) continue;
       place(*f, p, draw_augment(options, e, index), batch, batch.indices.size());
       batch.indices.push_back(index);
     }
@@ -251,8 +243,7 @@ struct Loader::Impl {
     std::unique_lock lock(mutex);
     while (true) {
       work.wait(lock, [this] { return stopping || (to_make < end && to_make < to_take + options.prefetch); });
-      if (stopping)
-        return;
+      if (stopping) return;
       const std::int64_t number = to_make++, e = epoch;
       const std::uint64_t mine = generation;
       const auto visit = epoch_order;
@@ -288,14 +279,12 @@ struct Loader::Impl {
       stopping = true;
     }
     work.notify_all();
-    for (std::thread& thread : threads)
-      thread.join();
+    for (std::thread& thread : threads) thread.join();
   }
 };
 
 Loader::Loader(DatasetPtr dataset, LoaderOptions options) {
-  if (!dataset)
-    throw std::invalid_argument("leadline::data::Loader: dataset is null");
+  if (!dataset) throw std::invalid_argument("leadline::data::Loader: dataset is null");
   check(*dataset, options);
   impl_ = std::make_unique<Impl>(std::move(dataset), std::move(options));
 }
@@ -320,30 +309,28 @@ std::size_t Loader::cached_bytes() const {
 void Loader::start(std::int64_t epoch, std::int64_t batch) {
   Impl& m = *impl_;
   if (epoch < 0 || batch < 0 || batch > m.batches())
-    throw Error({.field = "loader position", .value = "epoch " + std::to_string(epoch) + ", batch " + std::to_string(batch),
+    throw Error({.field = "loader position",
+                 .value = "epoch " + std::to_string(epoch) + ", batch " + std::to_string(batch),
                  .reason = "an epoch of this data has batches 0 to " + std::to_string(m.batches()) + " (exclusive)",
                  .fix = "The data or the batch_size differ from those of the run that is resumed."});
   auto order = std::make_shared<const std::vector<std::size_t>>(m.order(epoch));
   const std::lock_guard lock(m.mutex);
   ++m.generation;
-  for (auto& [number, result] : m.results)
-    m.keep(std::move(result.batch));
+  for (auto& [number, result] : m.results) m.keep(std::move(result.batch));
   m.results.clear();
   m.epoch = epoch;
   m.epoch_order = std::move(order);
   m.to_make = m.to_take = batch;
   m.end = m.batches();
   m.any_frame = batch > 0;
-  while (m.threads.size() < static_cast<std::size_t>(m.options.threads))
-    m.threads.emplace_back([&m] { m.run(); });
+  while (m.threads.size() < static_cast<std::size_t>(m.options.threads)) m.threads.emplace_back([&m] { m.run(); });
   m.work.notify_all();
 }
 
 bool Loader::next(Batch& batch) {
   Impl& m = *impl_;
   std::unique_lock lock(m.mutex);
-  if (!m.epoch_order)
-    throw std::logic_error("leadline::data::Loader: next() before start()");
+  if (!m.epoch_order) throw std::logic_error("leadline::data::Loader: next() before start()");
   while (m.to_take < m.end) {
     m.ready.wait(lock, [&m] { return m.results.count(m.to_take) > 0; });
     auto found = m.results.find(m.to_take);
@@ -365,7 +352,8 @@ bool Loader::next(Batch& batch) {
     return true;
   }
   if (!m.any_frame && m.end > 0)
-    throw Error({.field = "data", .reason = "not one of its " + std::to_string(m.dataset->size()) + " frames can be used",
+    throw Error({.field = "data",
+                 .reason = "not one of its " + std::to_string(m.dataset->size()) + " frames can be used",
                  .fix = "See the warnings above, or choose on_bad_sample=stop to end at the first."});
   return false;
 }

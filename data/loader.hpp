@@ -16,18 +16,18 @@ namespace leadline::data {
 /// Some frames at network size. Plain vectors: the consumer may keep them, move them or hand them back for reuse.
 struct Batch {
   int n = 0, height = 0, width = 0;
-  std::vector<float> image;            ///< [N, H, W, 3] normalised as `Preprocess` says
-  std::vector<float> depth;            ///< [N, H, W, 1] metres, 0 = no ground truth
-  std::vector<Intrinsics> intrinsics;  ///< [N] of the pictures as they are here (cropped, resized, flipped)
-  std::vector<std::size_t> indices;    ///< [N] frame numbers in the dataset
-  std::vector<int> labels;             ///< [N] -1 where frames have no class
-  std::int64_t epoch = 0, number = 0;  ///< which batch this is
+  std::vector<float> image;           ///< [N, H, W, 3] normalised as `Preprocess` says
+  std::vector<float> depth;           ///< [N, H, W, 1] metres, 0 = no ground truth
+  std::vector<Intrinsics> intrinsics; ///< [N] of the pictures as they are here (cropped, resized, flipped)
+  std::vector<std::size_t> indices;   ///< [N] frame numbers in the dataset
+  std::vector<int> labels;            ///< [N] -1 where frames have no class
+  std::int64_t epoch = 0, number = 0; ///< which batch this is
 };
 
 /// Random changes to training frames, drawn for each (seed, epoch, frame).
 struct Augment {
-  float flip_probability = 0.5f; ///< mirrored left-right, with the principal point
-  float brightness_gain = 0.15f; ///< each channel times 1 + U(-gain, gain); on [0, 1] values, before mean and std
+  float flip_probability = 0.5f;  ///< mirrored left-right, with the principal point
+  float brightness_gain = 0.15f;  ///< each channel times 1 + U(-gain, gain); on [0, 1] values, before mean and std
   float brightness_shift = 0.05f; ///< all channels plus one U(-shift, shift)
 };
 
@@ -38,16 +38,16 @@ enum class DepthResize {
 };
 
 struct LoaderOptions {
-  Preprocess preprocess{};   ///< network size, crop, resize kernel, mean and std
+  Preprocess preprocess{}; ///< network size, crop, resize kernel, mean and std
   int batch_size = 8;
-  bool shuffle = false;      ///< a new order for each epoch, from the seed
+  bool shuffle = false; ///< a new order for each epoch, from the seed
   std::uint64_t seed = 0;
-  bool drop_last = false;    ///< leave out the last batch if it isn't full
+  bool drop_last = false;           ///< leave out the last batch if it isn't full
   std::optional<Augment> augment{}; ///< nothing = frames as they are
   DepthResize depth_resize = DepthResize::nearest;
   std::size_t cache_mb = 1024; ///< frames at network size kept in memory, so that files are decoded once; 0 = none
-  int prefetch = 4;          ///< batches made ahead, at most
-  int threads = 1;           ///< that read, decode and resize
+  int prefetch = 4;            ///< batches made ahead, at most
+  int threads = 1;             ///< that read, decode and resize
   /// What happens to an epoch if a frame can't be read. skip: with drop_last (training) the next readable frame of the
   /// epoch's order stands in, so that every batch stays full; without (evaluation) the batch is smaller.
   OnBadSample on_bad_sample = OnBadSample::stop;

@@ -59,7 +59,10 @@ public:
     for (std::size_t k = 0; k < depth.values.size(); ++k)
       sample.depth[k] = static_cast<float>(depth.values[k]) * pair.metres_per_unit;
     if (clean_depth(sample.depth) == 0)
-      throw Error({.file = where, .field = "depth", .value = pair.depth, .reason = "all of its pixels are 0 = no measurement",
+      throw Error({.file = where,
+                   .field = "depth",
+                   .value = pair.depth,
+                   .reason = "all of its pixels are 0 = no measurement",
                    .fix = "Take this line out, or check how the depth was exported."});
     sample.intrinsics = pair.intrinsics;
     sample.name = where + " (" + pair.image + ")";
@@ -77,8 +80,7 @@ std::vector<std::string> words_of(const std::string& line, const std::string& wh
   std::size_t at = 0;
   while (true) {
     at = line.find_first_not_of(" \t\r", at);
-    if (at == std::string::npos || line[at] == '#')
-      return words;
+    if (at == std::string::npos || line[at] == '#') return words;
     if (line[at] == '"') {
       const std::size_t end = line.find('"', at + 1);
       if (end == std::string::npos)
@@ -105,25 +107,37 @@ float number(const std::string& word, const std::string& where, const char* fiel
 
 Pair parse_line(const std::vector<std::string>& words, const fs::path& folder, const std::string& where) {
   if (words.size() != 3 && words.size() != 7)
-    throw Error({.file = where, .field = "line", .value = std::to_string(words.size()) + " words",
-                 .reason = "3 or 7 are wanted", .fix = std::string(line_form) + "; a path with blanks stands in double quotes"});
+    throw Error({.file = where,
+                 .field = "line",
+                 .value = std::to_string(words.size()) + " words",
+                 .reason = "3 or 7 are wanted",
+                 .fix = std::string(line_form) + "; a path with blanks stands in double quotes"});
   Pair pair;
   pair.image = (folder / words[0]).lexically_normal().string(); // an absolute path stays as it is
   pair.depth = (folder / words[1]).lexically_normal().string();
   pair.metres_per_unit = number(words[2], where, "METRES_PER_UNIT");
   if (!(pair.metres_per_unit > 0))
-    throw Error({.file = where, .field = "METRES_PER_UNIT", .value = words[2], .reason = "it must be greater than 0",
+    throw Error({.file = where,
+                 .field = "METRES_PER_UNIT",
+                 .value = words[2],
+                 .reason = "it must be greater than 0",
                  .fix = "0.001 where depth is stored in millimetres, 0.0002 for 1/5000 m (TUM)."});
   if (words.size() == 7) {
     pair.intrinsics = {number(words[3], where, "FX"), number(words[4], where, "FY"), number(words[5], where, "CX"),
                        number(words[6], where, "CY")};
     if (!pair.intrinsics.known())
-      throw Error({.file = where, .field = "FX FY", .value = words[3] + " " + words[4],
-                   .reason = "focal lengths must be greater than 0", .fix = "Leave all four out where the camera isn't known."});
+      throw Error({.file = where,
+                   .field = "FX FY",
+                   .value = words[3] + " " + words[4],
+                   .reason = "focal lengths must be greater than 0",
+                   .fix = "Leave all four out where the camera isn't known."});
   }
   for (const auto& [field, file] : {std::pair{"IMAGE", pair.image}, std::pair{"DEPTH", pair.depth}})
     if (std::error_code ec; !fs::is_regular_file(file, ec))
-      throw Error({.file = where, .field = field, .value = file, .reason = "there is no such file",
+      throw Error({.file = where,
+                   .field = field,
+                   .value = file,
+                   .reason = "there is no such file",
                    .fix = "Paths are relative to the list's folder."});
   return pair;
 }
@@ -133,37 +147,38 @@ Pair parse_line(const std::vector<std::string>& words, const fs::path& folder, c
 DatasetPtr open_pairs(const std::string& list, const DatasetOptions& options) {
   std::error_code ec;
   if (fs::is_directory(list, ec))
-    throw Error({.file = list, .reason = "this is a folder; pairs wants the list file", .fix = "Write pairs:" + list + "/LIST.txt"});
+    throw Error({.file = list,
+                 .reason = "this is a folder; pairs wants the list file",
+                 .fix = "Write pairs:" + list + "/LIST.txt"});
   std::ifstream in(list);
   if (!in)
-    throw Error({.file = list, .reason = fs::exists(list, ec) ? "the list can't be opened" : "there is no such file",
-                 .fix = "Check the path after pairs:"});
+    throw Error({.file = list,
+                 .reason = fs::exists(list, ec) ? "the list can't be opened" : "there is no such file",
+                 .fix = "Check the path after \"pairs:\"."});
   const fs::path folder = fs::path(list).parent_path();
   std::vector<Pair> pairs;
   std::string line;
   std::size_t skipped = 0;
   for (std::size_t number_of_line = 1; std::getline(in, line); ++number_of_line) {
     const std::string where = list + ":" + std::to_string(number_of_line);
-    if (number_of_line == 1 && line.rfind("\xEF\xBB\xBF", 0) == 0)
-      line.erase(0, 3); // byte order mark
+    if (number_of_line == 1 && line.rfind("\xEF\xBB\xBF", 0) == 0) line.erase(0, 3); // byte order mark
     try {
       const std::vector<std::string> words = words_of(line, where);
-      if (words.empty())
-        continue;
+      if (words.empty()) continue;
       pairs.push_back(parse_line(words, folder, where));
       pairs.back().line = number_of_line;
     } catch (const Error& error) {
-      if (options.on_bad_sample == OnBadSample::stop)
-        throw;
+      if (options.on_bad_sample == OnBadSample::stop) throw;
       warn_skipped(error.what());
       ++skipped;
     }
   }
-  if (in.bad())
-    throw Error({.file = list, .reason = "the list can't be read to its end"});
+  if (in.bad()) throw Error({.file = list, .reason = "the list can't be read to its end"});
   if (pairs.empty())
-    throw Error({.file = list, .reason = skipped ? "none of its " + std::to_string(skipped) + " pairs can be used"
-                                                 : std::string("the list has no pair in it"), .fix = line_form});
+    throw Error({.file = list,
+                 .reason = skipped ? "none of its " + std::to_string(skipped) + " pairs can be used"
+                                   : std::string("the list has no pair in it"),
+                 .fix = line_form});
   return std::make_shared<Pairs>(list, std::move(pairs));
 }
 

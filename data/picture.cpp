@@ -48,6 +48,19 @@ constexpr Glyph glyphs[] = {
     {'U', "#   #/#   #/#   #/#   #/#   #/#   #/ ### "}, {'V', "#   #/#   #/#   #/#   #/ # # / # # /  #  "},
     {'W', "#   #/#   #/#   #/# # #/# # #/## ##/#   #"}, {'X', "#   #/ # # / # # /  #  / # # / # # /#   #"},
     {'Y', "#   #/#   #/ # # /  #  /  #  /  #  /  #  "}, {'Z', "#####/    #/   # /  #  / #   /#    /#####"},
+    {'a', "     /     / ### /    #/ ####/#   #/ ####"}, {'b', "#    /#    /#### /#   #/#   #/#   #/#### "},
+    {'c', "     /     / ####/#    /#    /#    / ####"}, {'d', "    #/    #/ ####/#   #/#   #/#   #/ ####"},
+    {'e', "     /     / ### /#   #/#####/#    / ### "}, {'f', "  ## / #   /#### / #   / #   / #   / #   "},
+    {'g', "     / ####/#   #/#   #/ ####/    #/ ### "}, {'h', "#    /#    /#### /#   #/#   #/#   #/#   #"},
+    {'i', "  #  /     / ##  /  #  /  #  /  #  / ### "}, {'j', "   # /     /  ## /   # /   # /#  # / ##  "},
+    {'k', "#    /#    /#  # /# #  /##   /# #  /#  # "}, {'l', " ##  /  #  /  #  /  #  /  #  /  #  / ### "},
+    {'m', "     /     /## # /# # #/# # #/# # #/# # #"}, {'n', "     /     /#### /#   #/#   #/#   #/#   #"},
+    {'o', "     /     / ### /#   #/#   #/#   #/ ### "}, {'p', "     /#### /#   #/#   #/#### /#    /#    "},
+    {'q', "     / ####/#   #/#   #/ ####/    #/    #"}, {'r', "     /     /# ## /##   /#    /#    /#    "},
+    {'s', "     /     / ####/#    / ### /    #/#### "}, {'t', " #   / #   /#### / #   / #   / #   /  ## "},
+    {'u', "     /     /#   #/#   #/#   #/#   #/ ####"}, {'v', "     /     /#   #/#   #/#   #/ # # /  #  "},
+    {'w', "     /     /# # #/# # #/# # #/# # #/ # # "}, {'x', "     /     /#   #/ # # /  #  / # # /#   #"},
+    {'y', "     /#   #/#   #/#   #/ ####/    #/ ### "}, {'z', "     /     /#####/   # /  #  / #   /#####"},
     {'.', "     /     /     /     /     / ##  / ##  "}, {',', "     /     /     /     / ##  / ##  / #   "},
     {':', "     / ##  / ##  /     / ##  / ##  /     "}, {'-', "     /     /     /#####/     /     /     "},
     {'+', "     /  #  /  #  /#####/  #  /  #  /     "}, {'/', "    #/    #/   # /  #  / #   /#    /#    "},
@@ -57,11 +70,17 @@ constexpr Glyph glyphs[] = {
     {'_', "     /     /     /     /     /     /#####"},
 };
 
-const char* glyph_rows(char letter) {
-  const char upper = letter >= 'a' && letter <= 'z' ? static_cast<char>(letter - 'a' + 'A') : letter;
+constexpr bool well_formed() {
   for (const Glyph& glyph : glyphs)
-    if (glyph.letter == upper)
-      return glyph.rows;
+    for (int i = 0; i <= 41; ++i)
+      if (glyph.rows[i] != (i == 41 ? '\0' : i % 6 == 5 ? '/' : glyph.rows[i] == '#' ? '#' : ' ')) return false;
+  return true;
+}
+static_assert(well_formed(), "a glyph is seven rows of five dots");
+
+const char* glyph_rows(char letter) {
+  for (const Glyph& glyph : glyphs)
+    if (glyph.letter == letter) return glyph.rows;
   return nullptr;
 }
 
@@ -80,18 +99,15 @@ RgbImage blank(int height, int width) { return RgbImage(height, width, paper.r, 
 /// The text cut at its left end so that it fits; a name's end tells more than its beginning.
 std::string fitted(const std::string& text, int width) {
   const int letters = std::max(1, width / 6);
-  if (static_cast<int>(text.size()) <= letters)
-    return text;
+  if (static_cast<int>(text.size()) <= letters) return text;
   return ".." + text.substr(text.size() - static_cast<std::size_t>(std::max(0, letters - 2)));
 }
 
 } // namespace
 
 Colour depth_colour(float t) {
-  if (!(t > 0))
-    return stops.front();
-  if (t >= 1)
-    return stops.back();
+  if (!(t > 0)) return stops.front();
+  if (t >= 1) return stops.back();
   const float position = t * static_cast<float>(stops.size() - 1);
   const std::size_t i = std::min(static_cast<std::size_t>(position), stops.size() - 2);
   const float part = position - static_cast<float>(i);
@@ -105,18 +121,15 @@ DepthRange depth_range(const float* metres, std::size_t count) {
   std::vector<float> valid;
   valid.reserve(count);
   for (std::size_t i = 0; i < count; ++i)
-    if (depth_is_valid(metres[i]))
-      valid.push_back(metres[i]);
-  if (valid.empty())
-    return {0, 1};
+    if (depth_is_valid(metres[i])) valid.push_back(metres[i]);
+  if (valid.empty()) return {0, 1};
   const auto percentile = [&valid](double p) {
     const auto at = valid.begin() + static_cast<std::ptrdiff_t>(p * static_cast<double>(valid.size() - 1));
     std::nth_element(valid.begin(), at, valid.end());
     return *at;
   };
   DepthRange range{std::floor(percentile(0.01) * 10) / 10, std::ceil(percentile(0.99) * 10) / 10};
-  if (!(range.far > range.near))
-    range.far = range.near + 0.1f;
+  if (!(range.far > range.near)) range.far = range.near + 0.1f;
   return range;
 }
 
@@ -124,8 +137,7 @@ RgbImage colour_depth(const float* metres, int height, int width, const DepthRan
   RgbImage image(height, width);
   const float span = range.far > range.near ? range.far - range.near : 1.0f;
   for (std::size_t i = 0; i < image.rgb.size() / 3; ++i) {
-    if (!depth_is_valid(metres[i]))
-      continue;
+    if (!depth_is_valid(metres[i])) continue;
     const Colour c = depth_colour((metres[i] - range.near) / span);
     image.rgb[3 * i] = c.r;
     image.rgb[3 * i + 1] = c.g;
@@ -141,8 +153,7 @@ int draw_text(RgbImage& image, int x, int y, const std::string& text, Colour col
     if (const char* rows = glyph_rows(letter))
       for (int v = 0; v < 7; ++v)
         for (int u = 0; u < 5; ++u)
-          if (rows[6 * v + u] == '#')
-            fill(image, x + u * scale, y + v * scale, scale, scale, colour);
+          if (rows[6 * v + u] == '#') fill(image, x + u * scale, y + v * scale, scale, scale, colour);
     x += 6 * scale;
   }
   return x;
@@ -158,8 +169,7 @@ RgbImage metre_scale(int width, const DepthRange& range, int scale) {
 
   // as many round steps (1, 2 or 5 times a power of ten) as there is room for their labels
   const double near = static_cast<double>(range.near), far = static_cast<double>(range.far), span = far - near;
-  if (!(span > 0))
-    return image;
+  if (!(span > 0)) return image;
   const int labels = std::max(2, (right - left) / (40 * scale));
   double step = std::pow(10.0, std::floor(std::log10(span / labels)));
   for (const double factor : {1.0, 2.0, 5.0, 10.0})
@@ -180,27 +190,27 @@ RgbImage metre_scale(int width, const DepthRange& range, int scale) {
 
 void paste(RgbImage& dst, const RgbImage& src, int x, int y) {
   const int left = std::max(0, -x), right = std::min(src.width, dst.width - x);
-  if (right <= left)
-    return;
+  if (right <= left) return;
   for (int v = std::max(0, -y); v < std::min(src.height, dst.height - y); ++v)
-    std::memcpy(dst.pixel(y + v, x + left), src.pixel(v, left), std::size_t{3} * static_cast<std::size_t>(right - left));
+    std::memcpy(dst.pixel(y + v, x + left), src.pixel(v, left),
+                std::size_t{3} * static_cast<std::size_t>(right - left));
 }
 
 RgbImage resized(const RgbImage& image, int height, int width) {
-  if (image.height == height && image.width == width)
-    return image;
+  if (image.height == height && image.width == width) return image;
   RgbImage out(height, width);
   const auto kernel = ResizeKernel::triangle_antialiased;
-  std::vector<std::uint32_t> workspace(resize_rgb8_workspace_bytes(kernel, image.height, image.width, height, width) / 4 + 1);
+  std::vector<std::uint32_t> workspace(
+      resize_rgb8_workspace_bytes(kernel, image.height, image.width, height, width) / 4 + 1);
   if (!resize_rgb8(kernel, image.view(), height, width, workspace.data(), out.rgb.data()))
-    throw Error({.field = "picture size", .value = std::to_string(width) + "x" + std::to_string(height),
+    throw Error({.field = "picture size",
+                 .value = std::to_string(width) + "x" + std::to_string(height),
                  .reason = "a picture can't be resized to this"});
   return out;
 }
 
 RgbImage side_by_side(const std::vector<RgbImage>& images, int gap) {
-  if (images.empty())
-    return {};
+  if (images.empty()) return {};
   const int height = images.front().height;
   std::vector<RgbImage> parts;
   int width = -gap;
@@ -234,8 +244,7 @@ RgbImage stacked(const std::vector<RgbImage>& images, int gap) {
 }
 
 RgbImage contact_sheet(const std::vector<SheetRow>& rows, int columns, int tile_width) {
-  if (rows.empty())
-    return blank(1, 1);
+  if (rows.empty()) return blank(1, 1);
   columns = std::clamp(columns, 1, static_cast<int>(rows.size()));
 
   // one range for all, so that a colour means the same distance everywhere on the sheet
@@ -249,7 +258,8 @@ RgbImage contact_sheet(const std::vector<SheetRow>& rows, int columns, int tile_
   }
   const DepthRange range = depth_range(all.data(), all.size());
 
-  std::vector<std::vector<RgbImage>> lines(static_cast<std::size_t>((static_cast<int>(rows.size()) + columns - 1) / columns));
+  std::vector<std::vector<RgbImage>> lines(
+      static_cast<std::size_t>((static_cast<int>(rows.size()) + columns - 1) / columns));
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const SheetRow& row = rows[i];
     const int height = std::max(1, tile_width * row.image.height / std::max(1, row.image.width));
@@ -270,8 +280,7 @@ RgbImage contact_sheet(const std::vector<SheetRow>& rows, int columns, int tile_
   for (const auto& line : lines) {
     // tiles of different aspect keep their size: pad instead of scaling to the first one's height
     int height = 0;
-    for (const RgbImage& tile : line)
-      height = std::max(height, tile.height);
+    for (const RgbImage& tile : line) height = std::max(height, tile.height);
     std::vector<RgbImage> padded;
     for (const RgbImage& tile : line) {
       padded.push_back(blank(height, tile.width));
@@ -280,10 +289,10 @@ RgbImage contact_sheet(const std::vector<SheetRow>& rows, int columns, int tile_
     parts.push_back(side_by_side(padded, 12));
   }
   RgbImage title = blank(9, parts.front().width);
-  draw_text(title, 1, 1, std::string("image") + (any_depth ? " / depth" : "") + (any_prediction ? " / prediction" : ""), ink);
+  draw_text(title, 1, 1, std::string("image") + (any_depth ? " / depth" : "") + (any_prediction ? " / prediction" : ""),
+            ink);
   parts.insert(parts.begin(), title);
-  if (any_depth || any_prediction)
-    parts.push_back(metre_scale(std::min(parts.back().width, 720), range));
+  if (any_depth || any_prediction) parts.push_back(metre_scale(std::min(parts.back().width, 720), range));
   const RgbImage sheet = stacked(parts, 6);
   RgbImage framed = blank(sheet.height + 16, sheet.width + 16);
   paste(framed, sheet, 8, 8);

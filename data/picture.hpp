@@ -28,7 +28,7 @@ DepthRange depth_range(const float* metres, std::size_t count);
 RgbImage colour_depth(const float* metres, int height, int width, const DepthRange& range);
 
 /// Writes `text` with 5x7 letters, `scale` pixels a dot, top left corner at (x, y); what lies outside is cut off.
-/// Knows digits, letters (drawn as capitals) and .,:-+/()=%<>_ ; anything else is a blank. Returns the x after the text.
+/// Knows digits, letters and .,:-+/()=%<>_ ; anything else is a blank. Returns the x after the text.
 int draw_text(RgbImage& image, int x, int y, const std::string& text, Colour colour, int scale = 1);
 /// Width in pixels of such a text.
 int text_width(const std::string& text, int scale = 1);

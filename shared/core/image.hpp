@@ -1,8 +1,8 @@
 // From a camera's RGB bytes to a network's input: the one piece of preprocessing that training, evaluation and the
 // device run. A `Preprocess` travels inside the model file; `preprocess_rgb8` carries it out.
 //
-// Everything up to the last line (byte -> float) is integer arithmetic, so the result is the same bits on every machine.
-// Nothing here allocates: functions with scratch say how many bytes they want.
+// Everything up to the last line (byte -> float) is integer arithmetic, so the result is the same bits on every
+// machine. Nothing here allocates: functions with scratch say how many bytes they want.
 #pragma once
 
 #include "shared/core/config.hpp"
@@ -66,8 +66,7 @@ struct CropWindow {
 /// The part of a `height` x `width` picture that is resized to `dst_height` x `dst_width`.
 inline CropWindow crop_window(CropMode mode, int height, int width, int dst_height, int dst_width) {
   CropWindow window{0, 0, height, width};
-  if (mode == CropMode::none)
-    return window;
+  if (mode == CropMode::none) return window;
   const int64_t h = height, w = width, dh = dst_height, dw = dst_width;
   if (w * dh > h * dw) // wider than the network: lose columns
     window.width = static_cast<int>((2 * h * dw + dh) / (2 * dh));
@@ -86,8 +85,7 @@ inline ImageView8 cropped(const ImageView8& src, const CropWindow& window) {
 
 /// What crop and resize do to the camera: a pixel edge at u moves to (u - x) * scale, and centres lie half a pixel in.
 inline Intrinsics adjust_intrinsics(const Intrinsics& camera, const CropWindow& window, int dst_height, int dst_width) {
-  if (!camera.known())
-    return {};
+  if (!camera.known()) return {};
   const float sx = static_cast<float>(dst_width) / static_cast<float>(window.width);
   const float sy = static_cast<float>(dst_height) / static_cast<float>(window.height);
   return {camera.fx * sx, camera.fy * sy, (camera.cx - static_cast<float>(window.x) + 0.5f) * sx - 0.5f,
@@ -102,8 +100,9 @@ inline int nearest_index(int i, int src, int dst) {
 namespace detail {
 
 /// Weights of one destination index under the triangle filter, as integers that sum to exactly 2^bits.
-/// The filter's half width is max(1, src / dst) source pixels around the centre (i + 0.5) * src / dst; times 2 * dst all
-/// of that is whole, so no rounding depends on the machine. Returns the number of taps; `first` is the first's index.
+/// The filter's half width is max(1, src / dst) source pixels around the centre (i + 0.5) * src / dst; times 2 * dst
+/// all of that is whole, so no rounding depends on the machine. Returns the number of taps; `first` is the first's
+/// index.
 inline int triangle_taps(int i, int src, int dst, int bits, uint32_t* weights, int& first) {
   const int64_t s = src, d = dst, half = 2 * (s > d ? s : d), centre = (2 * int64_t{i} + 1) * s;
   const auto weight = [&](int64_t j) {
@@ -113,8 +112,7 @@ inline int triangle_taps(int i, int src, int dst, int bits, uint32_t* weights, i
   // (2j + 1) d > centre - half  <=>  j > (centre - half - d) / 2d
   int64_t begin = centre - half - d < 0 ? 0 : (centre - half - d) / (2 * d) + 1;
   int64_t end = begin, sum = 0;
-  for (; end < s && weight(end) > 0; ++end)
-    sum += weight(end);
+  for (; end < s && weight(end) > 0; ++end) sum += weight(end);
   // Rounding the running sum, not each weight, keeps the total exact.
   int64_t running = 0, previous = 0;
   for (int64_t j = begin; j < end; ++j) {
@@ -138,8 +136,7 @@ inline int64_t max_taps(int src, int dst) {
 class RowResizer {
 public:
   static size_t workspace_bytes(ResizeKernel kernel, int src_height, int src_width, int dst_height, int dst_width) {
-    if (kernel == ResizeKernel::nearest)
-      return 0;
+    if (kernel == ResizeKernel::nearest) return 0;
     const int64_t taps_x = max_taps(src_width, dst_width), taps_y = max_taps(src_height, dst_height);
     return sizeof(uint32_t) *
            static_cast<size_t>(dst_width * (taps_x + 2) + taps_y + int64_t{3} * src_width /* vertical sums */);
@@ -148,8 +145,7 @@ public:
   /// `workspace` is aligned to 4 bytes and stays in use until the last row.
   RowResizer(ResizeKernel kernel, const ImageView8& src, int dst_height, int dst_width, void* workspace)
       : kernel_(kernel), src_(src), dst_height_(dst_height), dst_width_(dst_width) {
-    if (kernel == ResizeKernel::nearest)
-      return;
+    if (kernel == ResizeKernel::nearest) return;
     stride_ = max_taps(src.width, dst_width) + 2; // first tap, number of taps, weights
     table_ = static_cast<uint32_t*>(workspace);
     weights_y_ = table_ + dst_width * stride_;
@@ -164,30 +160,25 @@ public:
 
   /// Writes row `y` of the result, 3 * dst_width bytes.
   void row(int y, uint8_t* dst) const {
-    if (kernel_ == ResizeKernel::nearest)
-      return nearest_row(y, dst);
+    if (kernel_ == ResizeKernel::nearest) return nearest_row(y, dst);
     int first = 0;
     const int taps = triangle_taps(y, src_.height, dst_height_, 24, weights_y_, first);
     const int n = 3 * src_.width;
     uint32_t* sums = sums_;
-    for (int i = 0; i < n; ++i)
-      sums[i] = 1u << 15;
+    for (int i = 0; i < n; ++i) sums[i] = 1u << 15;
     int t = 0;
     for (; t + 1 < taps; t += 2) { // two rows a round halves the traffic
       const uint8_t* a = src_.data + (first + t) * src_.row_stride;
       const uint8_t* b = a + src_.row_stride;
       const uint32_t wa = weights_y_[t], wb = weights_y_[t + 1];
-      for (int i = 0; i < n; ++i)
-        sums[i] += wa * a[i] + wb * b[i];
+      for (int i = 0; i < n; ++i) sums[i] += wa * a[i] + wb * b[i];
     }
     if (t < taps) {
       const uint8_t* a = src_.data + (first + t) * src_.row_stride;
       const uint32_t wa = weights_y_[t];
-      for (int i = 0; i < n; ++i)
-        sums[i] += wa * a[i];
+      for (int i = 0; i < n; ++i) sums[i] += wa * a[i];
     }
-    for (int i = 0; i < n; ++i)
-      sums[i] >>= 16; // 8.8 fixed point
+    for (int i = 0; i < n; ++i) sums[i] >>= 16; // 8.8 fixed point
     for (int x = 0; x < dst_width_; ++x) {
       const uint32_t* entry = table_ + x * stride_;
       const uint32_t* value = sums + 3 * entry[0];
@@ -208,8 +199,7 @@ private:
   void nearest_row(int y, uint8_t* dst) const {
     const uint8_t* src = src_.data + nearest_index(y, src_.height, dst_height_) * src_.row_stride;
     for (int x = 0; x < dst_width_; ++x)
-      for (int c = 0; c < 3; ++c)
-        dst[3 * x + c] = src[3 * nearest_index(x, src_.width, dst_width_) + c];
+      for (int c = 0; c < 3; ++c) dst[3 * x + c] = src[3 * nearest_index(x, src_.width, dst_width_) + c];
   }
 
   ResizeKernel kernel_;
@@ -233,22 +223,22 @@ inline size_t resize_rgb8_workspace_bytes(ResizeKernel kernel, int src_height, i
   return detail::RowResizer::workspace_bytes(kernel, src_height, src_width, dst_height, dst_width);
 }
 
-/// Resizes to packed RGB [dst_height, dst_width, 3]. triangle_antialiased follows Pillow's BILINEAR definition (half-pixel
-/// centres, support max(1, scale), normalised weights; within one level of it). Sides are 1..max_image_side: false if not.
+/// Resizes to packed RGB [dst_height, dst_width, 3]. triangle_antialiased follows Pillow's BILINEAR definition
+/// (half-pixel centres, support max(1, scale), normalised weights; within one level of it). Sides
+/// are 1..max_image_side: false if not.
 inline bool resize_rgb8(ResizeKernel kernel, const ImageView8& src, int dst_height, int dst_width, void* workspace,
                         uint8_t* dst) {
   if (!src.data || !detail::valid_size(src.height, src.width) || !detail::valid_size(dst_height, dst_width))
     return false;
   const detail::RowResizer resizer(kernel, src, dst_height, dst_width, workspace);
-  for (int y = 0; y < dst_height; ++y)
-    resizer.row(y, dst + ptrdiff_t{3} * y * dst_width);
+  for (int y = 0; y < dst_height; ++y) resizer.row(y, dst + ptrdiff_t{3} * y * dst_width);
   return true;
 }
 
 /// dst[y, x, c] = rgb[y, x, c] * scale[c] + offset[c]. `pixel_stride` and `row_stride` count floats of `dst`; the three
 /// channels of a pixel are neighbours. With `bgr` channel 0 of dst is blue (scale and offset stay in R, G, B order).
-inline void scale_rgb8(const ImageView8& src, const float scale[3], const float offset[3], ColourOrder order, float* dst,
-                       ptrdiff_t pixel_stride, ptrdiff_t row_stride) {
+inline void scale_rgb8(const ImageView8& src, const float scale[3], const float offset[3], ColourOrder order,
+                       float* dst, ptrdiff_t pixel_stride, ptrdiff_t row_stride) {
   const int first = order == ColourOrder::bgr ? 2 : 0, step = order == ColourOrder::bgr ? -1 : 1;
   for (int y = 0; y < src.height; ++y) {
     const uint8_t* pixel = src.data + y * src.row_stride;
@@ -279,37 +269,31 @@ inline void normalise_rgb8(const ImageView8& src, const float mean[3], const flo
 
 /// True if the contract can be carried out: sizes in range, known enum values, finite mean, positive finite std.
 inline bool preprocess_valid(const Preprocess& p) {
-  if (!detail::valid_size(p.height, p.width))
-    return false;
-  if (p.resize != ResizeKernel::triangle_antialiased && p.resize != ResizeKernel::nearest)
-    return false;
-  if (p.crop != CropMode::none && p.crop != CropMode::centre_crop)
-    return false;
-  if (p.colour_order != ColourOrder::rgb && p.colour_order != ColourOrder::bgr)
-    return false;
+  if (!detail::valid_size(p.height, p.width)) return false;
+  if (p.resize != ResizeKernel::triangle_antialiased && p.resize != ResizeKernel::nearest) return false;
+  if (p.crop != CropMode::none && p.crop != CropMode::centre_crop) return false;
+  if (p.colour_order != ColourOrder::rgb && p.colour_order != ColourOrder::bgr) return false;
   for (int c = 0; c < 3; ++c)
-    if (!(p.mean[c] >= -1e6f && p.mean[c] <= 1e6f) || !(p.std[c] >= 1e-6f && p.std[c] <= 1e6f))
-      return false;
+    if (!(p.mean[c] >= -1e6f && p.mean[c] <= 1e6f) || !(p.std[c] >= 1e-6f && p.std[c] <= 1e6f)) return false;
   return true;
 }
 
-/// Bytes of scratch, aligned to 4, that `preprocess_rgb8` needs for a picture of this size; 0 if a size is out of range.
+/// Bytes of scratch, aligned to 4, that `preprocess_rgb8` needs for a picture of this size; 0 if a size is out of
+/// range.
 inline size_t preprocess_workspace_bytes(const Preprocess& p, int src_height, int src_width) {
-  if (!detail::valid_size(src_height, src_width) || !detail::valid_size(p.height, p.width))
-    return 0;
+  if (!detail::valid_size(src_height, src_width) || !detail::valid_size(p.height, p.width)) return 0;
   const CropWindow window = crop_window(p.crop, src_height, src_width, p.height, p.width);
   const size_t row = (size_t{3} * static_cast<size_t>(p.width) + 3) / 4 * 4;
   return row + resize_rgb8_workspace_bytes(p.resize, window.height, window.width, p.height, p.width);
 }
 
-/// Crop, resize, normalise: `dst` receives [height, width, 3] floats with the given strides (in floats); rows go through
-/// the workspace one at a time. False, and nothing written, if the contract, the picture or the workspace is unusable.
-inline bool preprocess_rgb8(const Preprocess& p, const ImageView8& src, void* workspace, size_t workspace_bytes, float* dst,
-                            ptrdiff_t pixel_stride, ptrdiff_t row_stride) {
-  if (!preprocess_valid(p) || !src.data || !dst || !detail::valid_size(src.height, src.width))
-    return false;
-  if (!workspace || workspace_bytes < preprocess_workspace_bytes(p, src.height, src.width))
-    return false;
+/// Crop, resize, normalise: `dst` receives [height, width, 3] floats with the given strides (in floats); rows go
+/// through the workspace one at a time. False, and nothing written, if the contract, the picture or the workspace is
+/// unusable.
+inline bool preprocess_rgb8(const Preprocess& p, const ImageView8& src, void* workspace, size_t workspace_bytes,
+                            float* dst, ptrdiff_t pixel_stride, ptrdiff_t row_stride) {
+  if (!preprocess_valid(p) || !src.data || !dst || !detail::valid_size(src.height, src.width)) return false;
+  if (!workspace || workspace_bytes < preprocess_workspace_bytes(p, src.height, src.width)) return false;
   const ImageView8 part = cropped(src, crop_window(p.crop, src.height, src.width, p.height, p.width));
   float scale[3], offset[3];
   normalise_factors(p.mean, p.std, scale, offset);
@@ -333,8 +317,8 @@ inline bool preprocess_rgb8(const Preprocess& p, const ImageView8& src, void* wo
 inline bool depth_is_valid(float metres) { return metres > 0 && metres <= 3.4028234663852886e38f; }
 
 /// Depth [H, W] (row stride in floats) to packed [dst_height, dst_width]: the pixel under each centre; invalid -> 0.
-inline void resize_depth_nearest(const float* src, int src_height, int src_width, ptrdiff_t src_row_stride, int dst_height,
-                                 int dst_width, float* dst) {
+inline void resize_depth_nearest(const float* src, int src_height, int src_width, ptrdiff_t src_row_stride,
+                                 int dst_height, int dst_width, float* dst) {
   for (int y = 0; y < dst_height; ++y) {
     const float* row = src + nearest_index(y, src_height, dst_height) * src_row_stride;
     for (int x = 0; x < dst_width; ++x) {
@@ -348,7 +332,8 @@ inline void resize_depth_nearest(const float* src, int src_height, int src_width
 /// part; 0 where the box has none. Holes are left out of the mean and nothing is taken from beyond the box.
 inline void resize_depth_area(const float* src, int src_height, int src_width, ptrdiff_t src_row_stride, int dst_height,
                               int dst_width, float* dst) {
-  // Lengths in 1/dst of a source pixel: destination i covers [i * src, (i + 1) * src), source j [j * dst, (j + 1) * dst).
+  // Lengths in 1/dst of a source pixel: destination i covers [i * src, (i + 1) * src), source j [j * dst, (j + 1) *
+  // dst).
   const auto covered = [](int64_t j, int64_t i, int64_t s, int64_t d) {
     const int64_t low = j * d > i * s ? j * d : i * s, high = (j + 1) * d < (i + 1) * s ? (j + 1) * d : (i + 1) * s;
     return high > low ? high - low : int64_t{0};
@@ -359,8 +344,7 @@ inline void resize_depth_area(const float* src, int src_height, int src_width, p
       for (int64_t v = y * src_height / dst_height; v * dst_height < (y + 1) * src_height; ++v)
         for (int64_t u = x * src_width / dst_width; u * dst_width < (x + 1) * src_width; ++u) {
           const float value = src[v * src_row_stride + u];
-          if (!depth_is_valid(value))
-            continue;
+          if (!depth_is_valid(value)) continue;
           const double part = static_cast<double>(covered(v, y, src_height, dst_height)) *
                               static_cast<double>(covered(u, x, src_width, dst_width));
           sum += part * static_cast<double>(value);

@@ -23,8 +23,7 @@ struct Outcome {
 Outcome run(const std::vector<std::string>& words) {
   const TempDir dir;
   std::vector<const char*> argv = {"data"};
-  for (const std::string& word : words)
-    argv.push_back(word.c_str());
+  for (const std::string& word : words) argv.push_back(word.c_str());
   std::fflush(nullptr);
   const int kept_out = dup(1), kept_err = dup(2);
   std::FILE* out = std::fopen((dir / "out").c_str(), "wb");
@@ -65,8 +64,7 @@ void write_set(const TempDir& dir) {
 
 bool nothing_left(const TempDir& dir, const std::string& name) {
   for (const auto& entry : fs::directory_iterator(dir.path()))
-    if (contains(entry.path().filename().string(), name))
-      return false;
+    if (contains(entry.path().filename().string(), name)) return false;
   return true;
 }
 
@@ -118,7 +116,8 @@ TEST_CASE("info and show work on digits and synthetic") {
 TEST_CASE("show writes a sheet; kebab-case options mean the same") {
   const TempDir dir;
   write_set(dir);
-  const Outcome show = run({"show", "pairs:" + (dir / "list.txt"), "--out=" + (dir / "sheet.png"), "--tile-width", "64", "--count=2"});
+  const Outcome show =
+      run({"show", "pairs:" + (dir / "list.txt"), "--out=" + (dir / "sheet.png"), "--tile-width", "64", "--count=2"});
   INFO(show.err);
   CHECK(show.code == 0);
   const RgbImage sheet = read_rgb(dir / "sheet.png");
@@ -130,7 +129,8 @@ TEST_CASE("show writes a sheet; kebab-case options mean the same") {
 
 TEST_CASE("generate writes pairs that read back as the rooms they are") {
   const TempDir dir;
-  const Outcome made = run({"generate", "synthetic:seed=3,height=24,width=32", "--count", "3", "--out", dir / "rooms/", "--format", "png"});
+  const Outcome made = run(
+      {"generate", "synthetic:seed=3,height=24,width=32", "--count", "3", "--out", dir / "rooms/", "--format", "png"});
   INFO(made.err);
   REQUIRE(made.code == 0);
   CHECK(contains(made.out, "3 frames written: pairs:"));
@@ -142,8 +142,7 @@ TEST_CASE("generate writes pairs that read back as the rooms they are") {
     CHECK(a.rgb == b.rgb);
     CHECK(a.intrinsics.fx == b.intrinsics.fx);
     CHECK(a.intrinsics.cy == b.intrinsics.cy);
-    for (std::size_t k = 0; k < a.depth.size(); ++k)
-      REQUIRE(!(std::abs(a.depth[k] - b.depth[k]) > 0.00051f));
+    for (std::size_t k = 0; k < a.depth.size(); ++k) REQUIRE(!(std::abs(a.depth[k] - b.depth[k]) > 0.00051f));
   }
   const Outcome again = run({"generate", "synthetic", "--count", "1", "--out", dir / "rooms"});
   CHECK(again.code == 1);
@@ -156,7 +155,8 @@ TEST_CASE("convert: pairs to nyu_h5 and back, with and without another size") {
   const TempDir dir;
   write_set(dir);
   REQUIRE(run({"convert", "pairs:" + (dir / "list.txt"), "--to", "nyu_h5", "--out", dir / "h5"}).code == 0);
-  REQUIRE(run({"convert", "nyu_h5:" + (dir / "h5"), "--to", "pairs", "--out", dir / "back", "--format", "png"}).code == 0);
+  REQUIRE(run({"convert", "nyu_h5:" + (dir / "h5"), "--to", "pairs", "--out", dir / "back", "--format", "png"}).code ==
+          0);
   const DatasetPtr before = open_dataset("pairs:" + (dir / "list.txt")), h5 = open_dataset("nyu_h5:" + (dir / "h5")),
                    after = open_dataset("pairs:" + (dir / "back/list.txt"));
   REQUIRE(after->size() == 3);
@@ -167,7 +167,9 @@ TEST_CASE("convert: pairs to nyu_h5 and back, with and without another size") {
     CHECK(after->load(i).depth == before->load(i).depth);
     CHECK(after->load(i).intrinsics.fx == before->load(i).intrinsics.fx);
   }
-  REQUIRE(run({"convert", "pairs:" + (dir / "list.txt"), "--to", "pairs", "--out", dir / "small", "--size", "6x8"}).code == 0);
+  REQUIRE(
+      run({"convert", "pairs:" + (dir / "list.txt"), "--to", "pairs", "--out", dir / "small", "--size", "6x8"}).code ==
+      0);
   const Sample small = open_dataset("pairs:" + (dir / "small/list.txt"))->load(1);
   CHECK((small.height == 6 && small.width == 8));
   CHECK(small.intrinsics.fx == 15.0f);
@@ -176,7 +178,8 @@ TEST_CASE("convert: pairs to nyu_h5 and back, with and without another size") {
 TEST_CASE("convert says what doesn't fit into 16 bits") {
   const TempDir dir;
   write_set(dir);
-  const Outcome coarse = run({"convert", "pairs:" + (dir / "list.txt"), "--to", "pairs", "--out", dir / "fine", "--metres-per-unit", "0.00004"});
+  const Outcome coarse = run({"convert", "pairs:" + (dir / "list.txt"), "--to", "pairs", "--out", dir / "fine",
+                              "--metres-per-unit", "0.00004"});
   CHECK(coarse.code == 0);
   CHECK(contains(coarse.err, "don't fit into 16 bits"));
 }

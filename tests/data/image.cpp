@@ -24,8 +24,7 @@ RgbImage resize(const RgbImage& src, int height, int width, ResizeKernel kernel 
   std::vector<std::uint32_t> workspace(bytes / 4 + 8, 0xABABABABu);
   RgbImage out(height, width);
   REQUIRE(resize_rgb8(kernel, src.view(), height, width, workspace.data(), out.rgb.data()));
-  for (std::size_t i = bytes / 4; i < workspace.size(); ++i)
-    REQUIRE(workspace[i] == 0xABABABABu);
+  for (std::size_t i = bytes / 4; i < workspace.size(); ++i) REQUIRE(workspace[i] == 0xABABABABu);
   return out;
 }
 
@@ -37,8 +36,7 @@ std::vector<double> resize_reference(const RgbImage& src, int height, int width)
     double sum = 0;
     for (int j = 0; j < n; ++j)
       sum += w[static_cast<std::size_t>(j)] = std::max(0.0, 1 - std::abs(j + 0.5 - centre) / support);
-    for (double& v : w)
-      v /= sum;
+    for (double& v : w) v /= sum;
     return w;
   };
   std::vector<double> out;
@@ -65,23 +63,21 @@ struct PillowCase {
 
 // numpy.asarray(PIL.Image.fromarray(pattern(h, w)).resize((W, H), PIL.Image.BILINEAR)), Pillow 13.0
 const std::vector<PillowCase> pillow_cases = {
-    {9, 13, 4, 5,
-     {93,  141, 118, 123, 152, 130, 130, 110, 120, 111, 141, 122, 122, 162, 136, 121, 132, 127, 118, 136,
-      115, 143, 115, 143, 118, 144, 123, 122, 138, 124, 119, 106, 149, 107, 108, 111, 82,  146, 134, 124,
-      102, 148, 97,  127, 93,  123, 93,  151, 90,  138, 151, 103, 140, 93,  117, 114, 157, 86,  142, 146}},
-    {5, 4, 8, 7,
-     {0,   101, 202, 13,  114, 215, 34,  135, 236, 56,  157, 130, 77,  178, 23,  98,  199, 44,  111, 212, 57,
-      26,  127, 116, 42,  143, 132, 69,  170, 159, 97,  142, 115, 123, 112, 69,  151, 140, 97,  167, 156, 113,
-      63,  164, 9,   84,  180, 30,  120, 206, 66,  147, 120, 101, 174, 35,  135, 209, 70,  161, 231, 92,  177,
-      100, 201, 46,  127, 165, 73,  170, 107, 116, 126, 99,  160, 81,  102, 190, 124, 145, 133, 151, 172, 97,
-      136, 157, 82,  140, 127, 115, 146, 77,  166, 104, 117, 178, 64,  165, 173, 86,  187, 96,  101, 202, 47,
-      173, 34,  119, 125, 66,  157, 48,  116, 216, 82,  175, 156, 123, 224, 84,  97,  198, 49,  80,  181, 26,
-      210, 55,  156, 161, 98,  148, 83,  166, 133, 87,  188, 89,  105, 196, 51,  133, 141, 79,  150, 107, 96,
-      236, 81,  182, 191, 127, 137, 118, 201, 64,  93,  194, 39,  86,  169, 32,  160, 96,  106, 206, 51,  152}},
-    {6, 10, 6, 3,
-     {55,  156, 140, 147, 140, 113, 74,  123, 167, 135, 132, 94,  123, 119, 135, 125, 131, 71,
-      116, 135, 141, 101, 160, 133, 140, 119, 142, 103, 134, 131, 157, 130, 103, 128, 125, 156,
-      147, 139, 93,  118, 91,  172, 119, 155, 117, 146, 61,  149, 88,  126, 96,  125, 87,  175}},
+    {9, 13, 4, 5, {93,  141, 118, 123, 152, 130, 130, 110, 120, 111, 141, 122, 122, 162, 136, 121, 132, 127, 118, 136,
+                   115, 143, 115, 143, 118, 144, 123, 122, 138, 124, 119, 106, 149, 107, 108, 111, 82,  146, 134, 124,
+                   102, 148, 97,  127, 93,  123, 93,  151, 90,  138, 151, 103, 140, 93,  117, 114, 157, 86,  142, 146}},
+    {5, 4, 8, 7, {0,   101, 202, 13,  114, 215, 34,  135, 236, 56,  157, 130, 77,  178, 23,  98,  199, 44,  111,
+                  212, 57,  26,  127, 116, 42,  143, 132, 69,  170, 159, 97,  142, 115, 123, 112, 69,  151, 140,
+                  97,  167, 156, 113, 63,  164, 9,   84,  180, 30,  120, 206, 66,  147, 120, 101, 174, 35,  135,
+                  209, 70,  161, 231, 92,  177, 100, 201, 46,  127, 165, 73,  170, 107, 116, 126, 99,  160, 81,
+                  102, 190, 124, 145, 133, 151, 172, 97,  136, 157, 82,  140, 127, 115, 146, 77,  166, 104, 117,
+                  178, 64,  165, 173, 86,  187, 96,  101, 202, 47,  173, 34,  119, 125, 66,  157, 48,  116, 216,
+                  82,  175, 156, 123, 224, 84,  97,  198, 49,  80,  181, 26,  210, 55,  156, 161, 98,  148, 83,
+                  166, 133, 87,  188, 89,  105, 196, 51,  133, 141, 79,  150, 107, 96,  236, 81,  182, 191, 127,
+                  137, 118, 201, 64,  93,  194, 39,  86,  169, 32,  160, 96,  106, 206, 51,  152}},
+    {6, 10, 6, 3, {55,  156, 140, 147, 140, 113, 74,  123, 167, 135, 132, 94,  123, 119, 135, 125, 131, 71,
+                   116, 135, 141, 101, 160, 133, 140, 119, 142, 103, 134, 131, 157, 130, 103, 128, 125, 156,
+                   147, 139, 93,  118, 91,  172, 119, 155, 117, 146, 61,  149, 88,  126, 96,  125, 87,  175}},
 };
 
 } // namespace
@@ -126,8 +122,7 @@ TEST_CASE("resize reads rows by their stride and refuses impossible sizes") {
   const RgbImage big = pattern(20, 30);
   const CropWindow window{4, 3, 9, 13};
   RgbImage cut(9, 13);
-  for (int y = 0; y < 9; ++y)
-    std::copy_n(big.pixel(3 + y, 4), 39, cut.pixel(y, 0));
+  for (int y = 0; y < 9; ++y) std::copy_n(big.pixel(3 + y, 4), 39, cut.pixel(y, 0));
   std::vector<std::uint32_t> workspace(resize_rgb8_workspace_bytes(triangle, 9, 13, 5, 4) / 4);
   RgbImage out(5, 4);
   REQUIRE(resize_rgb8(triangle, cropped(big.view(), window), 5, 4, workspace.data(), out.rgb.data()));
@@ -147,7 +142,8 @@ TEST_CASE("nearest takes floor((i + 0.5) * src / dst)") {
   for (int y = 0; y < 3; ++y)
     for (int x = 0; x < 4; ++x)
       for (int c = 0; c < 3; ++c)
-        CHECK(out.pixel(y, x)[c] == src.pixel(static_cast<int>((y + 0.5) * 7 / 3), static_cast<int>((x + 0.5) * 10 / 4))[c]);
+        CHECK(out.pixel(y, x)[c] ==
+              src.pixel(static_cast<int>((y + 0.5) * 7 / 3), static_cast<int>((x + 0.5) * 10 / 4))[c]);
 }
 
 TEST_CASE("centre crop is the largest window of the network's aspect") {
@@ -200,7 +196,8 @@ TEST_CASE("preprocess is crop, resize, normalise, bit for bit") {
   normalise_rgb8(small.view(), p.mean, p.std, expected.data(), 3, 48);
   CHECK(dst == expected);
   for (std::size_t i = 0; i < dst.size(); ++i) { // and normalise is (v / 255 - mean) / std
-    const double wanted = (small.rgb[i] / 255.0 - static_cast<double>(p.mean[i % 3])) / static_cast<double>(p.std[i % 3]);
+    const double wanted =
+        (small.rgb[i] / 255.0 - static_cast<double>(p.mean[i % 3])) / static_cast<double>(p.std[i % 3]);
     REQUIRE(!(std::abs(static_cast<double>(dst[i]) - wanted) > 2e-6));
   }
 
@@ -208,8 +205,7 @@ TEST_CASE("preprocess is crop, resize, normalise, bit for bit") {
   REQUIRE(preprocess_rgb8(p, src.view(), workspace.data(), workspace.size() * 4, strided.data(), 4, 69));
   for (std::size_t y = 0; y < 12; ++y) {
     for (std::size_t x = 0; x < 16; ++x) {
-      for (std::size_t c = 0; c < 3; ++c)
-        REQUIRE(strided[y * 69 + x * 4 + c] == dst[(y * 16 + x) * 3 + c]);
+      for (std::size_t c = 0; c < 3; ++c) REQUIRE(strided[y * 69 + x * 4 + c] == dst[(y * 16 + x) * 3 + c]);
       REQUIRE(strided[y * 69 + x * 4 + 3] == -100.0f);
     }
   }

@@ -40,7 +40,8 @@ Bytes with_exif(const Bytes& jpeg, int orientation, bool little) {
   const Bytes block = tiff(orientation, little);
   const std::size_t length = 2 + 6 + block.size();
   Bytes out(jpeg.begin(), jpeg.begin() + 2);
-  for (const int b : {0xFF, 0xE1, static_cast<int>(length >> 8), static_cast<int>(length & 0xFF), int{'E'}, int{'x'}, int{'i'}, int{'f'}, 0, 0})
+  for (const int b : {0xFF, 0xE1, static_cast<int>(length >> 8), static_cast<int>(length & 0xFF), int{'E'}, int{'x'},
+                      int{'i'}, int{'f'}, 0, 0})
     out.push_back(static_cast<std::uint8_t>(b));
   out.insert(out.end(), block.begin(), block.end());
   out.insert(out.end(), jpeg.begin() + 2, jpeg.end());
@@ -51,8 +52,7 @@ std::uint32_t reference_crc(const Bytes& bytes) { // bit by bit, as the PNG spec
   std::uint32_t c = 0xFFFFFFFFu;
   for (const std::uint8_t byte : bytes) {
     c ^= byte;
-    for (int k = 0; k < 8; ++k)
-      c = c & 1 ? 0xEDB88320u ^ (c >> 1) : c >> 1;
+    for (int k = 0; k < 8; ++k) c = c & 1 ? 0xEDB88320u ^ (c >> 1) : c >> 1;
   }
   return ~c;
 }
@@ -60,8 +60,8 @@ std::uint32_t reference_crc(const Bytes& bytes) { // bit by bit, as the PNG spec
 /// The PNG with one more chunk after IHDR.
 Bytes with_chunk(const Bytes& png, const std::string& type, const Bytes& data) {
   const auto u32 = [](std::uint32_t v) {
-    return Bytes{static_cast<std::uint8_t>(v >> 24), static_cast<std::uint8_t>(v >> 16), static_cast<std::uint8_t>(v >> 8),
-                 static_cast<std::uint8_t>(v)};
+    return Bytes{static_cast<std::uint8_t>(v >> 24), static_cast<std::uint8_t>(v >> 16),
+                 static_cast<std::uint8_t>(v >> 8), static_cast<std::uint8_t>(v)};
   };
   Bytes body(type.begin(), type.end());
   body.insert(body.end(), data.begin(), data.end());
@@ -78,16 +78,14 @@ std::string letters(const RgbImage& image) { // rows of a picture whose red chan
   std::string text;
   for (int y = 0; y < image.height; ++y) {
     text += y ? "/" : "";
-    for (int x = 0; x < image.width; ++x)
-      text += static_cast<char>(image.pixel(y, x)[0]);
+    for (int x = 0; x < image.width; ++x) text += static_cast<char>(image.pixel(y, x)[0]);
   }
   return text;
 }
 
 std::vector<std::uint16_t> ramp(int height, int width) {
   std::vector<std::uint16_t> values(static_cast<std::size_t>(height) * static_cast<std::size_t>(width));
-  for (std::size_t i = 0; i < values.size(); ++i)
-    values[i] = static_cast<std::uint16_t>(i * 2477 + i * i * 31);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<std::uint16_t>(i * 2477 + i * i * 31);
   return values;
 }
 
@@ -104,18 +102,17 @@ TEST_CASE("PNG colour comes back exactly, JPEG nearly") {
   RgbImage smooth(40, 56);
   for (int y = 0; y < 40; ++y)
     for (int x = 0; x < 56; ++x)
-      for (int c = 0; c < 3; ++c)
-        smooth.pixel(y, x)[c] = static_cast<std::uint8_t>(60 + 2 * x + y + 10 * c);
+      for (int c = 0; c < 3; ++c) smooth.pixel(y, x)[c] = static_cast<std::uint8_t>(60 + 2 * x + y + 10 * c);
   write_jpeg(dir / "a.jpg", smooth);
   const RgbImage jpeg = read_rgb(dir / "a.jpg");
   REQUIRE(jpeg.rgb.size() == smooth.rgb.size());
-  for (std::size_t i = 0; i < jpeg.rgb.size(); ++i)
-    REQUIRE(std::abs(int{jpeg.rgb[i]} - int{smooth.rgb[i]}) <= 8);
+  for (std::size_t i = 0; i < jpeg.rgb.size(); ++i) REQUIRE(std::abs(int{jpeg.rgb[i]} - int{smooth.rgb[i]}) <= 8);
 }
 
 TEST_CASE("16-bit PNG comes back exactly at any size") {
   const TempDir dir;
-  for (const auto& [h, w] : {std::pair{1, 1}, std::pair{7, 5}, std::pair{13, 29}, std::pair{1, 300}, std::pair{64, 64}}) {
+  for (const auto& [h, w] :
+       {std::pair{1, 1}, std::pair{7, 5}, std::pair{13, 29}, std::pair{1, 300}, std::pair{64, 64}}) {
     const auto values = ramp(h, w);
     write_png16(dir / "d.png", h, w, values.data());
     const RawDepth back = read_depth_png(dir / "d.png");
@@ -134,9 +131,9 @@ TEST_CASE("depth in millimetres: rounding, none and too far") {
 TEST_CASE("EXIF orientation: all eight, both byte orders, JPEG and PNG") {
   const TempDir dir;
   RgbImage stored(2, 3); // ABC over DEF
-  for (int i = 0; i < 6; ++i)
-    stored.rgb[static_cast<std::size_t>(3 * i)] = static_cast<std::uint8_t>('A' + i);
-  const char* upright[9] = {"", "ABC/DEF", "CBA/FED", "FED/CBA", "DEF/ABC", "AD/BE/CF", "DA/EB/FC", "FC/EB/DA", "CF/BE/AD"};
+  for (int i = 0; i < 6; ++i) stored.rgb[static_cast<std::size_t>(3 * i)] = static_cast<std::uint8_t>('A' + i);
+  const char* upright[9] = {"",         "ABC/DEF",  "CBA/FED",  "FED/CBA", "DEF/ABC",
+                            "AD/BE/CF", "DA/EB/FC", "FC/EB/DA", "CF/BE/AD"};
   write_png(dir / "plain.png", stored);
   const Bytes png = bytes_of(dir / "plain.png");
   const RgbImage big = pattern(24, 40);
@@ -234,8 +231,7 @@ TEST_CASE("a header that promises a huge picture is refused before anything is d
   Bytes bytes = bytes_of(dir / "small.png");
   bytes[16] = 0x00, bytes[17] = 0x0F, bytes[18] = 0xFF, bytes[19] = 0xFF; // width 1048575
   const std::uint32_t crc = reference_crc(Bytes(bytes.begin() + 12, bytes.begin() + 29));
-  for (int i = 0; i < 4; ++i)
-    bytes[static_cast<std::size_t>(29 + i)] = static_cast<std::uint8_t>(crc >> (24 - 8 * i));
+  for (int i = 0; i < 4; ++i) bytes[static_cast<std::size_t>(29 + i)] = static_cast<std::uint8_t>(crc >> (24 - 8 * i));
   write_bytes(dir / "huge.png", bytes, bytes.size());
   const std::string message = error_of([&] { read_depth_png(dir / "huge.png"); });
   CHECK(contains(message, dir / "huge.png"));
@@ -259,8 +255,7 @@ TEST_CASE("the colour map is monotone in hue order, total, and distinct") {
 
 TEST_CASE("coloured depth is black where there is none; the range ignores a few wild values") {
   std::vector<float> depth(1000, 2.04f);
-  for (std::size_t i = 0; i < 500; ++i)
-    depth[i] = 4.0f;
+  for (std::size_t i = 0; i < 500; ++i) depth[i] = 4.0f;
   depth[0] = 0, depth[1] = 900.0f, depth[2] = std::nanf("");
   const DepthRange range = depth_range(depth.data(), depth.size());
   CHECK(!(std::abs(range.near - 2.0f) > 1e-5f));
@@ -292,7 +287,8 @@ TEST_CASE("text and sheets stay within their picture") {
   const RgbImage sheet = contact_sheet(rows, 2, 80);
   CHECK(sheet.width > 4 * 80);
   CHECK(sheet.height > 3 * 60);
-  CHECK(sheet.rgb.size() == std::size_t{3} * static_cast<std::size_t>(sheet.width) * static_cast<std::size_t>(sheet.height));
+  CHECK(sheet.rgb.size() ==
+        std::size_t{3} * static_cast<std::size_t>(sheet.width) * static_cast<std::size_t>(sheet.height));
   const RgbImage scale = metre_scale(300, {0.5f, 7.3f});
   CHECK(scale.width == 300);
   CHECK(scale.pixel(0, 150)[1] > 100); // colour, not paper's edge

@@ -1,4 +1,5 @@
-// data/loader.hpp: the same bits for any number of threads, any cache, any place to resume; and what goes wrong on the way.
+// data/loader.hpp: the same bits for any number of threads, any cache, any place to resume; and what goes wrong on the
+// way.
 #include "data/loader.hpp"
 #include "tests/data/support.hpp"
 
@@ -26,14 +27,12 @@ public:
   std::string name(std::size_t i) const override { return "frame " + std::to_string(i); }
   Sample load(std::size_t i) const override {
     ++loads;
-    if (bad_.count(i))
-      throw Error({.file = name(i), .reason = "damaged for the test"});
+    if (bad_.count(i)) throw Error({.file = name(i), .reason = "damaged for the test"});
     Sample sample;
     sample.height = 12;
     sample.width = 20;
     sample.rgb = pattern(12, 20).rgb;
-    for (std::uint8_t& v : sample.rgb)
-      v = static_cast<std::uint8_t>(v + 3 * i);
+    for (std::uint8_t& v : sample.rgb) v = static_cast<std::uint8_t>(v + 3 * i);
     for (std::size_t k = 0; k < 240; ++k)
       sample.depth.push_back(k % 9 == 0 ? 0.0f : static_cast<float>(i) + static_cast<float>(k) / 100.0f);
     sample.intrinsics = {25, 26, 7.5f, 5.5f};
@@ -67,36 +66,36 @@ LoaderOptions training() {
 bool same(const Batch& a, const Batch& b) {
   const auto cameras = [](const Batch& batch) {
     std::vector<float> values;
-    for (const Intrinsics& k : batch.intrinsics)
-      values.insert(values.end(), {k.fx, k.fy, k.cx, k.cy});
+    for (const Intrinsics& k : batch.intrinsics) values.insert(values.end(), {k.fx, k.fy, k.cx, k.cy});
     return values;
   };
   return a.n == b.n && a.height == b.height && a.width == b.width && a.image == b.image && a.depth == b.depth &&
-         a.indices == b.indices && a.labels == b.labels && cameras(a) == cameras(b) && a.epoch == b.epoch && a.number == b.number;
+         a.indices == b.indices && a.labels == b.labels && cameras(a) == cameras(b) && a.epoch == b.epoch &&
+         a.number == b.number;
 }
 
 std::vector<Batch> epoch_of(Loader& loader, std::int64_t epoch, std::int64_t from = 0) {
   std::vector<Batch> batches;
   loader.start(epoch, from);
   Batch batch;
-  while (loader.next(batch))
-    batches.push_back(batch);
+  while (loader.next(batch)) batches.push_back(batch);
   return batches;
 }
 
-std::vector<Batch> epoch_of(const LoaderOptions& options, std::int64_t epoch, std::size_t n = 23, std::set<std::size_t> bad = {}) {
+std::vector<Batch> epoch_of(const LoaderOptions& options, std::int64_t epoch, std::size_t n = 23,
+                            std::set<std::size_t> bad = {}) {
   Loader loader(std::make_shared<Memory>(n, std::move(bad)), options);
   return epoch_of(loader, epoch);
 }
 
 bool same(const std::vector<Batch>& a, const std::vector<Batch>& b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](const Batch& x, const Batch& y) { return same(x, y); });
+  return a.size() == b.size() &&
+         std::equal(a.begin(), a.end(), b.begin(), [](const Batch& x, const Batch& y) { return same(x, y); });
 }
 
 std::vector<std::size_t> visited(const std::vector<Batch>& batches) {
   std::vector<std::size_t> all;
-  for (const Batch& batch : batches)
-    all.insert(all.end(), batch.indices.begin(), batch.indices.end());
+  for (const Batch& batch : batches) all.insert(all.end(), batch.indices.begin(), batch.indices.end());
   return all;
 }
 
@@ -122,8 +121,7 @@ TEST_CASE("a batch holds what preprocess and nearest depth give, frame by frame"
       CHECK(batch.labels[k] == sample.label);
     }
   const std::vector<std::size_t> order = visited(batches);
-  for (std::size_t i = 0; i < 23; ++i)
-    CHECK(order[i] == i);
+  for (std::size_t i = 0; i < 23; ++i) CHECK(order[i] == i);
 }
 
 TEST_CASE("the same batches for any number of threads, prefetch and cache") {
@@ -159,8 +157,7 @@ TEST_CASE("starting again gives up what was being made") {
   for (int round = 0; round < 20; ++round) {
     loader.start(0);
     Batch batch;
-    for (int i = 0; i < round % 6; ++i)
-      REQUIRE(loader.next(batch));
+    for (int i = 0; i < round % 6; ++i) REQUIRE(loader.next(batch));
     CHECK(same(epoch_of(loader, 1), second));
   }
   CHECK(same(epoch_of(loader, 0), first));
@@ -186,8 +183,7 @@ TEST_CASE("drop_last leaves out what doesn't fill a batch") {
   options.drop_last = true;
   const auto batches = epoch_of(options, 0);
   CHECK(batches.size() == 5);
-  for (const Batch& batch : batches)
-    CHECK(batch.n == 4);
+  for (const Batch& batch : batches) CHECK(batch.n == 4);
 }
 
 TEST_CASE("flip mirrors picture, depth and principal point") {
@@ -236,14 +232,16 @@ TEST_CASE("brightness is gain by channel plus one shift, on 0 to 1 before mean a
       double shift_of_channel[3];
       for (std::size_t c = 0; c < 3; ++c) { // after = gain * before + shift is one line through all pixels
         const auto value = [&](const Batch& batch, std::size_t pixel) {
-          return static_cast<double>(batch.image[(k * 60 + pixel) * 3 + c]) * static_cast<double>(p.std[c]) + static_cast<double>(p.mean[c]);
+          return static_cast<double>(batch.image[(k * 60 + pixel) * 3 + c]) * static_cast<double>(p.std[c]) +
+                 static_cast<double>(p.mean[c]);
         };
         std::size_t low = 0, high = 0;
         for (std::size_t i = 0; i < 60; ++i) {
           low = value(before[b], i) < value(before[b], low) ? i : low;
           high = value(before[b], i) > value(before[b], high) ? i : high;
         }
-        const double gain = (value(after[b], high) - value(after[b], low)) / (value(before[b], high) - value(before[b], low));
+        const double gain =
+            (value(after[b], high) - value(after[b], low)) / (value(before[b], high) - value(before[b], low));
         shift_of_channel[c] = value(after[b], low) - gain * value(before[b], low);
         for (std::size_t i = 0; i < 60; ++i)
           REQUIRE(!(std::abs(value(after[b], i) - gain * value(before[b], i) - shift_of_channel[c]) > 1e-5));
@@ -325,12 +323,10 @@ TEST_CASE("skip: evaluation leaves bad frames out, training fills their place; b
     options.on_bad_sample = OnBadSample::skip;
     options.drop_last = drop_last;
     const auto batches = epoch_of(options, 0, 23, bad);
-    for (const std::size_t i : visited(batches))
-      CHECK(bad.count(i) == 0);
+    for (const std::size_t i : visited(batches)) CHECK(bad.count(i) == 0);
     if (drop_last) {
       CHECK(batches.size() == 5);
-      for (const Batch& batch : batches)
-        CHECK(batch.n == 4);
+      for (const Batch& batch : batches) CHECK(batch.n == 4);
       CHECK(batches[0].indices == std::vector<std::size_t>{4, 4, 4, 4});
       CHECK(batches[2].indices == std::vector<std::size_t>{8, 10, 10, 11});
     } else {
@@ -367,7 +363,8 @@ TEST_CASE("options and positions that make no sense are refused") {
   CHECK(contains(message([](LoaderOptions& o) { o.prefetch = 0; }), "prefetch"));
   CHECK(contains(message([](LoaderOptions& o) { o.preprocess.width = 0; }), "network sides"));
   CHECK(contains(message([](LoaderOptions& o) { o.augment = Augment{.flip_probability = 2}; }), "flip_probability"));
-  CHECK(contains(message([](LoaderOptions& o) { o.augment = Augment{.brightness_gain = std::nanf("")}; }), "brightness_gain"));
+  CHECK(contains(message([](LoaderOptions& o) { o.augment = Augment{.brightness_gain = std::nanf("")}; }),
+                 "brightness_gain"));
   CHECK(contains(message([](LoaderOptions& o) { o.drop_last = true; }, 3), "only 3 frames"));
   CHECK(contains(message([](LoaderOptions&) {}, 0), "no frames"));
   Loader loader(std::make_shared<Memory>(23), options_for());

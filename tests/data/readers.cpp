@@ -29,8 +29,7 @@ std::string list_error(const TempDir& dir, const std::string& text) {
   write_text(dir / "list.txt", text);
   return error_of([&] {
     const DatasetPtr data = open_dataset("pairs:" + (dir / "list.txt"));
-    for (std::size_t i = 0; i < data->size(); ++i)
-      data->load(i);
+    for (std::size_t i = 0; i < data->size(); ++i) data->load(i);
   });
 }
 
@@ -43,11 +42,9 @@ void write_mat(const std::string& file, int n, int height, int width) {
   for (int i = 0; i < n; ++i) {
     for (int c = 0; c < 3; ++c)
       for (int x = 0; x < width; ++x)
-        for (int y = 0; y < height; ++y)
-          images.push_back(static_cast<std::uint8_t>(image.pixel(y, x)[c] + i));
+        for (int y = 0; y < height; ++y) images.push_back(static_cast<std::uint8_t>(image.pixel(y, x)[c] + i));
     for (int x = 0; x < width; ++x)
-      for (int y = 0; y < height; ++y)
-        depths.push_back(1.0f + static_cast<float>(100 * i + 10 * y + x) / 100.0f);
+      for (int y = 0; y < height; ++y) depths.push_back(1.0f + static_cast<float>(100 * i + 10 * y + x) / 100.0f);
   }
   H5Writer out(file);
   const auto count = static_cast<hsize_t>(n);
@@ -76,7 +73,8 @@ TEST_CASE("pairs: lines, comments, quotes, CRLF, camera, 8 and 16-bit depth") {
   CHECK_FALSE(first.intrinsics.known());
   CHECK(contains(first.name, "list.txt:3"));
   CHECK(second.depth[2] == 2 * 0.2f);
-  CHECK((second.intrinsics.fx == 500.5f && second.intrinsics.fy == 501 && second.intrinsics.cx == 3.5f && second.intrinsics.cy == 2.5f));
+  CHECK((second.intrinsics.fx == 500.5f && second.intrinsics.fy == 501 && second.intrinsics.cx == 3.5f &&
+         second.intrinsics.cy == 2.5f));
   CHECK(third.depth[4] == 2.0f);
 }
 
@@ -88,8 +86,7 @@ TEST_CASE("pairs: each bad line is named with list, line, value and what is want
     const std::string message = list_error(dir, "# comment\n" + good + line + "\n" + good);
     INFO(line << " -> " << message);
     CHECK(contains(message, (dir / "list.txt") + ":3"));
-    for (const std::string& part : parts)
-      CHECK(contains(message, part));
+    for (const std::string& part : parts) CHECK(contains(message, part));
   };
   expect("missing.png depth.png 0.001", {"missing.png", "no such file", "IMAGE"});
   expect("a.png missing.png 0.001", {"missing.png", "DEPTH"});
@@ -126,20 +123,23 @@ TEST_CASE("pairs: lists that can't be used at all") {
 TEST_CASE("pairs: skip leaves bad lines out and keeps the rest") {
   const TempDir dir;
   write_pair(dir);
-  write_text(dir / "list.txt", "a.png depth.png 0.001\nmissing.png depth.png 0.001\na.png depth.png x\na.png depth.png 0.002\n");
+  write_text(dir / "list.txt",
+             "a.png depth.png 0.001\nmissing.png depth.png 0.001\na.png depth.png x\na.png depth.png 0.002\n");
   const DatasetPtr data = open_dataset("pairs:" + (dir / "list.txt"), {.on_bad_sample = OnBadSample::skip});
   REQUIRE(data->size() == 2);
   CHECK(data->load(1).depth[1] == 0.002f);
   write_text(dir / "bad.txt", "missing.png depth.png 0.001\n");
-  CHECK(contains(error_of([&] { open_dataset("pairs:" + (dir / "bad.txt"), {.on_bad_sample = OnBadSample::skip}); }), "none of its 1"));
+  CHECK(contains(error_of([&] { open_dataset("pairs:" + (dir / "bad.txt"), {.on_bad_sample = OnBadSample::skip}); }),
+                 "none of its 1"));
 }
 
 TEST_CASE("pairs: a picture is turned upright before its size is compared") {
   const TempDir dir;
   write_jpeg(dir / "a.jpg", pattern(6, 8));
   auto jpeg = bytes_of(dir / "a.jpg");
-  const std::uint8_t app1[] = {0xFF, 0xE1, 0, 34, 'E', 'x', 'i', 'f', 0, 0, 'M', 'M', 0, 42, 0, 0, 0, 8, 0, 1,
-                               0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, 6, 0, 0, 0, 0, 0, 0}; // orientation 6
+  const std::uint8_t app1[] = {
+      0xFF, 0xE1, 0,    34,   'E', 'x', 'i', 'f', 0, 0, 'M', 'M', 0, 42, 0, 0, 0, 8,
+      0,    1,    0x01, 0x12, 0,   3,   0,   0,   0, 1, 0,   6,   0, 0,  0, 0, 0, 0}; // orientation 6
   jpeg.insert(jpeg.begin() + 2, std::begin(app1), std::end(app1));
   write_bytes(dir / "a.jpg", jpeg, jpeg.size());
   const std::vector<std::uint16_t> depth(48, 1000);
@@ -151,8 +151,7 @@ TEST_CASE("pairs: a picture is turned upright before its size is compared") {
 
 TEST_CASE("nyu_h5: frames of all sub-folders in a fixed order, planes to pixels, holes to 0") {
   const TempDir dir;
-  for (const char* scene : {"b_scene", "a_scene/deeper"})
-    fs::create_directories(dir / scene);
+  for (const char* scene : {"b_scene", "a_scene/deeper"}) fs::create_directories(dir / scene);
   write_nyu_frame(dir / "b_scene/00001.h5", 6, 8, std::nanf(""));
   write_nyu_frame(dir / "a_scene/deeper/00002.h5", 5, 7, -3.0f);
   write_text(dir / "a_scene/notes.txt", "ignored");
@@ -183,7 +182,8 @@ TEST_CASE("nyu_h5: splits") {
     CHECK(contains(error_of([&] { open_dataset("nyu_h5:" + root + ",split=test"); }), "split=val"));
   }
   CHECK(open_dataset("nyu_h5:" + (dir / "nyudepthv2/train"))->size() == 2);
-  CHECK(contains(error_of([&] { open_dataset("nyu_h5:" + (dir / "nyudepthv2/train") + ",split=val"); }), "no sub-folder"));
+  CHECK(contains(error_of([&] { open_dataset("nyu_h5:" + (dir / "nyudepthv2/train") + ",split=val"); }),
+                 "no sub-folder"));
   fs::remove_all(dir / "nyudepthv2/val");
   CHECK(open_dataset("nyu_h5:" + dir.path())->size() == 2);
 }
@@ -206,9 +206,7 @@ TEST_CASE("nyu_h5: 480x640 frames have NYU's camera, converted ones their own") 
 
 TEST_CASE("nyu_h5: bad files are named with what they hold and what is expected") {
   const TempDir dir;
-  const auto load_error = [&] {
-    return error_of([&] { open_dataset("nyu_h5:" + dir.path())->load(0); });
-  };
+  const auto load_error = [&] { return error_of([&] { open_dataset("nyu_h5:" + dir.path())->load(0); }); };
   const std::string file = dir / "00001.h5";
   write_nyu_frame(file, 20, 30);
   const auto whole = bytes_of(file);
@@ -229,8 +227,7 @@ TEST_CASE("nyu_h5: bad files are named with what they hold and what is expected"
     const std::string message = load_error();
     INFO(message);
     CHECK(contains(message, file));
-    for (const std::string& part : parts)
-      CHECK(contains(message, part));
+    for (const std::string& part : parts) CHECK(contains(message, part));
   };
   {
     H5Writer out(file);
@@ -291,15 +288,13 @@ TEST_CASE("nyu_h5: a damaged compressed block is named, and HDF5 prints nothing 
   Sample sample;
   sample.height = sample.width = 32;
   sample.rgb = pattern(32, 32).rgb;
-  for (std::size_t i = 0; i < 1024; ++i)
-    sample.depth.push_back(1.0f + static_cast<float>(i * 7919 % 1000) / 1000);
+  for (std::size_t i = 0; i < 1024; ++i) sample.depth.push_back(1.0f + static_cast<float>(i * 7919 % 1000) / 1000);
   write_nyu_h5(file, sample);
   auto bytes = bytes_of(file);
   const std::uint8_t zlib_header[2] = {0x78, 0x5E};
   const auto stream = std::search(bytes.begin(), bytes.end(), zlib_header, zlib_header + 2);
   REQUIRE(bytes.end() - stream > 300);
-  for (auto at = stream + 20; at < stream + 220; ++at)
-    *at ^= 0x5A;
+  for (auto at = stream + 20; at < stream + 220; ++at) *at ^= 0x5A;
   write_bytes(file, bytes, bytes.size());
   const std::string captured = dir / "stderr.txt";
   std::fflush(stderr);
@@ -370,20 +365,16 @@ TEST_CASE("nyu_mat: bad files") {
 
 TEST_CASE("HDF5 frames may be loaded from several threads") {
   const TempDir dir;
-  for (int i = 0; i < 8; ++i)
-    write_nyu_frame(dir / (std::to_string(i) + ".h5"), 10 + i, 12);
+  for (int i = 0; i < 8; ++i) write_nyu_frame(dir / (std::to_string(i) + ".h5"), 10 + i, 12);
   const DatasetPtr data = open_dataset("nyu_h5:" + dir.path());
   std::vector<int> heights(32);
   std::vector<std::thread> threads;
   for (std::size_t t = 0; t < 4; ++t)
     threads.emplace_back([&, t] {
-      for (std::size_t i = t; i < heights.size(); i += 4)
-        heights[i] = data->load(i % 8).height;
+      for (std::size_t i = t; i < heights.size(); i += 4) heights[i] = data->load(i % 8).height;
     });
-  for (std::thread& thread : threads)
-    thread.join();
-  for (std::size_t i = 0; i < heights.size(); ++i)
-    CHECK(heights[i] == 10 + static_cast<int>(i % 8));
+  for (std::thread& thread : threads) thread.join();
+  for (std::size_t i = 0; i < heights.size(); ++i) CHECK(heights[i] == 10 + static_cast<int>(i % 8));
 }
 
 TEST_CASE("schemes: slips get the nearest, bare paths the right one") {
@@ -413,15 +404,15 @@ TEST_CASE("synthetic and digits open by scheme") {
 }
 
 TEST_CASE("split by fraction: disjoint, complete, seeded") {
-  const Split a = split_by_fraction(100, 0.2, 7), b = split_by_fraction(100, 0.2, 7), c = split_by_fraction(100, 0.2, 8);
+  const Split a = split_by_fraction(100, 0.2, 7), b = split_by_fraction(100, 0.2, 7),
+              c = split_by_fraction(100, 0.2, 8);
   CHECK(a.val.size() == 20);
   CHECK(a.val == b.val);
   CHECK(a.val != c.val);
   std::vector<std::size_t> all = a.train;
   all.insert(all.end(), a.val.begin(), a.val.end());
   std::sort(all.begin(), all.end());
-  for (std::size_t i = 0; i < 100; ++i)
-    REQUIRE(all[i] == i);
+  for (std::size_t i = 0; i < 100; ++i) REQUIRE(all[i] == i);
   CHECK(std::is_sorted(a.train.begin(), a.train.end()));
   CHECK(split_by_fraction(5, 0, 1).val.empty());
   CHECK(split_by_fraction(5, 1, 1).train.empty());

@@ -25,8 +25,7 @@ class TempDir {
 public:
   TempDir() {
     std::string path = (fs::temp_directory_path() / "leadline-test-XXXXXX").string();
-    if (!mkdtemp(path.data()))
-      throw Error("a folder for test files can't be made: " + path);
+    if (!mkdtemp(path.data())) throw Error("a folder for test files can't be made: " + path);
     path_ = path;
   }
   ~TempDir() {
@@ -42,7 +41,9 @@ private:
   fs::path path_;
 };
 
-inline void write_text(const std::string& file, const std::string& text) { std::ofstream(file, std::ios::binary) << text; }
+inline void write_text(const std::string& file, const std::string& text) {
+  std::ofstream(file, std::ios::binary) << text;
+}
 
 inline std::vector<std::uint8_t> bytes_of(const std::string& file) {
   std::ifstream in(file, std::ios::binary);
@@ -50,7 +51,8 @@ inline std::vector<std::uint8_t> bytes_of(const std::string& file) {
 }
 
 inline void write_bytes(const std::string& file, const std::vector<std::uint8_t>& bytes, std::size_t count) {
-  std::ofstream(file, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(count));
+  std::ofstream(file, std::ios::binary)
+      .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(count));
 }
 
 /// The message of the leadline::Error that `call` throws; empty if it throws none.
@@ -78,11 +80,13 @@ inline RgbImage pattern(int height, int width) {
 /// HDF5 files for the readers, written with plain HDF5 calls.
 class H5Writer {
 public:
-  explicit H5Writer(const std::string& file) : file_(H5Fcreate(file.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT)) {}
+  explicit H5Writer(const std::string& file)
+      : file_(H5Fcreate(file.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT)) {}
   ~H5Writer() { H5Fclose(file_); }
   H5Writer(const H5Writer&) = delete;
   H5Writer& operator=(const H5Writer&) = delete;
-  void write(const char* name, const std::vector<hsize_t>& dims, hid_t type, const void* values, bool compressed = false) {
+  void write(const char* name, const std::vector<hsize_t>& dims, hid_t type, const void* values,
+             bool compressed = false) {
     const hid_t space = H5Screate_simple(static_cast<int>(dims.size()), dims.data(), nullptr);
     const hid_t properties = H5Pcreate(H5P_DATASET_CREATE);
     if (compressed) { // one frame a chunk, as MATLAB does it
@@ -109,9 +113,9 @@ inline void write_nyu_frame(const std::string& file, int height, int width, floa
   std::vector<std::uint8_t> planes(3 * n);
   std::vector<float> depth(n);
   for (std::size_t k = 0; k < n; ++k) {
-    for (std::size_t c = 0; c < 3; ++c)
-      planes[c * n + k] = image.rgb[3 * k + c];
-    depth[k] = 1.0f + static_cast<float>(k % static_cast<std::size_t>(width) + k / static_cast<std::size_t>(width)) / 10.0f;
+    for (std::size_t c = 0; c < 3; ++c) planes[c * n + k] = image.rgb[3 * k + c];
+    depth[k] =
+        1.0f + static_cast<float>(k % static_cast<std::size_t>(width) + k / static_cast<std::size_t>(width)) / 10.0f;
   }
   depth[0] = first_depth;
   const auto h = static_cast<hsize_t>(height), w = static_cast<hsize_t>(width);
