@@ -1,5 +1,6 @@
 // The synthetic rooms: exact depth, the same bytes always, rooms worth looking at, and clear refusals.
 #include "data/synthetic.hpp"
+#include "data/digits.hpp" // samples_folder
 #include "data/error.hpp"
 #include "data/synthetic/render.hpp"
 #include "data/synthetic/room.hpp"
@@ -7,6 +8,7 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <set>
@@ -297,6 +299,23 @@ TEST_CASE("depth faults are those of a depth camera") {
   CHECK((holes > pixels / 200 && holes < pixels * 3 / 10));
   const double deviation = std::sqrt(square / static_cast<double>(pixels - holes));
   CHECK((deviation > 0.05 && deviation < 1));
+}
+
+TEST_CASE("the sample pictures are the rooms that their page names") {
+  const auto pictures = open_dataset("pairs:" + samples_folder() + "/rooms/list.txt");
+  const auto rooms = open_synthetic("seed=0,split=val");
+  REQUIRE(pictures->size() == 3);
+  for (size_t i = 0; i < 3; ++i) {
+    const size_t frame = std::array<size_t, 3>{3, 15, 20}[i];
+    const Sample stored = pictures->load(i), made = rooms->load(frame);
+    CHECK(stored.rgb == made.rgb);
+    CHECK((stored.intrinsics.fx == made.intrinsics.fx && stored.intrinsics.fy == made.intrinsics.fy));
+    CHECK((stored.intrinsics.cx == made.intrinsics.cx && stored.intrinsics.cy == made.intrinsics.cy));
+    REQUIRE(stored.depth.size() == made.depth.size());
+    float off = 0;
+    for (size_t k = 0; k < made.depth.size(); ++k) off = std::max(off, std::fabs(stored.depth[k] - made.depth[k]));
+    CHECK(!(off > 0.00051f)); // whole millimetres
+  }
 }
 
 TEST_CASE("options: defaults, values, refusals") {
