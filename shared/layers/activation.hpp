@@ -1,8 +1,7 @@
 // Activation functions: one layer, and the epilogue that conv2d, conv_transpose2d and linear apply to their results.
 #pragma once
 
-#include "shared/layers/decimal.hpp"
-#include "shared/layers/layer.hpp"
+#include "shared/layers/pixels.hpp"
 
 namespace leadline {
 
@@ -103,7 +102,8 @@ struct Activation {
 
   static Status infer(const Params& params, const Shape* src, int /*num_src*/, Shape* dst) {
     *dst = src[0];
-    return check_activation(params);
+    const Status status = check_shape(src[0]);
+    return status == Status::ok ? check_activation(params) : status;
   }
   static void weight_shapes(const Params&, const Shape*, Shape*) {}
   static size_t saved_bytes(const LayerShapes&, const Params&, size_t) { return 0; }
@@ -114,10 +114,11 @@ struct Activation {
     const Tensor<T> dst = args.dst;
     const ActivationKind kind = params.kind;
     const T alpha = static_cast<T>(decimal(params.alpha));
-    parallel_for(exec, "leadline::activation::forward", dst.shape.pixels(), [=] LEADLINE_FUNCTION(index_t p) {
-      const T* x = src.pixel(p);
-      T* y = dst.pixel(p);
-      for (index_t c = 0; c < dst.shape.c; ++c) y[c] = activate(kind, alpha, x[c]);
+    parallel_pixels(exec, "leadline::activation::forward", dst.shape,
+                    [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
+      const T* x = &src(n, h, w, 0);
+      T* y = &dst(n, h, w, 0);
+      for (index_t c = first; c < last; ++c) y[c] = activate(kind, alpha, x[c]);
     });
   }
 
@@ -129,10 +130,11 @@ struct Activation {
     const bool accumulate = args.accumulate_src[0];
     const ActivationKind kind = params.kind;
     const T alpha = static_cast<T>(decimal(params.alpha));
-    parallel_for(exec, "leadline::activation::backward", diff_src.shape.pixels(), [=] LEADLINE_FUNCTION(index_t p) {
-      const T *x = src.pixel(p), *dy = diff_dst.pixel(p);
-      T* dx = diff_src.pixel(p);
-      for (index_t c = 0; c < diff_src.shape.c; ++c)
+    parallel_pixels(exec, "leadline::activation::backward", diff_src.shape,
+                    [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
+      const T *x = &src(n, h, w, 0), *dy = &diff_dst(n, h, w, 0);
+      T* dx = &diff_src(n, h, w, 0);
+      for (index_t c = first; c < last; ++c)
         store(dx[c], dy[c] * activate_derivative(kind, alpha, x[c]), accumulate);
     });
   }

@@ -30,7 +30,10 @@ struct Conv2d {
     if (!conv_extent(src[0].h, p.kernel_h, p.stride_h, p.padding_top, p.padding_bottom, p.dilation_h, &dst->h) ||
         !conv_extent(src[0].w, p.kernel_w, p.stride_w, p.padding_left, p.padding_right, p.dilation_w, &dst->w))
       return Status::invalid_shape;
-    return check_activation(p.activation);
+    if (const Status status = check_activation(p.activation); status != Status::ok) return status;
+    Shape weights[max_weights];
+    weight_shapes(p, src, weights);
+    return check_conv_shapes(src[0], weights, *dst);
   }
   static void weight_shapes(const Params& p, const Shape* src, Shape* weights) {
     weights[0] = {p.out_channels, p.kernel_h, p.kernel_w, src[0].c / p.groups};

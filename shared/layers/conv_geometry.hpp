@@ -11,7 +11,7 @@
 #pragma once
 
 #include "shared/layers/activation.hpp"
-#include "shared/layers/layer.hpp"
+#include "shared/layers/pixels.hpp"
 
 namespace leadline {
 
@@ -36,6 +36,14 @@ inline bool conv_extent(index_t in, index_t kernel, index_t stride, index_t padd
   if (padded < span) return false;
   *out = (padded - span) / stride + 1;
   return true;
+}
+
+/// What is left of a shape rule once dst is known: source, weights and dst have sizes that can be computed with.
+inline Status check_conv_shapes(const Shape& src, const Shape* weights, const Shape& dst) {
+  const Shape shapes[] = {src, weights[0], dst};
+  for (const Shape& shape : shapes)
+    if (const Status status = check_shape(shape); status != Status::ok) return status;
+  return Status::ok;
 }
 
 namespace conv {

@@ -23,7 +23,10 @@ struct Linear {
     if (src[0].c < 1) return Status::invalid_shape;
     *dst = src[0];
     dst->c = p.out_features;
-    return check_activation(p.activation);
+    if (const Status status = check_activation(p.activation); status != Status::ok) return status;
+    Shape weights[max_weights];
+    weight_shapes(p, src, weights);
+    return check_conv_shapes(src[0], weights, *dst);
   }
   static void weight_shapes(const Params& p, const Shape* src, Shape* weights) {
     weights[0] = {p.out_features, 1, 1, src[0].c};

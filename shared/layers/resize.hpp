@@ -6,7 +6,7 @@
 namespace leadline {
 
 enum class ResizeMode : int32_t {
-  nearest = 0,  ///< source = floor(i * float(in / out)), in float as PyTorch does
+  nearest = 0,  ///< source = floor(i in / out)
   bilinear = 1, ///< source = (i + 1/2) in / out - 1/2, not below 0; with align_corners i (in - 1) / (out - 1)
 };
 
@@ -18,17 +18,13 @@ template <class T> struct ResizeTaps {
   T w0, w1;
 };
 
-/// One axis of a resize. Bilinear source coordinates are exact: a quotient of integers, the same for every T and exec.
+/// One axis of a resize. Source coordinates are exact: quotients of integers, the same for every T and exec.
 struct ResizeAxis {
   index_t in, out;
   ResizeMode mode;
   bool align_corners;
 
-  LEADLINE_INLINE_FUNCTION index_t nearest(index_t i) const {
-    const float scale = static_cast<float>(in) / static_cast<float>(out);
-    const index_t j = static_cast<index_t>(static_cast<float>(i) * scale);
-    return j < in - 1 ? j : in - 1;
-  }
+  LEADLINE_INLINE_FUNCTION index_t nearest(index_t i) const { return i * in / out; }
 
   template <class T> LEADLINE_INLINE_FUNCTION ResizeTaps<T> taps(index_t i) const {
     if (mode == ResizeMode::nearest) return {nearest(i), nearest(i), T(1), T(0)};
@@ -53,9 +49,7 @@ struct ResizeAxis {
     if (j >= in) return out;
     index_t i;
     if (mode == ResizeMode::nearest) {
-      i = j * out / in; // exact arithmetic's answer is this or one more; float's may be further by one
-      while (i > 0 && nearest(i - 1) >= j) --i;
-      while (i < out && nearest(i) < j) ++i;
+      i = (j * out + in - 1) / in; // ceil(j out / in)
     } else if (align_corners) {
       i = out > 1 ? (j * (out - 1) + in - 2) / (in - 1) : out; // ceil(j (out - 1) / (in - 1))
     } else {
