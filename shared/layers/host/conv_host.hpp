@@ -24,7 +24,7 @@ class Pieces {
 public:
   explicit Pieces(unsigned char* base) : base_(base) {}
   template <class U> U* take(index_t count) {
-    U* piece = reinterpret_cast<U*>(base_ + bytes_);
+    U* piece = base_ ? reinterpret_cast<U*>(base_ + bytes_) : nullptr;
     bytes_ += align_up(static_cast<size_t>(count) * sizeof(U));
     return piece;
   }
