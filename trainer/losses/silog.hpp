@@ -29,7 +29,8 @@ struct SilogGradient {
 
 /// The natural logarithm, continued by its tangent below m.
 template <class T> LEADLINE_INLINE_FUNCTION T guarded_log(T p, T m) {
-  return p < m ? math::log(m) + (p - m) / m : math::log(p);
+  const bool below = p < m;
+  return math::log(below ? m : p) + (below ? (p - m) / m : T{0});
 }
 template <class T> LEADLINE_INLINE_FUNCTION T guarded_log_derivative(T p, T m) { return T{1} / (p < m ? m : p); }
 
@@ -37,6 +38,8 @@ template <class T, class Exec>
 void silog_forward_backward(const Exec& exec, double lambda, double scale, T min_depth, const LossArgs<T>& args,
                             Scratch scratch) {
   const Elements<const T> prediction(args.prediction), target(args.target);
+  const Elements<T> diff(args.diff_prediction);
+  const bool want_gradient = static_cast<bool>(args.diff_prediction);
   const index_t count = args.prediction.shape.count();
   SilogGradient* gradient = scratch.take<SilogGradient>(1);
   T* value = args.value;
@@ -45,8 +48,10 @@ void silog_forward_backward(const Exec& exec, double lambda, double scale, T min
       [=] LEADLINE_FUNCTION(index_t i, index_t) {
         const T t = target[i];
         if (!is_valid(Valid::positive, t)) return SilogSums{};
-        const double d = static_cast<double>(guarded_log(prediction[i], min_depth) - math::log(t));
-        return SilogSums{1.0, d, d * d};
+        const T d = guarded_log(prediction[i], min_depth) - math::log(t);
+        if (want_gradient) diff[i] = d; // for the second pass: logarithms are what this loss costs
+        const double wide = static_cast<double>(d);
+        return SilogSums{1.0, wide, wide * wide};
       },
       scratch.take<SilogSums>(reduce_chunks(count)),
       [=] LEADLINE_FUNCTION(index_t, const SilogSums& sums) {
@@ -56,14 +61,15 @@ void silog_forward_backward(const Exec& exec, double lambda, double scale, T min
         *value = static_cast<T>(scale * root);
         *gradient = {scale / (n * (root < 1e-6 ? 1e-6 : root)), lambda * mean};
       });
-  if (!args.diff_prediction) return;
-  const Elements<T> diff(args.diff_prediction);
+  if (!want_gradient) return;
   parallel_for(exec, "leadline::loss::silog::backward", count, [=] LEADLINE_FUNCTION(index_t i) {
-    const T t = target[i], p = prediction[i];
-    const bool valid = is_valid(Valid::positive, t);
-    const double d = valid ? static_cast<double>(guarded_log(p, min_depth) - math::log(t)) : 0.0;
-    diff[i] =
-        valid ? static_cast<T>(gradient->slope * (d - gradient->offset)) * guarded_log_derivative(p, min_depth) : T{0};
+    if (is_valid(Valid::positive, target[i])) {
+      const double d = static_cast<double>(diff[i]);
+      diff[i] =
+          static_cast<T>(gradient->slope * (d - gradient->offset)) * guarded_log_derivative(prediction[i], min_depth);
+    } else {
+      diff[i] = T{0};
+    }
   });
 }
 

@@ -54,7 +54,8 @@ LossResult run_loss(const std::string& name, const trainer::LossParams& params, 
 
 /// The same on the calling thread alone.
 template <class T>
-LossResult run_loss_on_host(const std::string& name, const trainer::LossParams& params, const LossInput& input) {
+LossResult run_loss_on_host(const std::string& name, const trainer::LossParams& params, const LossInput& input,
+                            bool want_gradient = true) {
   const auto loss = trainer::make_loss<T, HostExec>(name, params);
   const std::vector<T> prediction = as<T>(input.prediction), target = as<T>(input.target), image = as<T>(input.image);
   std::vector<T> diff(prediction.size());
@@ -64,7 +65,7 @@ LossResult run_loss_on_host(const std::string& name, const trainer::LossParams& 
   args.prediction = Tensor<const T>(prediction.data(), input.shape);
   args.target = Tensor<const T>(target.data(), input.target_shape);
   if (!image.empty()) args.image = Tensor<const T>(image.data(), input.image_shape);
-  args.diff_prediction = Tensor<T>(diff.data(), input.shape);
+  if (want_gradient) args.diff_prediction = Tensor<T>(diff.data(), input.shape);
   args.value = &value;
   args.workspace = {reinterpret_cast<unsigned char*>(workspace.data()), workspace.size() * sizeof(double)};
   loss->forward_backward(HostExec(), args);

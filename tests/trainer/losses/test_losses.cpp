@@ -47,7 +47,7 @@ LossInput scene(index_t n, index_t h, index_t w, uint64_t seed, double missing =
 }
 
 double value(const std::string& name, const LossInput& input, const LossParams& p) {
-  return run_loss<double>(name, p, input, false).value;
+  return run_loss_on_host<double>(name, p, input, false).value;
 }
 
 bool all_zero(const std::vector<double>& values) {
