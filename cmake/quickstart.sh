@@ -23,15 +23,18 @@ run() { # NAME COMMAND...: runs with its output in a log; the log's end is shown
     fail "$name" "its whole output is in $out/$name.log"
   fi
 }
-watch() { # NAME COMMAND...: runs with its output on the screen
+watch() { # NAME COMMAND...: runs with its output on the screen and in a log
   local name=$1
   shift
-  "$@" || fail "$name" "see above"
+  "$@" 2>&1 | tee "$out/$name.log"
+  [ "${PIPESTATUS[0]}" = 0 ] || fail "$name" "its whole output is in $out/$name.log"
 }
 fail() { printf '\nquickstart: the step "%s" failed: %s\n' "$1" "$2" >&2; exit 1; }
 generator() { if command -v ninja >/dev/null; then printf '%s\n' -G Ninja; fi; }
-size_of() { wc -c <"$1" | awk '{ printf "%.0f kB", $1 / 1024 }'; }
-pictures() { find "$1" -name '*.png' -o -name '*.ppm' | sort; }
+size_line() { printf '  %-24s %s kB\n' "$1" "$(wc -c <"$2" | awk '{ printf "%.0f", $1 / 1024 }')"; }
+list_pictures() { echo "  pictures:"; find "$1" -name '*_colour.png' | sort | sed 's/^/    /'; }
+# milliseconds for one picture: the median of the fourth column of leadline-depth's table
+latency() { awk '$1 + 0 > 0 && $2 + 0 > 0 && $4 + 0 > 0 { print $4 }' "$1" | sort -n | awk '{ v[NR] = $1 } END { print NR ? v[int((NR + 1) / 2)] " ms" : "?" }'; }
 
 edge() {
   out=build-edge/quickstart
@@ -43,13 +46,15 @@ edge() {
 
   local model=inference/demos/models/rooms.lead
   say "depth of the sample pictures with $model"
-  watch depth build-edge/bin/leadline-depth "$model" data/samples/rooms/*.png --out "$out/depth"
+  rm -rf "$out/depth"
+  watch depth build-edge/bin/leadline-depth "$model" data/samples/rooms/*.png --out "$out/depth" --self-test
 
   say "done in $((SECONDS - started)) s"
-  printf '  %-28s %s\n' "model file" "$(size_of $model)" "libleadline.a" "$(size_of build-edge/lib/libleadline.a)" \
-    "leadline-depth" "$(size_of build-edge/bin/leadline-depth)"
-  echo "  pictures:"
-  pictures "$out/depth" | sed 's/^/    /'
+  printf '  %-24s %s\n' "latency" "$(latency "$out/depth.log")"
+  size_line "model file" "$model"
+  size_line "libleadline.a" build-edge/lib/libleadline.a
+  size_line "leadline-depth" build-edge/bin/leadline-depth
+  list_pictures "$out/depth"
 }
 
 full() {
@@ -59,13 +64,14 @@ full() {
   watch dependencies bash cmake/dependencies.sh
 
   say "building leadline and leadline-depth in build/ (two to four minutes the first time on 2 cores)"
-  run configure cmake --preset release $(generator)
+  run configure cmake --preset release -D LEADLINE_BUILD_TESTS=OFF $(generator)
   run build cmake --build build -j "$jobs" --target leadline leadline-depth
 
   local bin=build/bin run=$out/run
-  rm -rf "$run" "$out/depth"
+  rm -rf "$run" "$out/depth" "$out/rooms"
   say "training a small U-Net on synthetic rooms (trainer/configs/quickstart.ini); the run's folder is $run"
-  watch train $bin/leadline train --config trainer/configs/quickstart.ini --run-dir "$run"
+  $bin/leadline train --config trainer/configs/quickstart.ini --run.dir "$run" ||
+    fail train "see above and $run" # straight to the terminal: it draws a progress bar there
 
   say "evaluating it on rooms that it hasn't seen"
   watch evaluate $bin/leadline evaluate "$run"
@@ -73,12 +79,17 @@ full() {
   say "exporting the run to one model file, $out/model.lead"
   watch export $bin/leadline export "$run" --out "$out/model.lead"
 
-  say "depth of held-out pictures with the device library alone"
-  run pictures $bin/leadline data generate synthetic:seed=9,count=4 --out "$out/rooms"
-  $bin/leadline-depth "$out/model.lead" "$out"/rooms/*.png --out "$out/depth" | tee "$out/depth.log"
-  [ "${PIPESTATUS[0]}" = 0 ] || fail depth "see above"
+  say "depth of other unseen rooms with the device library alone"
+  run rooms $bin/leadline data generate synthetic:split=val,seed=7,count=4,height=240,width=320 --out "$out/rooms"
+  watch depth $bin/leadline-depth "$out/model.lead" "$out"/rooms/*.jpg --out "$out/depth" --self-test
 
   say "done in $((SECONDS - started)) s"
+  sed 's/^/  /' "$out/evaluate.log"
+  printf '  %-24s %s\n' "latency on this machine" "$(latency "$out/depth.log")"
+  size_line "model file" "$out/model.lead"
+  size_line "libleadline.a" build/lib/libleadline.a
+  echo "  run directory:           $run"
+  list_pictures "$out/depth"
 }
 
 case $mode in
