@@ -678,7 +678,7 @@ const std::vector<Action>& actions() {
       {"generate", "write rendered rooms to files",
        "Renders synthetic rooms into a folder: colour, 16-bit depth in millimetres, and list.txt with the camera.\n\n"
        "  leadline data generate synthetic:seed=1 --count 500 --out rooms\n"
-       "  leadline train --data pairs:rooms/list.txt\n",
+       "  leadline train --data.train pairs:rooms/list.txt --run.dir runs/rooms\n",
        [writing](po::options_description& o) {
          writing(o);
          o.add_options()("count", po::value<long>(), "frames, instead of count= in SPEC");
