@@ -109,17 +109,18 @@ struct Activation {
   static size_t saved_bytes(const LayerShapes&, const Params&, size_t) { return 0; }
   static size_t workspace_bytes(const LayerShapes&, const Params&, Pass, Algorithm, size_t) { return 0; }
 
-  template <class T, class Exec> static void forward(const Exec& exec, const Params& params, const ForwardArgs<T>& args) {
+  template <class T, class Exec>
+  static void forward(const Exec& exec, const Params& params, const ForwardArgs<T>& args) {
     const Tensor<const T> src = args.src[0];
     const Tensor<T> dst = args.dst;
     const ActivationKind kind = params.kind;
     const T alpha = static_cast<T>(decimal(params.alpha));
-    parallel_pixels(exec, "leadline::activation::forward", dst.shape,
-                    [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
+    const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
       const T* x = &src(n, h, w, 0);
       T* y = &dst(n, h, w, 0);
       for (index_t c = first; c < last; ++c) y[c] = activate(kind, alpha, x[c]);
-    });
+    };
+    parallel_pixels(exec, "leadline::activation::forward", dst.shape, kernel);
   }
 
   template <class T, class Exec>
@@ -130,13 +131,12 @@ struct Activation {
     const bool accumulate = args.accumulate_src[0];
     const ActivationKind kind = params.kind;
     const T alpha = static_cast<T>(decimal(params.alpha));
-    parallel_pixels(exec, "leadline::activation::backward", diff_src.shape,
-                    [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
+    const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
       const T *x = &src(n, h, w, 0), *dy = &diff_dst(n, h, w, 0);
       T* dx = &diff_src(n, h, w, 0);
-      for (index_t c = first; c < last; ++c)
-        store(dx[c], dy[c] * activate_derivative(kind, alpha, x[c]), accumulate);
-    });
+      for (index_t c = first; c < last; ++c) store(dx[c], dy[c] * activate_derivative(kind, alpha, x[c]), accumulate);
+    };
+    parallel_pixels(exec, "leadline::activation::backward", diff_src.shape, kernel);
   }
 };
 

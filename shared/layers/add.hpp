@@ -26,15 +26,15 @@ struct Add {
     const Tensor<const T> a = args.src[0], b = detail::repeat_pixels(args.src[1]);
     const Tensor<T> dst = args.dst;
     const bool one_channel = b.shape.c != a.shape.c;
-    parallel_pixels(exec, "leadline::add::forward", dst.shape,
-                    [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
+    const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
       const T *x = &a(n, h, w, 0), *z = &b(n, h, w, 0);
       T* y = &dst(n, h, w, 0);
       if (one_channel)
         for (index_t c = first; c < last; ++c) y[c] = x[c] + z[0];
       else
         for (index_t c = first; c < last; ++c) y[c] = x[c] + z[c];
-    });
+    };
+    parallel_pixels(exec, "leadline::add::forward", dst.shape, kernel);
   }
 
   template <class T, class Exec> static void backward(const Exec& exec, const Params&, const BackwardArgs<T>& args) {
@@ -42,12 +42,12 @@ struct Add {
     const Tensor<T> diff_a = args.diff_src[0], diff_b = args.diff_src[1];
     if (diff_a) {
       const bool accumulate = args.accumulate_src[0];
-      parallel_pixels(exec, "leadline::add::backward_first", diff_a.shape,
-                      [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
+      const auto backward_first = [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
         const T* dy = &diff_dst(n, h, w, 0);
         T* dx = &diff_a(n, h, w, 0);
         for (index_t c = first; c < last; ++c) store(dx[c], dy[c], accumulate);
-      });
+      };
+      parallel_pixels(exec, "leadline::add::backward_first", diff_a.shape, backward_first);
     }
     if (diff_b)
       detail::reduce_broadcast(

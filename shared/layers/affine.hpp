@@ -24,16 +24,17 @@ struct Affine {
   static size_t saved_bytes(const LayerShapes&, const Params&, size_t) { return 0; }
   static size_t workspace_bytes(const LayerShapes&, const Params&, Pass, Algorithm, size_t) { return 0; }
 
-  template <class T, class Exec> static void forward(const Exec& exec, const Params& params, const ForwardArgs<T>& args) {
+  template <class T, class Exec>
+  static void forward(const Exec& exec, const Params& params, const ForwardArgs<T>& args) {
     const Tensor<const T> src = args.src[0];
     const Tensor<T> dst = args.dst;
     const T scale = static_cast<T>(decimal(params.scale)), shift = static_cast<T>(decimal(params.shift));
-    parallel_pixels(exec, "leadline::affine::forward", dst.shape,
-                    [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
+    const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
       const T* x = &src(n, h, w, 0);
       T* y = &dst(n, h, w, 0);
       for (index_t c = first; c < last; ++c) y[c] = scale * x[c] + shift;
-    });
+    };
+    parallel_pixels(exec, "leadline::affine::forward", dst.shape, kernel);
   }
 
   template <class T, class Exec>
@@ -43,12 +44,12 @@ struct Affine {
     if (!diff_src) return;
     const bool accumulate = args.accumulate_src[0];
     const T scale = static_cast<T>(decimal(params.scale));
-    parallel_pixels(exec, "leadline::affine::backward", diff_src.shape,
-                    [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
+    const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
       const T* dy = &diff_dst(n, h, w, 0);
       T* dx = &diff_src(n, h, w, 0);
       for (index_t c = first; c < last; ++c) store(dx[c], scale * dy[c], accumulate);
-    });
+    };
+    parallel_pixels(exec, "leadline::affine::backward", diff_src.shape, kernel);
   }
 };
 

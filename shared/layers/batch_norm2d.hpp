@@ -34,9 +34,7 @@ struct BatchNorm2d {
 
   /// What a training forward leaves in `saved`: three arrays of C elements. The unbiased variance has divisor
   /// N H W - 1 (1 for a single pixel); an empty batch has the statistics of zeros.
-  template <class T> struct Statistics {
-    T *mean, *rstd, *unbiased_var;
-  };
+  template <class T> struct Statistics { T *mean, *rstd, *unbiased_var; };
   template <class T> static Statistics<T> statistics(void* saved, index_t channels) {
     T* mean = static_cast<T*>(saved);
     return {mean, mean + channels, mean + 2 * channels};
@@ -69,7 +67,8 @@ struct BatchNorm2d {
                                     : Scratch<double>(nullptr, shapes.dst, sums).bytes;
   }
 
-  template <class T, class Exec> static void forward(const Exec& exec, const Params& params, const ForwardArgs<T>& args) {
+  template <class T, class Exec>
+  static void forward(const Exec& exec, const Params& params, const ForwardArgs<T>& args) {
     const Tensor<const T> src = args.src[0];
     const Tensor<T> dst = args.dst;
     const Scratch<T> scratch(args.workspace.data, src.shape, args.training);
@@ -116,12 +115,12 @@ struct BatchNorm2d {
         offset[c] = bias ? bias[c] : T(0);
       });
     }
-    parallel_pixels(exec, "leadline::batch_norm2d::forward", dst.shape,
-                    [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
+    const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
       const T* x = &src(n, h, w, 0);
       T* y = &dst(n, h, w, 0);
       for (index_t c = first; c < last; ++c) y[c] = (x[c] - mean[c]) * scale[c] + offset[c];
-    });
+    };
+    parallel_pixels(exec, "leadline::batch_norm2d::forward", dst.shape, kernel);
   }
 
   /// With g = diff_dst * weight * rstd: diff_src = g, in training less its projections on 1 and on the normalised src.
@@ -152,8 +151,8 @@ struct BatchNorm2d {
         },
         scratch.sums,
         [=] LEADLINE_FUNCTION(index_t, index_t c, const double* total) {
-          const double rstd = training ? static_cast<double>(saved.rstd[c])
-                                       : 1 / math::sqrt(static_cast<double>(running_var[c]) + eps);
+          const double rstd =
+              training ? static_cast<double>(saved.rstd[c]) : 1 / math::sqrt(static_cast<double>(running_var[c]) + eps);
           const double g = rstd * (weight ? static_cast<double>(weight[c]) : 1);
           if (diff_weight) store(diff_weight[c], static_cast<T>(total[1] * rstd), accumulate_weights);
           if (diff_bias) store(diff_bias[c], static_cast<T>(total[0]), accumulate_weights);
@@ -164,8 +163,7 @@ struct BatchNorm2d {
           slope[c] = static_cast<T>(g * rstd * rstd * total[1] / pixels);
         });
     if (!diff_src) return;
-    parallel_pixels(exec, "leadline::batch_norm2d::backward", diff_src.shape,
-                    [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
+    const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
       const T *x = &src(n, h, w, 0), *dy = &diff_dst(n, h, w, 0);
       T* dx = &diff_src(n, h, w, 0);
       if (!training)
@@ -173,7 +171,8 @@ struct BatchNorm2d {
       else
         for (index_t c = first; c < last; ++c)
           store(dx[c], scale[c] * dy[c] - offset[c] - slope[c] * (x[c] - mean[c]), accumulate_src);
-    });
+    };
+    parallel_pixels(exec, "leadline::batch_norm2d::backward", diff_src.shape, kernel);
   }
 
   /// The workspace: per-channel factors of the element-wise passes, and partial sums.

@@ -38,12 +38,12 @@ struct Concat {
       const Tensor<T> dst = args.dst.channels(first_channel, src.shape.c);
       first_channel += src.shape.c;
       if (same_place(src, Tensor<const T>(dst))) continue;
-      parallel_pixels(exec, "leadline::concat::forward", src.shape,
-                      [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
+      const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
         const T* x = &src(n, h, w, 0);
         T* y = &dst(n, h, w, 0);
         for (index_t c = first; c < last; ++c) y[c] = x[c];
-      });
+      };
+      parallel_pixels(exec, "leadline::concat::forward", src.shape, kernel);
     }
   }
 
@@ -57,12 +57,12 @@ struct Concat {
       const bool accumulate = args.accumulate_src[i];
       first_channel += channels;
       if (!diff_src || same_place(diff_dst, Tensor<const T>(diff_src))) continue;
-      parallel_pixels(exec, "leadline::concat::backward", diff_src.shape,
-                      [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
+      const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
         const T* dy = &diff_dst(n, h, w, 0);
         T* dx = &diff_src(n, h, w, 0);
         for (index_t c = first; c < last; ++c) store(dx[c], dy[c], accumulate);
-      });
+      };
+      parallel_pixels(exec, "leadline::concat::backward", diff_src.shape, kernel);
     }
   }
 

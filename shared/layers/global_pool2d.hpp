@@ -36,8 +36,7 @@ struct GlobalMaxPool2d {
   template <class T, class Exec> static void forward(const Exec& exec, const Params&, const ForwardArgs<T>& args) {
     const Tensor<const T> src = args.src[0];
     const Tensor<T> dst = args.dst;
-    parallel_pixels(exec, "leadline::global_max_pool2d::forward", dst.shape,
-                    [=] LEADLINE_FUNCTION(index_t n, index_t, index_t, index_t first, index_t last) {
+    const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t, index_t, index_t first, index_t last) {
       T* y = &dst(n, 0, 0, 0);
       const T* start = &src(n, 0, 0, 0);
       for (index_t c = first; c < last; ++c) y[c] = start[c];
@@ -49,7 +48,8 @@ struct GlobalMaxPool2d {
             y[c] = ((value > best) | (value != value)) ? value : best;
           }
         }
-    });
+    };
+    parallel_pixels(exec, "leadline::global_max_pool2d::forward", dst.shape, kernel);
   }
 
   template <class T, class Exec> static void backward(const Exec& exec, const Params&, const BackwardArgs<T>& args) {
@@ -58,8 +58,7 @@ struct GlobalMaxPool2d {
     if (!diff_src) return;
     const bool accumulate = args.accumulate_src[0];
     T* const shares = reinterpret_cast<T*>(args.workspace.data);
-    parallel_pixels(exec, "leadline::global_max_pool2d::count", dst.shape,
-                    [=] LEADLINE_FUNCTION(index_t n, index_t, index_t, index_t first, index_t last) {
+    const auto count = [=] LEADLINE_FUNCTION(index_t n, index_t, index_t, index_t first, index_t last) {
       const T *y = &dst(n, 0, 0, 0), *dy = &diff_dst(n, 0, 0, 0);
       T* share = shares + n * dst.shape.c;
       for (index_t c = first; c < last; ++c) share[c] = T(0);
@@ -69,13 +68,14 @@ struct GlobalMaxPool2d {
           for (index_t c = first; c < last; ++c) share[c] += x[c] == y[c] ? T(1) : T(0);
         }
       for (index_t c = first; c < last; ++c) share[c] = dy[c] / share[c];
-    });
-    parallel_pixels(exec, "leadline::global_max_pool2d::backward", diff_src.shape,
-                    [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
+    };
+    parallel_pixels(exec, "leadline::global_max_pool2d::count", dst.shape, count);
+    const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
       const T *x = &src(n, h, w, 0), *y = &dst(n, 0, 0, 0), *share = shares + n * dst.shape.c;
       T* dx = &diff_src(n, h, w, 0);
       for (index_t c = first; c < last; ++c) store(dx[c], x[c] == y[c] ? share[c] : T(0), accumulate);
-    });
+    };
+    parallel_pixels(exec, "leadline::global_max_pool2d::backward", diff_src.shape, kernel);
   }
 };
 
@@ -104,7 +104,7 @@ struct GlobalAvgPool2d {
     const T pixels = static_cast<T>(src.shape.h * src.shape.w);
     reduce_pixels<1>(
         exec, "leadline::global_avg_pool2d::forward", src.shape, PixelGroups::per_sample,
-        [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last, T* total, index_t) {
+        [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last, T * total, index_t) {
           const T* x = &src(n, h, w, 0);
           for (index_t c = first; c < last; ++c) total[c - first] += x[c];
         },
@@ -118,12 +118,12 @@ struct GlobalAvgPool2d {
     if (!diff_src) return;
     const bool accumulate = args.accumulate_src[0];
     const T pixels = static_cast<T>(diff_src.shape.h * diff_src.shape.w);
-    parallel_pixels(exec, "leadline::global_avg_pool2d::backward", diff_src.shape,
-                    [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
+    const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
       const T* dy = &diff_dst(n, 0, 0, 0);
       T* dx = &diff_src(n, h, w, 0);
       for (index_t c = first; c < last; ++c) store(dx[c], dy[c] / pixels, accumulate);
-    });
+    };
+    parallel_pixels(exec, "leadline::global_avg_pool2d::backward", diff_src.shape, kernel);
   }
 };
 

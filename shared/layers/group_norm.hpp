@@ -39,7 +39,8 @@ struct GroupNorm {
                                     : Scratch<double>(nullptr, shapes.dst).bytes;
   }
 
-  template <class T, class Exec> static void forward(const Exec& exec, const Params& params, const ForwardArgs<T>& args) {
+  template <class T, class Exec>
+  static void forward(const Exec& exec, const Params& params, const ForwardArgs<T>& args) {
     const Tensor<const T> src = args.src[0];
     const Tensor<T> dst = args.dst;
     const Shape shape = src.shape;
@@ -86,13 +87,13 @@ struct GroupNorm {
         rstd[c] = static_cast<T>(scale);
       }
     });
-    parallel_pixels(exec, "leadline::group_norm::forward", shape,
-                    [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
+    const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
       const T *x = &src(n, h, w, 0), *m = mean + n * shape.c, *r = rstd + n * shape.c;
       T* y = &dst(n, h, w, 0);
       for (index_t c = first; c < last; ++c)
         y[c] = (x[c] - m[c]) * r[c] * (weight ? weight[c] : T(1)) + (bias ? bias[c] : T(0));
-    });
+    };
+    parallel_pixels(exec, "leadline::group_norm::forward", shape, kernel);
   }
 
   template <class T, class Exec>
@@ -153,14 +154,14 @@ struct GroupNorm {
         slope[first + k] = static_cast<T>(r * r * total_x / elements);
       }
     });
-    parallel_pixels(exec, "leadline::group_norm::backward", shape,
-                    [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
+    const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
       const T *x = &src(n, h, w, 0), *dy = &diff_dst(n, h, w, 0);
       const T *m = mean + n * shape.c, *r = rstd + n * shape.c, *o = offset + n * shape.c, *s = slope + n * shape.c;
       T* dx = &diff_src(n, h, w, 0);
       for (index_t c = first; c < last; ++c)
         store(dx[c], dy[c] * r[c] * (weight ? weight[c] : T(1)) - o[c] - s[c] * (x[c] - m[c]), accumulate_src);
-    });
+    };
+    parallel_pixels(exec, "leadline::group_norm::backward", shape, kernel);
   }
 
   /// The workspace: two numbers per sample and channel, the statistics where nobody saves them, and partial sums.

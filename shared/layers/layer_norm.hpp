@@ -35,7 +35,8 @@ struct LayerNorm {
     return pass == Pass::backward ? reduce_pixels_bytes<double>(shapes.dst, PixelGroups::all, 2) : 0;
   }
 
-  template <class T, class Exec> static void forward(const Exec& exec, const Params& params, const ForwardArgs<T>& args) {
+  template <class T, class Exec>
+  static void forward(const Exec& exec, const Params& params, const ForwardArgs<T>& args) {
     const Tensor<const T> src = args.src[0];
     const Tensor<T> dst = args.dst;
     const index_t channels = src.shape.c, pixels = src.shape.pixels();

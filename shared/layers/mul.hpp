@@ -46,15 +46,15 @@ struct Mul {
     const Tensor<const T> x = x_, factor = detail::repeat_pixels(factor_);
     const Tensor<T> y = y_;
     const bool one_channel = factor.shape.c != x.shape.c;
-    parallel_pixels(exec, label, y.shape,
-                    [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
+    const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
       const T *a = &x(n, h, w, 0), *b = &factor(n, h, w, 0);
       T* out = &y(n, h, w, 0);
       if (one_channel)
         for (index_t c = first; c < last; ++c) store(out[c], a[c] * b[0], accumulate);
       else
         for (index_t c = first; c < last; ++c) store(out[c], a[c] * b[c], accumulate);
-    });
+    };
+    parallel_pixels(exec, label, y.shape, kernel);
   }
 };
 

@@ -30,13 +30,13 @@ struct Pad {
   static size_t saved_bytes(const LayerShapes&, const Params&, size_t) { return 0; }
   static size_t workspace_bytes(const LayerShapes&, const Params&, Pass, Algorithm, size_t) { return 0; }
 
-  template <class T, class Exec> static void forward(const Exec& exec, const Params& params, const ForwardArgs<T>& args) {
+  template <class T, class Exec>
+  static void forward(const Exec& exec, const Params& params, const ForwardArgs<T>& args) {
     const Tensor<const T> src = args.src[0];
     const Tensor<T> dst = args.dst;
     const index_t top = params.padding_top, left = params.padding_left;
     const T value = static_cast<T>(decimal(params.value));
-    parallel_pixels(exec, "leadline::pad::forward", dst.shape,
-                    [=] LEADLINE_FUNCTION(index_t n, index_t oh, index_t ow, index_t first, index_t last) {
+    const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t oh, index_t ow, index_t first, index_t last) {
       const index_t h = oh - top, w = ow - left;
       T* y = &dst(n, oh, ow, 0);
       if (h >= 0 && h < src.shape.h && w >= 0 && w < src.shape.w) {
@@ -45,7 +45,8 @@ struct Pad {
       } else {
         for (index_t c = first; c < last; ++c) y[c] = value;
       }
-    });
+    };
+    parallel_pixels(exec, "leadline::pad::forward", dst.shape, kernel);
   }
 
   template <class T, class Exec>
@@ -55,12 +56,12 @@ struct Pad {
     if (!diff_src) return;
     const bool accumulate = args.accumulate_src[0];
     const index_t top = params.padding_top, left = params.padding_left;
-    parallel_pixels(exec, "leadline::pad::backward", diff_src.shape,
-                    [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
+    const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
       const T* dy = &diff_dst(n, h + top, w + left, 0);
       T* dx = &diff_src(n, h, w, 0);
       for (index_t c = first; c < last; ++c) store(dx[c], dy[c], accumulate);
-    });
+    };
+    parallel_pixels(exec, "leadline::pad::backward", diff_src.shape, kernel);
   }
 };
 

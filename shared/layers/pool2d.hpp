@@ -79,18 +79,17 @@ struct MaxPool2d {
   }
   static size_t workspace_bytes(const LayerShapes&, const Params&, Pass, Algorithm, size_t) { return 0; }
 
-  template <class T, class Exec> static void forward(const Exec& exec, const Params& params, const ForwardArgs<T>& args) {
+  template <class T, class Exec>
+  static void forward(const Exec& exec, const Params& params, const ForwardArgs<T>& args) {
     const Params p = params;
     const Tensor<const T> src = args.src[0];
     const Tensor<T> dst = args.dst;
     int32_t* const winners = static_cast<int32_t*>(args.saved);
-    parallel_pixels(exec, "leadline::max_pool2d::forward", dst.shape,
-                    [=] LEADLINE_FUNCTION(index_t n, index_t oh, index_t ow, index_t first, index_t last) {
+    const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t oh, index_t ow, index_t first, index_t last) {
       const detail::PoolSpan rows(oh, p.stride_h, p.padding_top, p.kernel_h, src.shape.h);
       const detail::PoolSpan columns(ow, p.stride_w, p.padding_left, p.kernel_w, src.shape.w);
       T* y = &dst(n, oh, ow, 0);
-      int32_t* winner =
-          winners ? winners + ((n * dst.shape.h + oh) * dst.shape.w + ow) * dst.shape.c : nullptr;
+      int32_t* winner = winners ? winners + ((n * dst.shape.h + oh) * dst.shape.w + ow) * dst.shape.c : nullptr;
       bool is_first = true;
       for (index_t kh = rows.first; kh < rows.last; ++kh)
         for (index_t kw = columns.first; kw < columns.last; ++kw) {
@@ -115,7 +114,8 @@ struct MaxPool2d {
           }
           is_first = false;
         }
-    });
+    };
+    parallel_pixels(exec, "leadline::max_pool2d::forward", dst.shape, kernel);
   }
 
   template <class T, class Exec>
@@ -126,8 +126,7 @@ struct MaxPool2d {
     if (!diff_src) return;
     const bool accumulate = args.accumulate_src[0];
     const int32_t* const winners = static_cast<const int32_t*>(args.saved);
-    parallel_pixels(exec, "leadline::max_pool2d::backward", diff_src.shape,
-                    [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
+    const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
       const Shape out = diff_dst.shape;
       const detail::PoolReaders rows(h, p.stride_h, p.padding_top, p.kernel_h, out.h);
       const detail::PoolReaders columns(w, p.stride_w, p.padding_left, p.kernel_w, out.w);
@@ -142,7 +141,8 @@ struct MaxPool2d {
           const T* dy = &diff_dst(n, oh, ow, 0);
           for (index_t c = first; c < last; ++c) dx[c] += winner[c] == tap ? dy[c] : T(0);
         }
-    });
+    };
+    parallel_pixels(exec, "leadline::max_pool2d::backward", diff_src.shape, kernel);
   }
 };
 
@@ -168,12 +168,12 @@ struct AvgPool2d {
                                : (rows.last - rows.first) * (columns.last - columns.first);
   }
 
-  template <class T, class Exec> static void forward(const Exec& exec, const Params& params, const ForwardArgs<T>& args) {
+  template <class T, class Exec>
+  static void forward(const Exec& exec, const Params& params, const ForwardArgs<T>& args) {
     const Params p = params;
     const Tensor<const T> src = args.src[0];
     const Tensor<T> dst = args.dst;
-    parallel_pixels(exec, "leadline::avg_pool2d::forward", dst.shape,
-                    [=] LEADLINE_FUNCTION(index_t n, index_t oh, index_t ow, index_t first, index_t last) {
+    const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t oh, index_t ow, index_t first, index_t last) {
       const detail::PoolSpan rows(oh, p.stride_h, p.padding_top, p.kernel_h, src.shape.h);
       const detail::PoolSpan columns(ow, p.stride_w, p.padding_left, p.kernel_w, src.shape.w);
       const T divisor = static_cast<T>(area(p, rows, columns));
@@ -185,7 +185,8 @@ struct AvgPool2d {
           for (index_t c = first; c < last; ++c) y[c] += x[c];
         }
       for (index_t c = first; c < last; ++c) y[c] /= divisor;
-    });
+    };
+    parallel_pixels(exec, "leadline::avg_pool2d::forward", dst.shape, kernel);
   }
 
   template <class T, class Exec>
@@ -195,8 +196,7 @@ struct AvgPool2d {
     const Tensor<T> diff_src = args.diff_src[0];
     if (!diff_src) return;
     const bool accumulate = args.accumulate_src[0];
-    parallel_pixels(exec, "leadline::avg_pool2d::backward", diff_src.shape,
-                    [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
+    const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
       const Shape in = diff_src.shape, out = diff_dst.shape;
       const detail::PoolReaders rows(h, p.stride_h, p.padding_top, p.kernel_h, out.h);
       const detail::PoolReaders columns(w, p.stride_w, p.padding_left, p.kernel_w, out.w);
@@ -205,13 +205,13 @@ struct AvgPool2d {
         for (index_t c = first; c < last; ++c) dx[c] = T(0);
       for (index_t oh = rows.first; oh < rows.last; ++oh)
         for (index_t ow = columns.first; ow < columns.last; ++ow) {
-          const T divisor =
-              static_cast<T>(area(p, detail::PoolSpan(oh, p.stride_h, p.padding_top, p.kernel_h, in.h),
-                                  detail::PoolSpan(ow, p.stride_w, p.padding_left, p.kernel_w, in.w)));
+          const T divisor = static_cast<T>(area(p, detail::PoolSpan(oh, p.stride_h, p.padding_top, p.kernel_h, in.h),
+                                                detail::PoolSpan(ow, p.stride_w, p.padding_left, p.kernel_w, in.w)));
           const T* dy = &diff_dst(n, oh, ow, 0);
           for (index_t c = first; c < last; ++c) dx[c] += dy[c] / divisor;
         }
-    });
+    };
+    parallel_pixels(exec, "leadline::avg_pool2d::backward", diff_src.shape, kernel);
   }
 };
 

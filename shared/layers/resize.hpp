@@ -67,9 +67,9 @@ struct Resize {
   static constexpr const char* name = "resize";
   struct Params {
     ResizeMode mode = ResizeMode::nearest;
-    int32_t height = 0, width = 0;   ///< output pixels; 0: scale_h (scale_w) times the input
+    int32_t height = 0, width = 0;    ///< output pixels; 0: scale_h (scale_w) times the input
     int32_t scale_h = 2, scale_w = 2; ///< ignored where height (width) is given
-    int32_t align_corners = 0;       ///< bilinear only
+    int32_t align_corners = 0;        ///< bilinear only
   };
   static constexpr int min_inputs = 1, max_inputs = 1;
   static constexpr int trainable_weights = 0;
@@ -79,7 +79,8 @@ struct Resize {
     *dst = src[0];
     if (const Status status = check_shape(src[0]); status != Status::ok) return status;
     if (p.mode != ResizeMode::nearest && p.mode != ResizeMode::bilinear) return Status::invalid_argument;
-    if (!is_bool(p.align_corners) || (p.align_corners && p.mode == ResizeMode::nearest)) return Status::invalid_argument;
+    if (!is_bool(p.align_corners) || (p.align_corners && p.mode == ResizeMode::nearest))
+      return Status::invalid_argument;
     if (p.height < 0 || p.width < 0 || p.scale_h < 0 || p.scale_w < 0) return Status::invalid_argument;
     if ((p.height == 0 && p.scale_h == 0) || (p.width == 0 && p.scale_w == 0)) return Status::invalid_argument;
     dst->h = p.height ? p.height : src[0].h * p.scale_h;
@@ -90,14 +91,14 @@ struct Resize {
   static size_t saved_bytes(const LayerShapes&, const Params&, size_t) { return 0; }
   static size_t workspace_bytes(const LayerShapes&, const Params&, Pass, Algorithm, size_t) { return 0; }
 
-  template <class T, class Exec> static void forward(const Exec& exec, const Params& params, const ForwardArgs<T>& args) {
+  template <class T, class Exec>
+  static void forward(const Exec& exec, const Params& params, const ForwardArgs<T>& args) {
     const Tensor<const T> src = args.src[0];
     const Tensor<T> dst = args.dst;
     const bool align = params.align_corners != 0, nearest = params.mode == ResizeMode::nearest;
     const detail::ResizeAxis rows{src.shape.h, dst.shape.h, params.mode, align};
     const detail::ResizeAxis columns{src.shape.w, dst.shape.w, params.mode, align};
-    parallel_pixels(exec, "leadline::resize::forward", dst.shape,
-                    [=] LEADLINE_FUNCTION(index_t n, index_t oh, index_t ow, index_t first, index_t last) {
+    const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t oh, index_t ow, index_t first, index_t last) {
       T* y = &dst(n, oh, ow, 0);
       if (nearest) {
         const T* x = &src(n, rows.nearest(oh), columns.nearest(ow), 0);
@@ -109,7 +110,8 @@ struct Resize {
       const T *x10 = &src(n, h.i1, w.i0, 0), *x11 = &src(n, h.i1, w.i1, 0);
       for (index_t c = first; c < last; ++c)
         y[c] = h.w0 * (w.w0 * x00[c] + w.w1 * x01[c]) + h.w1 * (w.w0 * x10[c] + w.w1 * x11[c]);
-    });
+    };
+    parallel_pixels(exec, "leadline::resize::forward", dst.shape, kernel);
   }
 
   /// Gather form: every source pixel sums, in order, over the pixels that read it.
@@ -121,8 +123,7 @@ struct Resize {
     const bool accumulate = args.accumulate_src[0], align = params.align_corners != 0;
     const detail::ResizeAxis rows{diff_src.shape.h, diff_dst.shape.h, params.mode, align};
     const detail::ResizeAxis columns{diff_src.shape.w, diff_dst.shape.w, params.mode, align};
-    parallel_pixels(exec, "leadline::resize::backward", diff_src.shape,
-                    [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
+    const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
       T* dx = &diff_src(n, h, w, 0);
       if (!accumulate)
         for (index_t c = first; c < last; ++c) dx[c] = T(0);
@@ -139,7 +140,8 @@ struct Resize {
           for (index_t c = first; c < last; ++c) dx[c] += weight * dy[c];
         }
       }
-    });
+    };
+    parallel_pixels(exec, "leadline::resize::backward", diff_src.shape, kernel);
   }
 };
 

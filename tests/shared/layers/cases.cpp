@@ -81,9 +81,11 @@ void conv2d(Cases* cases) {
   Draw& d = cases->draw;
   for (int i = 0; i < 12; ++i) {
     const int groups = d.between(1, 3);
-    Conv2d::Params q = params(groups * d.between(1, 6), d.between(1, 5), d.between(1, 5), 1, 0, d.between(1, 2), groups);
+    Conv2d::Params q =
+        params(groups * d.between(1, 6), d.between(1, 5), d.between(1, 5), 1, 0, d.between(1, 2), groups);
     q.stride_h = d.between(1, 3), q.stride_w = d.between(1, 3);
-    q.padding_top = d.below(4), q.padding_bottom = d.below(4), q.padding_left = d.below(4), q.padding_right = d.below(4);
+    q.padding_top = d.below(4), q.padding_bottom = d.below(4), q.padding_left = d.below(4),
+    q.padding_right = d.below(4);
     cases->add<Conv2d>(q, {{d.between(1, 2), d.between(9, 14), d.between(9, 30), groups * d.between(1, 12)}});
   }
   cases->add<Conv2d>(params(24, 3, 3, 1, 1), {large_shape}).finite_differences = false;
@@ -115,8 +117,8 @@ void conv_transpose2d(Cases* cases) {
   Draw& d = cases->draw;
   for (int i = 0; i < 8; ++i) {
     const int groups = d.between(1, 3);
-    ConvTranspose2d::Params q = params(groups * d.between(1, 6), d.between(1, 4), d.between(1, 3), d.below(2), 0,
-                                       d.between(1, 2), groups);
+    ConvTranspose2d::Params q =
+        params(groups * d.between(1, 6), d.between(1, 4), d.between(1, 3), d.below(2), 0, d.between(1, 2), groups);
     q.output_padding_h = d.below(q.stride_h), q.output_padding_w = d.below(q.stride_w);
     cases->add<ConvTranspose2d>(q, {{d.between(1, 2), d.between(4, 9), d.between(4, 12), groups * d.between(1, 9)}});
   }
@@ -211,7 +213,8 @@ void batch_norm2d(Cases* cases) {
 void group_norm(Cases* cases) {
   for (const Shape& shape : usual_shapes)
     for (const int32_t groups : {1, static_cast<int32_t>(shape.c)}) cases->add<GroupNorm>({groups, 1e-5f}, {shape});
-  for (const unsigned without : {0b00u, 0b01u, 0b10u, 0b11u}) cases->add<GroupNorm>({3, 1e-3f}, {{2, 7, 5, 6}}, without);
+  for (const unsigned without : {0b00u, 0b01u, 0b10u, 0b11u})
+    cases->add<GroupNorm>({3, 1e-3f}, {{2, 7, 5, 6}}, without);
   cases->add<GroupNorm>({4, 1e-5f}, {large_shape}).finite_differences = false;
 }
 

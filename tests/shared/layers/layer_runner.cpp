@@ -48,7 +48,8 @@ public:
     mirror_.assign(bytes + guard_bytes, garbage);
     for (size_t i = 0; i < guard_bytes; ++i) mirror_[bytes + i] = static_cast<unsigned char>(i * 37 + 11);
 #ifdef LEADLINE_TEST_KOKKOS
-    if (place == Place::kokkos) data_ = kokkos_passes::allocate(mirror_.size());
+    if (place == Place::kokkos)
+      data_ = kokkos_passes::allocate(mirror_.size());
     else
 #endif
       data_ = std::aligned_alloc(64, align_up(mirror_.size()));
@@ -58,7 +59,8 @@ public:
   Memory& operator=(const Memory&) = delete;
   ~Memory() {
 #ifdef LEADLINE_TEST_KOKKOS
-    if (place_ == Place::kokkos) kokkos_passes::release(data_);
+    if (place_ == Place::kokkos)
+      kokkos_passes::release(data_);
     else
 #endif
       std::free(data_);
@@ -76,7 +78,8 @@ public:
   /// Fills the mirror; false when the guard was overwritten.
   bool download() {
 #ifdef LEADLINE_TEST_KOKKOS
-    if (place_ == Place::kokkos) kokkos_passes::download(mirror_.data(), data_, mirror_.size());
+    if (place_ == Place::kokkos)
+      kokkos_passes::download(mirror_.data(), data_, mirror_.size());
     else
 #endif
       memcpy(mirror_.data(), data_, mirror_.size());
@@ -172,8 +175,10 @@ template <class T> LayerPasses<T> passes(Place place, LayerKind kind) {
   LayerPasses<float> f32;
   LayerPasses<double> f64;
   find_passes(place, kind, &f32, &f64);
-  if constexpr (sizeof(T) == sizeof(float)) return f32;
-  else return f64;
+  if constexpr (sizeof(T) == sizeof(float))
+    return f32;
+  else
+    return f64;
 }
 
 template <class T> UpdateState<T> update_state(Place place) {
@@ -313,8 +318,8 @@ template <class T> Result run(const Problem& problem, const RunOptions& options)
     if (!workspace.download()) fail(problem, "backward wrote past the end of its workspace");
   }
   for (size_t i = 0; i < diff_src.size(); ++i)
-    result.diff_src.push_back(options.skip_src >> i & 1 ? Value()
-                                                        : diff_src[i]->download(problem, "diff_src " + std::to_string(i)));
+    result.diff_src.push_back(
+        options.skip_src >> i & 1 ? Value() : diff_src[i]->download(problem, "diff_src " + std::to_string(i)));
   for (size_t i = 0; i < max_weights; ++i)
     if (diff_weights[i] && !(options.skip_weights >> i & 1))
       result.diff_weights[i] = diff_weights[i]->download(problem, "diff_weights " + std::to_string(i));

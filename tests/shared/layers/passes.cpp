@@ -74,15 +74,13 @@ void* allocate(size_t bytes) { return Kokkos::kokkos_malloc<Space::memory_space>
 void release(void* memory) { Kokkos::kokkos_free<Space::memory_space>(memory); }
 void upload(void* to, const void* from, size_t bytes) {
   using Unmanaged = Kokkos::MemoryTraits<Kokkos::Unmanaged>;
-  Kokkos::deep_copy(
-      Kokkos::View<char*, Space::memory_space, Unmanaged>(static_cast<char*>(to), bytes),
-      Kokkos::View<const char*, Kokkos::HostSpace, Unmanaged>(static_cast<const char*>(from), bytes));
+  Kokkos::deep_copy(Kokkos::View<char*, Space::memory_space, Unmanaged>(static_cast<char*>(to), bytes),
+                    Kokkos::View<const char*, Kokkos::HostSpace, Unmanaged>(static_cast<const char*>(from), bytes));
 }
 void download(void* to, const void* from, size_t bytes) {
   using Unmanaged = Kokkos::MemoryTraits<Kokkos::Unmanaged>;
-  Kokkos::deep_copy(
-      Kokkos::View<char*, Kokkos::HostSpace, Unmanaged>(static_cast<char*>(to), bytes),
-      Kokkos::View<const char*, Space::memory_space, Unmanaged>(static_cast<const char*>(from), bytes));
+  Kokkos::deep_copy(Kokkos::View<char*, Kokkos::HostSpace, Unmanaged>(static_cast<char*>(to), bytes),
+                    Kokkos::View<const char*, Space::memory_space, Unmanaged>(static_cast<const char*>(from), bytes));
 }
 bool on_host() { return DefaultExec::on_host; }
 #endif

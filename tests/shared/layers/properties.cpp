@@ -131,7 +131,8 @@ TEST_CASE("all execs give the same bits, all algorithms the same values") {
         options.algorithm = algorithm;
         options.place = Place::host;
         const Result host = run_layer(c.problem, options);
-        require_close(host, reference, precision == Precision::f64 ? 1e-13 : 3e-5, 1, c.name + ", " + describe(options));
+        require_close(host, reference, precision == Precision::f64 ? 1e-13 : 3e-5, 1,
+                      c.name + ", " + describe(options));
         for (const Place place : places()) {
           if (place == Place::kokkos && !kokkos_on_host() && algorithm != Algorithm::portable) continue;
           options.place = place;
@@ -139,7 +140,8 @@ TEST_CASE("all execs give the same bits, all algorithms the same values") {
           if (place != Place::kokkos || kokkos_on_host())
             require_same_bits(result, host, c.name + ", " + describe(options));
           else
-            require_close(result, host, precision == Precision::f64 ? 1e-13 : 1e-5, 1, c.name + ", " + describe(options));
+            require_close(result, host, precision == Precision::f64 ? 1e-13 : 1e-5, 1,
+                          c.name + ", " + describe(options));
           if (place == Place::kokkos) // and the same bits again
             require_same_bits(run_layer(c.problem, options), result, c.name + ", " + describe(options));
         }

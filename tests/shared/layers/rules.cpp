@@ -158,7 +158,8 @@ TEST_CASE("batch_norm2d: one pixel and an empty batch have finite results") {
     for (size_t i = 0; i < 4; ++i) problem.weights[i] = random_value({1, 1, 1, 3}, &draw);
     problem.diff_dst = random_value({n, 1, 1, 3}, &draw);
     const Result result = run_layer(problem, {});
-    for (const Value& v : {result.dst, result.diff_src[0], result.diff_weights[0], result.running_mean, result.running_var})
+    for (const Value& v :
+         {result.dst, result.diff_src[0], result.diff_weights[0], result.running_mean, result.running_var})
       for (const double x : v.data) CHECK(std::isfinite(x));
   }
 }
@@ -231,11 +232,13 @@ TEST_CASE("infer refuses what forward can't do") {
 namespace {
 
 /// Words that break things: borders, signs, floats that aren't numbers.
-constexpr uint32_t hostile_words[] = {0,          1,          2,          3,          5,          0xFFFFFFFFu, 0x7FFFFFFFu,
-                                      0x80000000u, 0x01000000u, 0x01000001u, 0x00010000u, 0x7FC00000u, 0x7F800000u,
-                                      0xFF800000u, 0x3F800000u, 0x3727C5ACu, 0x3DCCCCCDu, 0x00000001u, 0x0000FFFFu};
-constexpr index_t hostile_extents[] = {INT64_MIN, -1, 0, 1, 2, 3, 7, 64, 65536, max_extent, max_extent + 1,
-                                       index_t{1} << 32, index_t{1} << 40, INT64_MAX / 2, INT64_MAX};
+constexpr uint32_t hostile_words[] = {0,           1,           2,           3,           5,
+                                      0xFFFFFFFFu, 0x7FFFFFFFu, 0x80000000u, 0x01000000u, 0x01000001u,
+                                      0x00010000u, 0x7FC00000u, 0x7F800000u, 0xFF800000u, 0x3F800000u,
+                                      0x3727C5ACu, 0x3DCCCCCDu, 0x00000001u, 0x0000FFFFu};
+constexpr index_t hostile_extents[] = {
+    INT64_MIN,     -1,       0, 1, 2, 3, 7, 64, 65536, max_extent, max_extent + 1, index_t{1} << 32, index_t{1} << 40,
+    INT64_MAX / 2, INT64_MAX};
 
 template <class T, size_t size> T pick(const T (&values)[size], Draw* draw) {
   return values[draw->below(static_cast<int>(size))];
@@ -265,7 +268,7 @@ TEST_CASE("infer takes any bits and any shapes") {
   for (int round = 0; round < 20000; ++round) {                                                                        \
     uint32_t words[(sizeof(Layer::Params) + 3) / 4];                                                                   \
     const int kind = draw.below(3); /* random bits, hostile words, small numbers */                                    \
-    for (uint32_t& word : words)                                                                                       \
+    for (uint32_t & word : words)                                                                                      \
       word = kind == 0   ? static_cast<uint32_t>(draw.uniform(0, 4294967296.0))                                        \
              : kind == 1 ? pick(hostile_words, &draw)                                                                  \
                          : static_cast<uint32_t>(draw.below(4));                                                       \
@@ -273,12 +276,12 @@ TEST_CASE("infer takes any bits and any shapes") {
     memcpy(&params, words, sizeof params);                                                                             \
     LayerShapes shapes;                                                                                                \
     const bool hostile_shape = draw.below(2) == 0;                                                                     \
-    for (Shape& s : shapes.src)                                                                                        \
+    for (Shape & s : shapes.src)                                                                                       \
       s = hostile_shape ? Shape{pick(hostile_extents, &draw), pick(hostile_extents, &draw),                            \
                                 pick(hostile_extents, &draw), pick(hostile_extents, &draw)}                            \
                         : Shape{draw.below(3), draw.below(9), draw.below(9), draw.below(9)};                           \
     if (draw.below(2))                                                                                                 \
-      for (Shape& s : shapes.src) s = shapes.src[0];                                                                   \
+      for (Shape & s : shapes.src) s = shapes.src[0];                                                                  \
     shapes.num_src = draw.between(Layer::min_inputs, Layer::max_inputs);                                               \
     INFO(Layer::name << " of " << to_string(shapes.src[0]) << ", round " << round);                                    \
     if (Layer::infer(params, shapes.src, shapes.num_src, &shapes.dst) == Status::ok)                                   \
