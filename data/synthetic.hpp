@@ -3,8 +3,8 @@
 // Each frame is a room of its own: 2.5 to 8 m wide, walls, floor and ceiling with varied textures, doors, windows,
 // pictures, furniture of some twenty kinds, day or evening light, and a camera with a pose and intrinsics of its own.
 // Depth is the exact z-distance of the first surface behind each pixel's centre, in metres, 0 nowhere (glass counts as
-// a surface). Colour has shadows, indirect light, reflections, and a camera's exposure, white
-// balance, vignetting and noise.
+// a surface). Colour has shadows, indirect light, reflections, and a camera's exposure, white balance, vignetting and
+// noise.
 //
 //   count=256        frames
 //   seed=0           another seed, other rooms
