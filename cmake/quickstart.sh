@@ -30,7 +30,7 @@ watch() { # NAME COMMAND...: runs with its output on the screen and in a log
   [ "${PIPESTATUS[0]}" = 0 ] || fail "$name" "its whole output is in $out/$name.log"
 }
 fail() { printf '\nquickstart: the step "%s" failed: %s\n' "$1" "$2" >&2; exit 1; }
-generator() { if command -v ninja >/dev/null; then printf '%s\n' -G Ninja; fi; }
+generator() { [ -e "$1/CMakeCache.txt" ] || ! command -v ninja >/dev/null || echo -G Ninja; } # as it was before, or Ninja
 size_line() { printf '  %-24s %s kB\n' "$1" "$(wc -c <"$2" | awk '{ printf "%.0f", $1 / 1024 }')"; }
 list_pictures() { echo "  pictures:"; find "$1" -name '*_colour.png' | sort | sed 's/^/    /'; }
 # milliseconds for one picture: the median of the fourth column of leadline-depth's table
@@ -41,7 +41,7 @@ edge() {
   mkdir -p "$out"
   command -v cmake >/dev/null || fail tools "CMake 3.22 or newer is needed (Debian: apt-get install cmake)"
   say "building libleadline.a and leadline-depth in build-edge/"
-  run configure cmake --preset edge $(generator)
+  run configure cmake --preset edge $(generator build-edge)
   run build cmake --build build-edge -j "$jobs"
 
   local model=inference/demos/models/rooms.lead
@@ -64,7 +64,7 @@ full() {
   watch dependencies bash cmake/dependencies.sh
 
   say "building leadline and leadline-depth in build/ (two to four minutes the first time on 2 cores)"
-  run configure cmake --preset release -D LEADLINE_BUILD_TESTS=OFF $(generator)
+  run configure cmake --preset release $(generator build)
   run build cmake --build build -j "$jobs" --target leadline leadline-depth
 
   local bin=build/bin run=$out/run

@@ -90,6 +90,9 @@ int train_command(const std::vector<std::string>& arguments) {
     if (command_line.given("config"))
       throw Error({.file = "leadline train", .field = "--config", .reason = "a resumed run has its own settings",
                    .fix = "Leave --config out; single options may be changed, e.g. --train.epochs 40"});
+    if (command_line.given("run.dir"))
+      throw Error({.file = "leadline train", .field = "--run.dir", .reason = "a resumed run goes on in its own folder",
+                   .fix = "Leave --run.dir out, or copy the folder and resume the copy"});
     checkpoint_file = find_checkpoint(command_line.required("resume"), false);
     checkpoint = read_checkpoint(checkpoint_file);
     read_settings_text(checkpoint.settings, checkpoint_file + " (settings)", settings);

@@ -180,6 +180,7 @@ private:
   void train_step(const data::Batch& batch);
   bool train_epoch();
   void validate(EpochReport& report);
+  void keep_predictions(const data::Batch& batch, const Tensor<T>& prediction, EpochReport& report);
   void measure_baselines();
 
   template <class Call> void tell(const Call& call) {
@@ -219,7 +220,6 @@ private:
   double last_lr_ = 0;
   index_t images_ = 0;
   Clock::time_point started_;
-  double training_seconds_ = 0; ///< of this epoch
 };
 
 /// A last batch that isn't full (data.drop_last = false) is filled up with its own first frames, as PyTorch's distributed
@@ -304,14 +304,34 @@ template <class T, class Exec> bool TrainLoopOn<T, Exec>::train_epoch() {
   return true;
 }
 
+/// Keeps frame k * frames / wanted for k = 0, 1, ..., wanted - 1, for people to look at.
+template <class T, class Exec>
+void TrainLoopOn<T, Exec>::keep_predictions(const data::Batch& batch, const Tensor<T>& prediction, EpochReport& report) {
+  const index_t frames = info_.val_frames, wanted = std::min(pictures_, frames), pixels = index_t{batch.height} * batch.width;
+  std::vector<T> output;
+  for (index_t i = 0; i < batch.n; ++i) {
+    const auto k = static_cast<index_t>(report.predictions.size());
+    const auto index = static_cast<index_t>(batch.indices[static_cast<size_t>(i)]);
+    if (k >= wanted || index < k * frames / wanted)
+      continue;
+    if (output.empty()) {
+      output.resize(static_cast<size_t>(prediction.shape.count()));
+      session_.download(prediction, output.data());
+    }
+    const float *image = batch.image.data() + 3 * i * pixels, *depth = batch.depth.data() + i * pixels;
+    const T* metres = output.data() + i * pixels;
+    report.predictions.push_back({val_loader_.dataset().name(static_cast<size_t>(index)), batch.height, batch.width,
+                                  picture_of(image, pixels, val_loader_.options().preprocess),
+                                  std::vector<float>(depth, depth + pixels), std::vector<float>(metres, metres + pixels)});
+  }
+}
+
 /// Metrics of the validation frames under running statistics, and a few predictions to look at.
 template <class T, class Exec> void TrainLoopOn<T, Exec>::validate(EpochReport& report) {
   DepthEvaluator<Exec> evaluator(exec_, protocol_);
-  const index_t frames = info_.val_frames, wanted = std::min(pictures_, frames);
-  std::vector<T> output(static_cast<size_t>(depth_shape_.count()));
   val_loader_.start(0);
   for (data::Batch batch; val_loader_.next(batch);) {
-    if (batch.n == 0)
+    if (batch.n == 0) // every frame of it was unreadable and skipped
       continue;
     upload_images(session_, batch.image.data(), batch.n, session_.input(), staging_);
     upload_images(session_, batch.depth.data(), batch.n, target(), staging_);
@@ -319,20 +339,7 @@ template <class T, class Exec> void TrainLoopOn<T, Exec>::validate(EpochReport& 
     Tensor<T> prediction = session_.output(), truth = target();
     prediction.shape.n = truth.shape.n = batch.n;
     evaluator.template add<T>(prediction, truth);
-
-    session_.download(prediction, output.data());
-    const index_t pixels = index_t{batch.height} * batch.width;
-    for (index_t i = 0; i < batch.n; ++i) {
-      const auto k = static_cast<index_t>(report.predictions.size()); // evenly spaced: frame k * frames / wanted
-      const auto index = static_cast<index_t>(batch.indices[static_cast<size_t>(i)]);
-      if (k >= wanted || index < k * frames / wanted)
-        continue;
-      const float* depth = batch.depth.data() + i * pixels;
-      const T* out = output.data() + i * pixels;
-      report.predictions.push_back({val_loader_.dataset().name(static_cast<size_t>(index)), batch.height, batch.width,
-                                    picture_of(batch.image.data() + 3 * i * pixels, pixels, val_loader_.options().preprocess),
-                                    std::vector<float>(depth, depth + pixels), std::vector<float>(out, out + pixels)});
-    }
+    keep_predictions(batch, prediction, report);
   }
   const DepthMetrics metrics = evaluator.result();
   report.validated = true;

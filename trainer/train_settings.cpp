@@ -86,7 +86,7 @@ std::vector<OptionGroup> train_option_groups() {
   }});
 
   groups.push_back({"Scheduler (of the learning rate, every step)", {
-      {"scheduler.name", "one_cycle", "none, one_cycle, cosine, cosine_restarts, step, multistep, exponential, polynomial, linear, constant, cyclic, plateau"},
+      {"scheduler.name", "one_cycle", "constant, one_cycle, cosine, cosine_restarts, step, multistep, exponential, polynomial, linear, cyclic, plateau, or a program's own"},
       {"scheduler.max_lr", "0", "one_cycle, cyclic: the peak; 0: optimizer.lr"},
       {"scheduler.pct_start", "0.3", "one_cycle: part of the run that the rise takes"},
       {"scheduler.anneal_strategy", "cos", "one_cycle", {"cos", "linear"}},
@@ -105,7 +105,7 @@ std::vector<OptionGroup> train_option_groups() {
       {"scheduler.t_mult", "1", "cosine_restarts: each period is so many times the one before"},
       {"scheduler.total_iters", "0", "polynomial, linear, constant: length in steps; 0: the whole run"},
       {"scheduler.power", "1", "polynomial"},
-      {"scheduler.factor", "1", "constant, plateau: factor of lr"},
+      {"scheduler.factor", "1", "constant: factor of lr; plateau: of a cut (set it below 1)"},
       {"scheduler.start_factor", "0.3333333333333333", "linear: from lr times this"},
       {"scheduler.end_factor", "1", "linear: to lr times this"},
       {"scheduler.mode", "min", "plateau: min or max; cyclic: triangular, triangular2 or exp_range"},

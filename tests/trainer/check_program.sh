@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# The program `leadline` as people use it: train, interrupt, resume, evaluate, export, inspect; and what it says when
+# something is wrong. usage: check_program.sh LEADLINE
+set -euo pipefail
+leadline=$1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+fail() { echo "FAILED: $*" >&2; exit 1; }
+
+# expect_error STATUS WORDS... -- COMMAND...: that exit status, one line `leadline: error: ...` with all the words
+expect_error() {
+  local status=$1 words=() got=0; shift
+  while [ "$1" != -- ]; do words+=("$1"); shift; done
+  shift
+  "$@" >out.txt 2>err.txt || got=$?
+  [ "$got" = "$status" ] || fail "exit status $got instead of $status: $*: $(cat err.txt)"
+  grep -q '^leadline: error: ' err.txt || fail "no error line: $*: $(cat err.txt)"
+  for word in "${words[@]}"; do grep -qF -- "$word" err.txt || fail "no \"$word\" in: $(cat err.txt)"; done
+}
+
+cat >tiny.ini <<'INI'
+[data]
+train = synthetic:count=10,height=24,width=32
+val = synthetic:count=3,split=val,height=24,width=32
+size = 24x32
+batch_size = 2
+[model]
+base_channels = 4
+levels = 2
+[train]
+epochs = 4
+INI
+
+echo "== the same bytes on 1 and 2 threads"
+for threads in 1 2; do
+  mkdir "threads_$threads"
+  (cd "threads_$threads" && "$leadline" train --config ../tiny.ini --run.dir run --threads "$threads" >/dev/null)
+done
+for file in metrics.csv config.ini checkpoints/last.h5 checkpoints/best.h5 predictions/epoch_004.png; do
+  cmp "threads_1/run/$file" "threads_2/run/$file" || fail "$file depends on threads"
+done
+mv threads_2/run whole
+
+echo "== interrupted, resumed: the same bytes again"
+"$leadline" train --config tiny.ini --run.dir run --train.epochs 4000 >/dev/null &
+program=$!
+for _ in $(seq 600); do [ -s run/metrics.csv ] && [ "$(wc -l <run/metrics.csv)" -ge 2 ] && break; sleep 0.1; done
+kill -INT $program
+status=0; wait $program || status=$?
+[ $status = 130 ] || fail "an interrupted run ended with $status"
+[ -s run/checkpoints/last.h5 ] || fail "an interrupted run left no checkpoint"
+mv run interrupted
+"$leadline" train --config tiny.ini --run.dir run --scheduler.name constant >/dev/null
+"$leadline" train --config tiny.ini --run.dir half --scheduler.name constant --train.epochs 2 >/dev/null
+"$leadline" train --resume half --train.epochs 4 >/dev/null
+cmp run/metrics.csv half/metrics.csv || fail "a resumed run has other metrics"
+
+echo "== a saved config.ini repeats the run"
+"$leadline" train --config whole/config.ini --run.dir repeated >/dev/null
+cmp whole/metrics.csv repeated/metrics.csv || fail "config.ini doesn't repeat its run"
+
+echo "== evaluate, export, inspect"
+"$leadline" evaluate whole >table.txt
+grep -q 'constant depth' table.txt && grep -q 'mean map' table.txt && grep -q 'protocol raw' table.txt || fail "$(cat table.txt)"
+"$leadline" evaluate whole/checkpoints/last.h5 --data "synthetic:count=2,split=val,height=48,width=64" --protocol eigen >table.txt
+grep -q 'eigen' table.txt || fail "$(cat table.txt)"
+"$leadline" export whole --out model.lead >out.txt
+grep -q 'self-test' out.txt || fail "$(cat out.txt)"
+"$leadline" inspect model.lead >out.txt
+for word in conv2d 'self-test passed' 'multiples of 4' synthetic; do grep -qF "$word" out.txt || fail "no $word in: $(cat out.txt)"; done
+
+echo "== help and versions"
+for command in train evaluate export inspect; do
+  "$leadline" $command --help >out.txt || fail "$command --help"
+  grep -q "leadline $command" out.txt || fail "$command --help gives no example"
+done
+"$leadline" --help | grep -q inspect
+"$leadline" --version | grep -q 'model format'
+
+echo "== mistakes"
+expect_error 2 trian 'Did you mean "train"' -- "$leadline" trian
+expect_error 1 data.train 'not given' -- "$leadline" train
+expect_error 1 --run.dir 'own folder' -- "$leadline" train --resume whole --run.dir other
+expect_error 1 nothing.ini -- "$leadline" train --config nothing.ini
+expect_error 1 --train.epoch 'train.epochs' -- "$leadline" train --config tiny.ini --train.epoch 3
+printf '[train]\nepochs = 3\nsede = 1\n' >typo.ini
+expect_error 1 typo.ini:3 train.sede 'train.seed' -- "$leadline" train --config typo.ini
+expect_error 1 width 'multiple of 4' '28 or 32' -- "$leadline" train --config tiny.ini --data.size 24x30 --run.dir new
+expect_error 1 size -- "$leadline" train --config tiny.ini --data.size 24 --run.dir new
+expect_error 1 unet -- "$leadline" train --config tiny.ini --model.network unett --run.dir new
+expect_error 1 missing.txt -- "$leadline" train --config tiny.ini --data.train pairs:missing.txt --run.dir new
+[ ! -e new ] || fail "a run that couldn't start left a folder"
+expect_error 1 whole '--resume' -- "$leadline" train --config tiny.ini --run.dir whole
+expect_error 1 complete -- "$leadline" train --resume whole
+expect_error 1 down.0.0.weight 'another network' -- "$leadline" train --resume whole --model.base_channels 5 --train.epochs 5
+expect_error 1 nowhere -- "$leadline" evaluate nowhere
+expect_error 1 RUN 'missing' -- "$leadline" evaluate
+expect_error 1 protocol 'eigen' -- "$leadline" evaluate whole --protocol egen
+expect_error 1 --out 'out' -- "$leadline" export whole
+expect_error 1 model.lead -- "$leadline" export whole --out nowhere/model.lead
+head -c 3000 whole/checkpoints/last.h5 >cut.h5
+expect_error 1 cut.h5 -- "$leadline" export cut.h5 --out cut.lead
+[ ! -e cut.lead ] || fail "a failed export left a file"
+head -c 3000 model.lead >cut.lead
+expect_error 1 cut.lead -- "$leadline" inspect cut.lead
+echo "all passed"

@@ -1,0 +1,143 @@
+// Export: the engine gives the trainer's bits for every kind of U-Net; the file says what it should; failures leave nothing.
+#include "tests/trainer/toy_frames.hpp"
+#include "trainer/export.hpp"
+#include "trainer/train_loop.hpp"
+
+#include <leadline/leadline.hpp>
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/matchers/catch_matchers_exception.hpp>
+#include <catch2/matchers/catch_matchers_string.hpp>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <unistd.h>
+
+using namespace leadline;
+using namespace leadline::testing;
+using namespace leadline::trainer;
+using Catch::Matchers::ContainsSubstring;
+using Catch::Matchers::MessageMatches;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Folder {
+  fs::path path = fs::temp_directory_path() / ("leadline_export_" + std::to_string(::getpid()));
+  Folder() { fs::create_directories(path); }
+  ~Folder() { fs::remove_all(path); }
+  std::string file(const std::string& name) const { return (path / name).string(); }
+  std::ptrdiff_t files() const { return std::distance(fs::directory_iterator(path), fs::directory_iterator()); }
+};
+
+Checkpoint trained(const std::vector<std::pair<std::string, std::string>>& changes) {
+  std::vector<std::pair<std::string, std::string>> all{{"train.epochs", "1"}};
+  all.insert(all.end(), changes.begin(), changes.end());
+  const auto loop = make_train_loop(toy_settings(all), toy_frames(8, 1), toy_frames(4, 2));
+  loop->run();
+  return loop->checkpoint();
+}
+
+} // namespace
+
+TEST_CASE("the engine's answer is the trainer's, bit for bit") {
+  const Folder folder;
+  const std::vector<std::vector<std::pair<std::string, std::string>>> networks{
+      {},
+      {{"model.up_sampling", "bilinear"}, {"model.activation", "silu"}, {"model.head", "softplus"}},
+      {{"model.up_sampling", "nearest"}, {"model.norm", "group"}, {"model.activation", "hardswish"}},
+      {{"model.norm", "none"}, {"model.head", "linear"}, {"model.activation", "leaky_relu"}},
+      {{"train.precision", "f64"}, {"model.activation", "gelu"}, {"model.base_channels", "3"}},
+  };
+  for (const auto& changes : networks) {
+    const Checkpoint checkpoint = trained(changes);
+    const std::string file = folder.file("model.lead");
+    INFO(checkpoint.settings);
+    const ExportReport report = export_model(checkpoint, "c.h5", file); // verifies on HostExec and Kokkos
+    CHECK(report.nodes_after < report.nodes_before);
+    CHECK(report.fold_error <= 1e-5);
+    CHECK(fs::file_size(file) == report.file_bytes);
+    CHECK(folder.files() == 1); // no temporary file is left
+  }
+}
+
+TEST_CASE("verification sees a model that answers otherwise") {
+  const Folder folder;
+  const Checkpoint checkpoint = trained({});
+  Graph graph;
+  ModelSpec spec = model_spec(checkpoint, "c.h5", &graph);
+  write_model(folder.file("model.lead"), spec);
+  CHECK_NOTHROW(verify_model(folder.file("model.lead"), spec));
+  spec.weights.back()[0] = std::nextafter(spec.weights.back()[0], 100.0f) + 0.01f; // the head's bias
+  CHECK_THROWS_MATCHES(verify_model(folder.file("model.lead"), spec), Error, MessageMatches(ContainsSubstring("differs")));
+}
+
+TEST_CASE("the file carries size, preprocessing, range, cameras and origin") {
+  const Folder folder;
+  const Checkpoint checkpoint = trained({{"run.data_licence", "CC BY 4.0"}, {"data.crop", "centre"}, {"data.mean", "0.1, 0.2, 0.3"}});
+  export_model(checkpoint, "c.h5", folder.file("model.lead"));
+  Model model;
+  leadline::ErrorText error;
+  REQUIRE(model.open_file(folder.file("model.lead").c_str(), error) == LEADLINE_OK);
+  const leadline_model_info info = model.info();
+  CHECK(std::string(info.name) == "unet");
+  CHECK(info.input_height == 16);
+  CHECK(info.input_width == 24);
+  CHECK(info.size_multiple == 4);
+  CHECK(info.crops_centre == 1);
+  CHECK(info.focal_x == 20);
+  CHECK(info.output_kind == LEADLINE_METRIC_DEPTH);
+  CHECK(info.min_depth == 0.1f);
+  CHECK(std::abs(info.max_depth - 8) <= 1e-6f);
+  CHECK(info.has_golden == 1);
+  CHECK(std::string(model.provenance("licence")) == "CC BY 4.0");
+  CHECK(std::string(model.provenance("data")) == "toy");
+  CHECK_THAT(model.provenance("metric"), ContainsSubstring("delta1") && ContainsSubstring("protocol raw"));
+}
+
+TEST_CASE("the engine answers a camera's picture as the trainer's validation does") {
+  const Folder folder;
+  const Checkpoint checkpoint = trained({});
+  export_model(checkpoint, "c.h5", folder.file("model.lead"));
+  Model model;
+  Session session;
+  leadline::ErrorText error;
+  REQUIRE(model.open_file(folder.file("model.lead").c_str(), error) == LEADLINE_OK);
+  REQUIRE(session.create(model, error) == LEADLINE_OK);
+  const data::Sample frame = ToyFrames(4, 2).load(0);
+  std::vector<float> depth(session.output_values());
+  REQUIRE(session.run_rgb8(frame.rgb.data(), frame.width, frame.height, depth.data(), depth.size()) == LEADLINE_OK);
+
+  struct Keep final : Callback {
+    explicit Keep(std::vector<float>* out) : prediction(out) {}
+    void on_epoch_end(const EpochReport& report, RunControl&) override { *prediction = report.predictions.at(0).prediction; }
+    std::vector<float>* prediction;
+  };
+  std::vector<float> validation;
+  const auto loop = make_train_loop(toy_settings({{"train.epochs", "1"}}), toy_frames(8, 1), toy_frames(4, 2));
+  loop->add(std::make_unique<Keep>(&validation));
+  loop->run();
+  REQUIRE(validation.size() == depth.size());
+  for (size_t i = 0; i < depth.size(); ++i) // up to the rounding of folding
+    if (!(std::abs(depth[i] - validation[i]) <= 1e-4f * 8))
+      FAIL("pixel " << i << ": " << depth[i] << " instead of " << validation[i]);
+}
+
+TEST_CASE("what can't be exported is refused and leaves the old file alone") {
+  const Folder folder;
+  Checkpoint checkpoint = trained({});
+  std::ofstream(folder.file("model.lead")) << "old";
+  Checkpoint broken = checkpoint;
+  broken.weights[0].values[0] = std::nan("");
+  CHECK_THROWS_MATCHES(export_model(broken, "c.h5", folder.file("model.lead")), Error,
+                       MessageMatches(ContainsSubstring("down.0.0.weight") && ContainsSubstring("diverged")));
+  broken = checkpoint;
+  broken.weights.pop_back();
+  CHECK_THROWS_MATCHES(export_model(broken, "c.h5", folder.file("model.lead")), Error, MessageMatches(ContainsSubstring("head.bias")));
+  CHECK_THROWS_MATCHES(export_model(checkpoint, "c.h5", folder.path.string()), Error, MessageMatches(ContainsSubstring("folder")));
+  CHECK_THROWS_AS(export_model(checkpoint, "c.h5", folder.file("no/such/folder/model.lead")), Error);
+  CHECK(folder.files() == 1);
+  CHECK(fs::file_size(folder.file("model.lead")) == 3);
+}

@@ -1,0 +1,166 @@
+// Folding: every rule gives the same values with fewer nodes, and none is applied where it would be wrong.
+#include "shared/core/rng.hpp"
+#include "shared/model/fold.hpp"
+#include "trainer/graph_session.hpp"
+
+#include <catch2/catch_test_macros.hpp>
+
+#include <algorithm>
+#include <cmath>
+
+using namespace leadline;
+using leadline::trainer::GraphSession;
+
+namespace {
+
+std::vector<std::vector<double>> random_weights(const Graph& graph) {
+  std::vector<std::vector<double>> weights;
+  for (size_t i = 0; i < graph.weight_shapes.size(); ++i) {
+    const Philox random(5, i);
+    const bool variance = graph.weight_names[i].find("running_var") != std::string::npos;
+    std::vector<double> values(static_cast<size_t>(graph.weight_shapes[i].count()));
+    for (size_t k = 0; k < values.size(); ++k)
+      values[k] = variance ? 0.2 + random.uniform_double(k) : 2 * random.uniform_double(k) - 1;
+    weights.push_back(values);
+  }
+  return weights;
+}
+
+template <class W> std::vector<double> run(const Graph& graph, const std::vector<W>& weights) {
+  GraphSession<double, HostExec> session(HostExec(), graph, graph.input_shape, false);
+  for (size_t i = 0; i < weights.size(); ++i)
+    session.set_weight(static_cast<int>(i), std::vector<double>(weights[i].begin(), weights[i].end()));
+  std::vector<double> input(static_cast<size_t>(graph.input_shape.count()));
+  for (size_t i = 0; i < input.size(); ++i)
+    input[i] = 2 * Philox(6).uniform_double(i) - 1;
+  session.upload(input.data(), session.input());
+  session.forward(false);
+  std::vector<double> output(static_cast<size_t>(session.output().shape.count()));
+  session.download(session.output(), output.data());
+  return output;
+}
+
+/// Folds, compares the answers (weights are rounded to float), and returns how many nodes are left.
+size_t folded_nodes(const Graph& graph) {
+  const auto weights = random_weights(graph);
+  const FoldedGraph folded = fold_graph(graph, weights);
+  const std::vector<double> wanted = run(graph, weights), got = run(folded.graph, folded.weights);
+  REQUIRE(wanted.size() == got.size());
+  double largest = 0;
+  for (const double value : wanted)
+    largest = std::max(largest, std::abs(value));
+  REQUIRE(largest > 0);
+  for (size_t i = 0; i < wanted.size(); ++i)
+    if (!(std::abs(wanted[i] - got[i]) <= 2e-6 * largest))
+      FAIL("value " << i << ": " << got[i] << " instead of " << wanted[i]);
+  CHECK(folded.graph.weight_shapes.size() == folded.weights.size());
+  CHECK(folded.graph.weight_names.size() == folded.weights.size());
+  return folded.graph.nodes.size();
+}
+
+Conv2d::Params conv(int channels, int groups = 1) {
+  Conv2d::Params p;
+  p.out_channels = channels;
+  p.kernel_h = p.kernel_w = 3;
+  p.padding_top = p.padding_bottom = p.padding_left = p.padding_right = 1;
+  p.groups = groups;
+  return p;
+}
+
+} // namespace
+
+TEST_CASE("conv, batch norm, activation become one node; with and without bias, in groups") {
+  for (const unsigned without : {0u, 2u})
+    for (const int groups : {1, 2, 4}) {
+      GraphBuilder b("g", {2, 6, 5, 4});
+      int32_t x = b.add<Conv2d>(conv(8, groups), {b.input()}, "conv", without);
+      x = b.add<BatchNorm2d>({}, {x}, "norm");
+      b.output(b.add<Activation>(make_activation(ActivationKind::leaky_relu), {x}, "act"));
+      CHECK(folded_nodes(b.finish()) == 1);
+    }
+}
+
+TEST_CASE("transposed convolutions, whose output channels lie elsewhere") {
+  for (const int groups : {1, 2}) {
+    GraphBuilder b("g", {2, 3, 4, 6});
+    ConvTranspose2d::Params p;
+    p.out_channels = 4;
+    p.kernel_h = 3;
+    p.kernel_w = p.stride_h = p.stride_w = 2;
+    p.groups = groups;
+    int32_t x = b.add<ConvTranspose2d>(p, {b.input()}, "up", 2);
+    x = b.add<BatchNorm2d>({}, {x}, "norm");
+    b.output(b.add<Activation>(make_activation(ActivationKind::relu6), {x}, "act"));
+    CHECK(folded_nodes(b.finish()) == 1);
+  }
+}
+
+TEST_CASE("linear layers and affine maps") {
+  GraphBuilder b("g", {3, 1, 1, 5});
+  Linear::Params p;
+  p.out_features = 4;
+  int32_t x = b.add<Linear>(p, {b.input()}, "linear");
+  x = b.add<Affine>({2.5f, -1}, {x}, "scale");
+  x = b.add<Activation>(make_activation(ActivationKind::identity), {x}, "nothing");
+  x = b.add<Affine>({1, 0}, {x}, "nothing_either");
+  b.output(b.add<Activation>(make_activation(ActivationKind::tanh), {x}, "act"));
+  CHECK(folded_nodes(b.finish()) == 1);
+}
+
+TEST_CASE("an affine map after an activation stays") {
+  GraphBuilder b("g", {1, 4, 4, 3});
+  int32_t x = b.add<Conv2d>(conv(1), {b.input()}, "conv");
+  x = b.add<Activation>(make_activation(ActivationKind::sigmoid), {x}, "act");
+  b.output(b.add<Affine>({9.9f, 0.1f}, {x}, "range"));
+  CHECK(folded_nodes(b.finish()) == 2);
+}
+
+TEST_CASE("a value that somebody else reads is left as it is") {
+  GraphBuilder b("g", {1, 4, 4, 4});
+  const int32_t x = b.add<Conv2d>(conv(4), {b.input()}, "conv");
+  const int32_t y = b.add<BatchNorm2d>({}, {x}, "norm");
+  b.output(b.add<Add>({}, {x, y}, "sum")); // reads the convolution's own result, too
+  CHECK(folded_nodes(b.finish()) == 3);
+
+  GraphBuilder c("g", {1, 4, 4, 4});
+  const int32_t z = c.add<Conv2d>(conv(4), {c.input()}, "conv");
+  c.output(z); // an output of the network
+  c.output(c.add<Activation>(make_activation(ActivationKind::relu), {z}, "act"));
+  CHECK(folded_nodes(c.finish()) == 2);
+}
+
+TEST_CASE("norms that depend on the picture, and norms with nothing before them, stay") {
+  GraphBuilder b("g", {2, 4, 4, 4});
+  int32_t x = b.add<BatchNorm2d>({}, {b.input()}, "first");
+  x = b.add<Conv2d>(conv(4), {x}, "conv");
+  GroupNorm::Params p;
+  p.num_groups = 2;
+  x = b.add<GroupNorm>(p, {x}, "group");
+  b.output(b.add<Activation>(make_activation(ActivationKind::relu), {x}, "act"));
+  CHECK(folded_nodes(b.finish()) == 4);
+}
+
+TEST_CASE("two activations in a row: the second has a node of its own") {
+  GraphBuilder b("g", {1, 4, 4, 4});
+  int32_t x = b.add<Conv2d>(conv(4), {b.input()}, "conv");
+  x = b.add<Activation>(make_activation(ActivationKind::relu), {x}, "a");
+  b.output(b.add<Activation>(make_activation(ActivationKind::tanh), {x}, "b"));
+  CHECK(folded_nodes(b.finish()) == 2);
+}
+
+TEST_CASE("weights that two nodes share are folded for each by itself") {
+  GraphBuilder b("g", {1, 4, 4, 4});
+  int32_t x = b.add<Conv2d>(conv(4), {b.input()}, "one");
+  x = b.add<BatchNorm2d>({}, {x}, "norm");
+  b.output(b.add<Conv2d>(conv(4), {x}, "two"));
+  Graph graph = b.finish();
+  graph.nodes[2].weights[0] = graph.nodes[0].weights[0];
+  graph.nodes[2].weights[1] = graph.nodes[0].weights[1];
+  CHECK(folded_nodes(graph) == 2);
+}
+
+TEST_CASE("a network whose output is its input keeps a node") {
+  GraphBuilder b("g", {1, 4, 4, 4});
+  b.output(b.add<Activation>(make_activation(ActivationKind::identity), {b.input()}, "nothing"));
+  CHECK(folded_nodes(b.finish()) == 1);
+}

@@ -1,0 +1,274 @@
+// The loop: it learns, it resumes to the same bits from anywhere, it tells its listeners, it refuses what can't go on.
+#include "tests/trainer/toy_frames.hpp"
+#include "trainer/callbacks/console.hpp"
+#include "trainer/callbacks/run_files.hpp"
+#include "trainer/evaluate.hpp"
+#include "trainer/train_loop.hpp"
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/matchers/catch_matchers_exception.hpp>
+#include <catch2/matchers/catch_matchers_string.hpp>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <unistd.h>
+
+using namespace leadline;
+using namespace leadline::testing;
+using namespace leadline::trainer;
+using Catch::Matchers::ContainsSubstring;
+using Catch::Matchers::MessageMatches;
+namespace fs = std::filesystem;
+
+namespace {
+
+/// What a listener saw, in order.
+struct Diary {
+  RunInfo info;
+  std::vector<StepReport> steps;
+  std::vector<EpochReport> epochs;
+  int stopped = 0, finished = 0;
+};
+
+class Writer final : public Callback {
+public:
+  Writer(Diary* diary, index_t stop_at) : diary_(diary), stop_at_(stop_at) {}
+  void on_start(const RunInfo& info, RunControl&) override { diary_->info = info; }
+  void on_step(const StepReport& report, RunControl& run) override {
+    diary_->steps.push_back(report);
+    if (report.step == stop_at_)
+      run.request_stop();
+  }
+  void on_epoch_end(const EpochReport& report, RunControl&) override { diary_->epochs.push_back(report); }
+  void on_stop(RunControl&) override { ++diary_->stopped; }
+  void on_finish(RunControl&) override { ++diary_->finished; }
+
+private:
+  Diary* diary_;
+  index_t stop_at_;
+};
+
+struct Run {
+  Diary diary;
+  RunResult result;
+  Checkpoint end;
+};
+
+/// Trains; from `start` if it isn't null; until step `stop_at` if that isn't 0.
+Run train(const Settings& settings, const Checkpoint* start = nullptr, index_t stop_at = 0, size_t frames = 22) {
+  Run run;
+  const auto loop = make_train_loop(settings, toy_frames(frames, 1), toy_frames(5, 2));
+  if (start)
+    loop->restore(*start, "earlier.h5");
+  loop->add(std::make_unique<Writer>(&run.diary, stop_at));
+  run.result = loop->run();
+  run.end = loop->checkpoint();
+  return run;
+}
+
+void check_same_bits(const Checkpoint& a, const Checkpoint& b) {
+  REQUIRE(a.weights.size() == b.weights.size());
+  for (size_t i = 0; i < a.weights.size(); ++i) {
+    INFO(a.weights[i].name);
+    CHECK(a.weights[i].values == b.weights[i].values);
+  }
+  REQUIRE(a.optimizer_state.size() == b.optimizer_state.size());
+  for (size_t i = 0; i < a.optimizer_state.size(); ++i)
+    CHECK(a.optimizer_state[i].values == b.optimizer_state[i].values);
+  CHECK(a.optimizer_steps == b.optimizer_steps);
+  CHECK(a.step == b.step);
+  CHECK(a.epoch == b.epoch);
+  CHECK(a.loss_sum == b.loss_sum);
+  CHECK(a.best == b.best);
+  CHECK(a.best_epoch == b.best_epoch);
+  CHECK(a.metrics == b.metrics);
+}
+
+double metric(const EpochReport& report, const std::string& name) {
+  for (const NamedNumber& number : report.metrics)
+    if (number.first == name)
+      return number.second;
+  FAIL("no metric " << name);
+  return 0;
+}
+
+struct Folder {
+  fs::path path = fs::temp_directory_path() / ("leadline_run_" + std::to_string(::getpid()));
+  Folder() { fs::create_directories(path); }
+  ~Folder() { fs::remove_all(path); }
+};
+
+std::string text_of(const std::string& file) {
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+} // namespace
+
+TEST_CASE("a network learns toy depth, with every built-in optimizer that needs no tuning") {
+  for (const auto& [optimizer, lr] : std::vector<std::pair<std::string, std::string>>{{"adamw", "1e-2"}, {"sgd", "1e-2"}}) {
+    INFO(optimizer);
+    const Run run = train(toy_settings({{"optimizer.name", optimizer}, {"optimizer.lr", lr}, {"train.epochs", "10"}}));
+    REQUIRE(run.diary.epochs.size() == 10);
+    CHECK(run.diary.epochs.back().train_loss < 0.6 * run.diary.epochs.front().train_loss);
+    CHECK(metric(run.diary.epochs.back(), "rmse") < metric(run.diary.epochs.front(), "rmse"));
+  }
+}
+
+TEST_CASE("listeners are told what happens") {
+  const Run run = train(toy_settings({{"train.val_every", "3"}}));
+  CHECK(run.diary.info.steps_per_epoch == 5); // 22 frames in batches of 4, the last two left out
+  CHECK(run.diary.info.train_frames == 22);
+  REQUIRE(run.diary.steps.size() == 20);
+  CHECK(run.diary.steps[7].epoch == 1);
+  CHECK(run.diary.steps[7].batch == 2);
+  CHECK(run.diary.steps[7].step == 8);
+  CHECK(run.diary.steps.back().images == 80);
+  REQUIRE(run.diary.epochs.size() == 4);
+  CHECK_FALSE(run.diary.epochs[0].validated);
+  CHECK(run.diary.epochs[2].validated);
+  CHECK(run.diary.epochs[3].validated); // the last always
+  CHECK(run.diary.epochs[2].predictions.size() == 2);
+  CHECK(run.diary.epochs[2].predictions[1].name == "toy frame 2"); // evenly spaced: 0 and 5 / 2
+  CHECK(run.diary.finished == 1);
+  CHECK(run.diary.stopped == 0);
+  double sum = 0;
+  for (int i = 0; i < 5; ++i)
+    sum += run.diary.steps[static_cast<size_t>(i)].loss;
+  CHECK(run.diary.epochs[0].train_loss == sum / 5);
+}
+
+TEST_CASE("a resumed run has the bits of one that never stopped") {
+  for (const char* precision : {"f32", "f64"})
+    for (const char* scheduler : {"constant", "one_cycle"}) {
+      const Settings settings = toy_settings({{"train.precision", precision}, {"scheduler.name", scheduler}, {"train.micro_batch", "2"}});
+      const Run whole = train(settings);
+      for (const index_t stop_at : {1, 5, 10, 13, 19}) { // in the middle of epochs and at their ends
+        INFO(precision << ", " << scheduler << ", stopped after step " << stop_at);
+        const Run first = train(settings, nullptr, stop_at);
+        CHECK(first.result.stopped);
+        CHECK(first.diary.stopped == 1);
+        CHECK(first.end.step == stop_at);
+        const Run second = train(settings, &first.end);
+        CHECK_FALSE(second.result.stopped);
+        check_same_bits(second.end, whole.end);
+        CHECK(second.diary.epochs.back().train_loss == whole.diary.epochs.back().train_loss);
+      }
+    }
+}
+
+TEST_CASE("2 epochs and 2 more are 4, also through a file") {
+  const Folder folder;
+  const Run whole = train(toy_settings());
+  const Run half = train(toy_settings({{"train.epochs", "2"}}));
+  write_checkpoint((folder.path / "half.h5").string(), half.end);
+  const Checkpoint read = read_checkpoint((folder.path / "half.h5").string());
+  check_same_bits(train(toy_settings(), &read).end, whole.end);
+}
+
+TEST_CASE("the same seed gives the same run, another seed another") {
+  const Run a = train(toy_settings()), b = train(toy_settings()), c = train(toy_settings({{"train.seed", "9"}}));
+  check_same_bits(a.end, b.end);
+  CHECK(a.end.weights[0].values != c.end.weights[0].values);
+}
+
+TEST_CASE("loader threads and cache don't change a bit") {
+  const Run a = train(toy_settings()), b = train(toy_settings({{"data.threads", "3"}, {"data.cache_mb", "0"}, {"data.prefetch", "1"}}));
+  check_same_bits(a.end, b.end);
+}
+
+TEST_CASE("without drop_last the last batch is filled up and counts") {
+  const Run run = train(toy_settings({{"data.drop_last", "false"}, {"train.epochs", "1"}}));
+  CHECK(run.diary.info.steps_per_epoch == 6);
+  CHECK(run.diary.steps.size() == 6);
+  CHECK(std::isfinite(run.diary.steps.back().loss));
+}
+
+TEST_CASE("what can't go on is refused") {
+  const Run run = train(toy_settings({{"train.epochs", "1"}}));
+  const auto resumed = [&](const std::vector<std::pair<std::string, std::string>>& changes) { train(toy_settings(changes), &run.end); };
+  CHECK_THROWS_MATCHES(resumed({{"model.base_channels", "5"}}), Error,
+                       MessageMatches(ContainsSubstring("earlier.h5") && ContainsSubstring("down.0.0.weight")));
+  CHECK_THROWS_MATCHES(resumed({{"model.levels", "1"}}), Error, MessageMatches(ContainsSubstring("another network")));
+  CHECK_THROWS_MATCHES(resumed({{"optimizer.name", "sgd"}}), Error, MessageMatches(ContainsSubstring("optimizer")));
+  CHECK_THROWS_MATCHES(resumed({{"train.precision", "f64"}}), Error, MessageMatches(ContainsSubstring("precision")));
+  CHECK_THROWS_MATCHES(resumed({{"train.seed", "4"}}), Error, MessageMatches(ContainsSubstring("seed")));
+  CHECK_THROWS_MATCHES(resumed({{"scheduler.name", "cosine"}}), Error, MessageMatches(ContainsSubstring("scheduler")));
+  Checkpoint late = run.end;
+  late.batch = 5;
+  CHECK_THROWS_MATCHES(train(toy_settings(), &late), Error, MessageMatches(ContainsSubstring("batches")));
+}
+
+TEST_CASE("a run that diverges says so") {
+  CHECK_THROWS_MATCHES(train(toy_settings({{"optimizer.name", "sgd"}, {"optimizer.lr", "1e30"}, {"model.head", "linear"}, {"loss.name", "mse"}})),
+                       Error, MessageMatches(ContainsSubstring("diverged") && ContainsSubstring("optimizer.lr")));
+}
+
+TEST_CASE("settings that no run can have are refused before it starts") {
+  CHECK_THROWS_MATCHES(train(toy_settings({{"data.batch_size", "32"}})), Error,
+                       MessageMatches(ContainsSubstring("data.batch_size") && ContainsSubstring("22")));
+  CHECK_THROWS_MATCHES(train(toy_settings({{"loss.name", "sillog"}})), Error, MessageMatches(ContainsSubstring("silog")));
+  CHECK_THROWS_MATCHES(train(toy_settings({{"optimizer.name", "adamm"}})), Error, MessageMatches(ContainsSubstring("adam")));
+  CHECK_THROWS_MATCHES(train(toy_settings({{"scheduler.name", "onecycle"}})), Error, MessageMatches(ContainsSubstring("one_cycle")));
+  const auto no_depth = std::make_shared<ToyFrames>(8, 1, false);
+  // A frame without any depth is refused by the loader, with its name.
+  CHECK_THROWS_AS(make_train_loop(toy_settings(), no_depth, toy_frames(4, 2))->run(), Error);
+}
+
+TEST_CASE("baselines are those of the training frames, unflipped") {
+  const Run run = train(toy_settings({{"train.epochs", "1"}, {"eval.protocol", "raw"}}));
+  CHECK(run.end.focal_x == 20);
+  CHECK(run.end.median_depth > 1);
+  CHECK(run.end.median_depth < 5);
+  REQUIRE(run.end.mean_map.shape == std::vector<index_t>{16, 24});
+  CHECK(run.end.mean_map.values.front() < 1.5); // left is near in every frame
+  CHECK(run.end.mean_map.values.back() > 4);    // right is far
+  const Evaluation evaluation = evaluate(run.end, "c.h5", toy_frames(5, 2), "raw");
+  REQUIRE(evaluation.rows.size() == 3);
+  for (size_t i = 0; i < run.end.metrics.size(); ++i) // the loop's own validation says the same
+    CHECK(evaluation.rows[0].metrics[i].second == run.end.metrics[i].second);
+  CHECK(evaluation.rows[2].metrics[0].second > evaluation.rows[1].metrics[0].second); // the map knows where far is
+  CHECK_THAT(evaluation.table, ContainsSubstring("constant depth") && ContainsSubstring("raw"));
+  CHECK_THROWS_MATCHES(evaluate(run.end, "c.h5", toy_frames(5, 2), "egen"), Error, MessageMatches(ContainsSubstring("eigen")));
+}
+
+TEST_CASE("the run directory holds what it should, and a resumed run leaves the same bytes") {
+  const Folder folder;
+  const auto run_in = [&](const std::string& name, const Checkpoint* start, index_t stop_at) {
+    const RunDirectory dir{(folder.path / name).string()};
+    make_folders(dir);
+    Diary diary;
+    const auto loop = make_train_loop(toy_settings(), toy_frames(22, 1), toy_frames(5, 2));
+    if (start)
+      loop->restore(*start, dir.last());
+    std::FILE* quiet = std::fopen("/dev/null", "w");
+    loop->add(std::make_unique<Writer>(&diary, stop_at));
+    loop->add(std::make_unique<Console>(quiet, false, dir.log(), start != nullptr));
+    loop->add(std::make_unique<CsvLogger>(dir.metrics()));
+    loop->add(std::make_unique<CheckpointWriter>(dir, 2));
+    loop->add(std::make_unique<PredictionPictures>(dir.predictions()));
+    loop->run();
+    std::fclose(quiet);
+    return dir;
+  };
+  const RunDirectory whole = run_in("whole", nullptr, 0);
+  for (const std::string& file : {whole.metrics(), whole.log(), whole.last(), whole.best(), whole.predictions() + "/epoch_004.png"}) {
+    INFO(file);
+    CHECK(fs::exists(file));
+  }
+  const std::string metrics = text_of(whole.metrics());
+  CHECK(std::count(metrics.begin(), metrics.end(), '\n') == 5);
+  CHECK_THAT(text_of(whole.log()), ContainsSubstring("epoch 4/4"));
+
+  // Killed after step 13, when the newest checkpoint is that of step 12; metrics.csv has two epochs.
+  const RunDirectory again = run_in("again", nullptr, 12);
+  const Checkpoint checkpoint = read_checkpoint(find_checkpoint(again.path, false));
+  CHECK(checkpoint.step == 12);
+  std::ofstream(again.metrics(), std::ios::app) << "3,15,0,0\n"; // written by the killed run after its checkpoint
+  run_in("again", &checkpoint, 0);
+  CHECK(text_of(again.metrics()) == metrics);
+  CHECK(text_of(again.last()) == text_of(whole.last()));
+  CHECK(text_of(again.best()) == text_of(whole.best()));
+}
