@@ -1,8 +1,7 @@
 // libFuzzer: any bytes into a device. Opens them as a model, asks everything, and where the plan is small enough runs it.
 // Whatever the bytes are, there may be statuses only: no crash, no undefined behaviour, no hang.
 //
-// Coverage alone doesn't get past checksums, so they are made right first where the file is long enough (half of the
-// inputs, by the last byte, which nothing else reads).
+// Coverage alone doesn't get past checksums, so half of the inputs (by their last byte) get right ones first.
 #include "shared/model/model_file.hpp"
 
 #include <leadline/leadline.hpp>

@@ -5,6 +5,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cfenv>
 #include <cstdlib>
@@ -113,6 +114,26 @@ TEST_CASE("the engine computes what the shared loop computes, bit for bit") {
     REQUIRE(same_bits(run_raw(session, input), expected));
     REQUIRE(same_bits(run_raw(session, input), expected)); // nothing is left over from the run before
   }
+}
+
+TEST_CASE("every layer runs in the engine as in the shared loop") {
+  const Graph graph = zoo();
+  const ModelSpec spec = make_spec(graph);
+  Opened opened(encode_model(spec));
+  Session session;
+  REQUIRE(session.create(opened.model, opened.error) == LEADLINE_OK);
+  const std::vector<float> input = noise(4 * 6 * 3);
+  const std::vector<float> output = run_raw(session, input);
+  REQUIRE(same_bits(output, reference(graph, spec.weights, graph.input_shape, input)));
+  for (const float value : output) REQUIRE(math::isfinite(value));
+  int kinds = 0; // none is left out
+  for (int kind = 0; kind < 1000; ++kind) {
+    if (!visit_layer(LayerKind(kind), [](auto) {})) continue;
+    ++kinds;
+    CAPTURE(layer_name(LayerKind(kind)));
+    REQUIRE(std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) { return node.kind == LayerKind(kind); }));
+  }
+  REQUIRE(kinds >= 18);
 }
 
 TEST_CASE("other sizes than the default are planned anew") {

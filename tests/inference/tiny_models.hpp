@@ -33,6 +33,36 @@ inline Graph tiny_unet(int32_t height, int32_t width) {
   return b.finish();
 }
 
+/// Every layer once, in a few pixels: `[1,4,6,3]` to `[1,4,6,1]`.
+inline Graph zoo(int32_t height = 4, int32_t width = 6) {
+  GraphBuilder b("zoo", {1, height, width, 3});
+  const int32_t wide = b.add<Conv2d>(conv3x3(4), {b.input()}, "conv");
+  int32_t x = b.add<BatchNorm2d>({}, {wide}, "bn");
+  GroupNorm::Params groups;
+  groups.num_groups = 2;
+  x = b.add<GroupNorm>(groups, {x}, "gn");
+  x = b.add<LayerNorm>({}, {x}, "ln");
+  const int32_t largest = b.add<MaxPool2d>({}, {x}, "max");
+  x = b.add<Add>({}, {b.add<AvgPool2d>({}, {x}, "avg"), largest}, "add");
+  const int32_t gate = b.add<Softmax>({}, {b.add<GlobalAvgPool2d>({}, {x}, "mean")}, "softmax");
+  x = b.add<Mul>({}, {x, gate}, "mul");
+  x = b.add<Add>({}, {x, b.add<GlobalMaxPool2d>({}, {x}, "top")}, "shift");
+  ConvTranspose2d::Params up;
+  up.out_channels = 2;
+  up.kernel_h = up.kernel_w = up.stride_h = up.stride_w = 2;
+  x = b.add<ConvTranspose2d>(up, {x}, "up");
+  x = b.add<Concat>({}, {x, wide}, "cat");
+  x = b.add<Resize>({}, {b.add<AvgPool2d>({}, {x}, "half")}, "resize");
+  Linear::Params one;
+  one.activation = make_activation(ActivationKind::softplus);
+  x = b.add<Linear>(one, {b.add<Pad>({}, {x}, "pad")}, "linear");
+  Affine::Params scale;
+  scale.scale = 2;
+  x = b.add<Affine>(scale, {b.add<Activation>(make_activation(ActivationKind::gelu), {x}, "act")}, "affine");
+  b.output(x);
+  return b.finish();
+}
+
 /// One activation and nothing else, `[1,H,W,C]`.
 inline Graph activation_graph(const Shape& shape, ActivationKind kind = ActivationKind::sigmoid) {
   GraphBuilder b("activation", shape);
@@ -46,7 +76,8 @@ inline std::vector<std::vector<float>> random_weights(const Graph& graph, uint64
   for (size_t i = 0; i < graph.weight_shapes.size(); ++i) {
     const Philox random(seed, i);
     weights.emplace_back(static_cast<size_t>(graph.weight_shapes[i].count()));
-    for (size_t k = 0; k < weights.back().size(); ++k) weights.back()[k] = 0.6f * random.uniform(k) - 0.3f;
+    const float shift = graph.weight_names[i].ends_with(".running_var") ? 0.5f : -0.3f; // variances are positive
+    for (size_t k = 0; k < weights.back().size(); ++k) weights.back()[k] = 0.6f * random.uniform(k) + shift;
   }
   return weights;
 }
