@@ -74,8 +74,8 @@ public:
     sample.label = digits_.targets[i];
     sample.name = name(i);
     for (std::size_t k = 0; k < Digits::feature_count; ++k) {
-      const auto grey =
-          static_cast<std::uint8_t>(digits_.features[i * Digits::feature_count + k] * 255.0f / 16.0f + 0.5f);
+      const int ink = static_cast<int>(digits_.features[i * Digits::feature_count + k]);
+      const auto grey = static_cast<std::uint8_t>((ink * 255 + 8) / 16);
       sample.rgb.insert(sample.rgb.end(), 3, grey);
     }
     return sample;

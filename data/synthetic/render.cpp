@@ -14,7 +14,7 @@ namespace {
 constexpr int tile = 4;
 constexpr int pattern_size = 8;
 constexpr bool gathers(int x, int y) { return (x + y) % 2 == 0; }
-constexpr size_t pattern_place(int x, int y) { return static_cast<size_t>(x % tile / 2 + 2 * (y % tile)); }
+constexpr int pattern_place(int x, int y) { return x % tile / 2 + 2 * (y % tile); }
 
 /// What the ray through the middle of a pixel found.
 struct Surface {
@@ -525,8 +525,7 @@ void add_depth_faults(const Scene& scene, int height, int width, double strength
       const double sigma = 0.0012 + 0.0019 * (z - 0.4) * (z - 0.4), step = 0.0028 * z * z;
       const double bell = (unit(0) + unit(1) + unit(2) - 1.5) * 2;
       double measured = z + strength * sigma * bell;
-      if (step > 0)
-        measured += strength * (step * static_cast<double>(static_cast<int64_t>(measured / step + 0.5)) - measured);
+      if (step > 0) measured += strength * (step * std::floor(measured / step + 0.5) - measured);
 
       const Ray ray = scene.camera.ray(x, y);
       const Hit hit = scene.intersect(ray);
