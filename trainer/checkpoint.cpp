@@ -22,8 +22,7 @@ class Handle {
 public:
   Handle(hid_t id, herr_t (*close)(hid_t)) : id_(id), close_(close) {}
   ~Handle() {
-    if (id_ >= 0)
-      close_(id_);
+    if (id_ >= 0) close_(id_);
   }
   Handle(const Handle&) = delete;
   Handle& operator=(const Handle&) = delete;
@@ -65,8 +64,7 @@ public:
     check(handle_);
   }
   ~Writer() {
-    if (handle_ >= 0)
-      H5Fclose(handle_);
+    if (handle_ >= 0) H5Fclose(handle_);
   }
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
@@ -98,8 +96,7 @@ public:
                                 properties, H5P_DEFAULT),
                      H5Dclose);
     check(set);
-    if (!values.empty())
-      check(H5Dwrite(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()));
+    if (!values.empty()) check(H5Dwrite(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()));
   }
 
   /// A long text, as an array of bytes.
@@ -115,8 +112,7 @@ public:
     }
     const Handle set(H5Dcreate2(handle_, path.c_str(), H5T_STD_U8LE, space, links_, properties, H5P_DEFAULT), H5Dclose);
     check(set);
-    if (extent > 0)
-      check(H5Dwrite(set, H5T_NATIVE_UCHAR, H5S_ALL, H5S_ALL, H5P_DEFAULT, content.data()));
+    if (extent > 0) check(H5Dwrite(set, H5T_NATIVE_UCHAR, H5S_ALL, H5S_ALL, H5P_DEFAULT, content.data()));
   }
 
 private:
@@ -128,7 +124,8 @@ private:
   }
   void check(hid_t result) const {
     if (result < 0)
-      throw Error({.file = file_, .reason = "the checkpoint can't be written",
+      throw Error({.file = file_,
+                   .reason = "the checkpoint can't be written",
                    .fix = "Check that the folder exists, may be written to, and that the disk isn't full"});
   }
 
@@ -156,8 +153,7 @@ public:
   index_t integer(const char* name, index_t min) const {
     index_t value = 0;
     attribute(name, H5T_NATIVE_INT64, &value);
-    if (value < min)
-      fail(name, "the number makes no sense");
+    if (value < min) fail(name, "the number makes no sense");
     return value;
   }
   std::string text(const char* name) const {
@@ -166,8 +162,7 @@ public:
     if (type < 0 || H5Tget_class(type) != H5T_STRING || H5Tis_variable_str(type) != 0 || H5Tget_size(type) > 65536)
       fail(name, "this text is missing or damaged");
     std::string value(H5Tget_size(type), '\0');
-    if (H5Aread(set, type, value.data()) < 0)
-      fail(name, "this text can't be read");
+    if (H5Aread(set, type, value.data()) < 0) fail(name, "this text can't be read");
     value.resize(std::char_traits<char>::length(value.c_str()));
     return value;
   }
@@ -192,9 +187,12 @@ public:
   }
 
   [[noreturn]] void fail(const std::string& field, const std::string& reason) const {
-    throw Error({.file = file_, .field = field, .reason = reason,
-                 .fix = "The checkpoint is damaged, or no Leadline checkpoint. A run keeps two, last.h5 and best.h5: try "
-                        "the other one"});
+    throw Error({.file = file_,
+                 .field = field,
+                 .reason = reason,
+                 .fix =
+                     "The checkpoint is damaged, or no Leadline checkpoint. A run keeps two, last.h5 and best.h5: try "
+                     "the other one"});
   }
 
 private:
@@ -208,8 +206,7 @@ private:
   size_t open(hid_t set, const std::string& path, H5T_class_t kind, std::vector<index_t>* shape) const {
     const Handle type(set < 0 ? -1 : H5Dget_type(set), H5Tclose), space(set < 0 ? -1 : H5Dget_space(set), H5Sclose);
     const int rank = space < 0 ? -1 : H5Sget_simple_extent_ndims(space);
-    if (type < 0 || H5Tget_class(type) != kind || rank < 1 || rank > 4)
-      fail(path, "this array is missing or damaged");
+    if (type < 0 || H5Tget_class(type) != kind || rank < 1 || rank > 4) fail(path, "this array is missing or damaged");
     hsize_t extents[4] = {}, count = 1;
     H5Sget_simple_extent_dims(space, extents, nullptr);
     for (int d = 0; d < rank; ++d) {
@@ -242,8 +239,7 @@ std::vector<NamedNumber> read_numbers(const Reader& in, const std::string& what)
   std::vector<NamedNumber> numbers;
   for (const double value : values) {
     const size_t end = std::min(names.find(';'), names.size());
-    if (end == 0)
-      in.fail(what, "there are more numbers than names");
+    if (end == 0) in.fail(what, "there are more numbers than names");
     numbers.push_back({names.substr(0, end), value});
     names.erase(0, end + 1);
   }
@@ -327,17 +323,17 @@ Checkpoint read_checkpoint(const std::string& file) {
   const std::lock_guard lock(data::hdf5_mutex());
   const Quiet quiet;
   const Reader in(file);
-  if (in.text("format") != format_name)
-    in.fail("format", "it is another kind of HDF5 file");
+  if (in.text("format") != format_name) in.fail("format", "it is another kind of HDF5 file");
   if (const index_t version = in.integer("version", 1); version != format_version)
-    throw Error({.file = file, .field = "version", .value = std::to_string(version),
+    throw Error({.file = file,
+                 .field = "version",
+                 .value = std::to_string(version),
                  .reason = "this program reads version " + std::to_string(format_version),
                  .fix = "Use the Leadline that wrote it"});
   Checkpoint c;
   c.network = in.text("network");
   c.precision = in.text("precision");
-  if (c.precision != "f32" && c.precision != "f64")
-    in.fail("precision", "it is neither f32 nor f64");
+  if (c.precision != "f32" && c.precision != "f64") in.fail("precision", "it is neither f32 nor f64");
   c.settings = in.document("settings");
   c.weights = read_arrays(in, "weights", "weight_order");
   c.optimizer = in.text("optimizer_name");

@@ -1,9 +1,8 @@
 // What a run needs to go on as if it had never stopped, and what evaluation and export start from: one HDF5 file.
 //
-//   /                attributes: format, version, precision, network, optimizer, scheduler, epoch, batch, step, seed, ...
-//   /settings        the resolved settings file
-//   /weights/NAME    as in a PyTorch state_dict (names, shapes and order of elements)
-//   /optimizer/STATE/NAME, /scheduler, /baselines/mean_map
+//   /                attributes: format, version, precision, network, optimizer, scheduler, epoch, batch, step, seed,
+//   ... /settings        the resolved settings file /weights/NAME    as in a PyTorch state_dict (names, shapes and
+//   order of elements) /optimizer/STATE/NAME, /scheduler, /baselines/mean_map
 //
 // Every array carries a Fletcher-32 checksum, so that a damaged file is seen. In Python:
 //   {k: torch.from_numpy(v[()]) for k, v in h5py.File("best.h5")["weights"].items()}
@@ -27,16 +26,16 @@ struct NamedArray {
 using NamedNumber = std::pair<std::string, double>;
 
 struct Checkpoint {
-  std::string settings;  ///< INI text of all settings
-  std::string network;   ///< name
-  std::string precision; ///< "f32" or "f64": how arrays are stored
+  std::string settings;            ///< INI text of all settings
+  std::string network;             ///< name
+  std::string precision;           ///< "f32" or "f64": how arrays are stored
   std::vector<NamedArray> weights; ///< trainable and state (running_mean, ...), in the graph's order
 
-  std::string optimizer;                  ///< name
+  std::string optimizer; ///< name
   index_t optimizer_steps = 0;
   std::vector<NamedArray> optimizer_state; ///< name "STATE/WEIGHT"
   std::vector<NamedNumber> optimizer_scalars;
-  std::string scheduler;                  ///< name
+  std::string scheduler; ///< name
   std::vector<double> scheduler_state;
 
   /// Where the run stands. All randomness is counter-based: seed, epoch and batch are the whole random state.

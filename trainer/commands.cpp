@@ -28,10 +28,8 @@ struct Command {
   const char* name;
   int (*run)(const std::vector<std::string>&);
 };
-constexpr Command commands[] = {{"train", train_command},
-                                {"evaluate", evaluate_command},
-                                {"export", export_command},
-                                {"inspect", inspect_command}};
+constexpr Command commands[] = {
+    {"train", train_command}, {"evaluate", evaluate_command}, {"export", export_command}, {"inspect", inspect_command}};
 
 int run(int argc, const char* const* argv) {
   const std::string name = argc > 1 ? argv[1] : "--help";
@@ -40,20 +38,18 @@ int run(int argc, const char* const* argv) {
     return argc > 1 ? 0 : 2;
   }
   if (name == "--version") {
-    std::printf("leadline %s\nmodel format %d\n%s\n", leadline_version_string(), static_cast<int>(leadline_model_format()),
-                Compute::description().c_str());
+    std::printf("leadline %s\nmodel format %d\n%s\n", leadline_version_string(),
+                static_cast<int>(leadline_model_format()), Compute::description().c_str());
     return 0;
   }
-  if (name == "data")
-    return data::data_command(argc - 1, argv + 1);
+  if (name == "data") return data::data_command(argc - 1, argv + 1);
   std::vector<std::string> names{"data"};
   for (const Command& command : commands) {
-    if (name == command.name)
-      return command.run(std::vector<std::string>(argv + 2, argv + argc));
+    if (name == command.name) return command.run(std::vector<std::string>(argv + 2, argv + argc));
     names.push_back(command.name);
   }
-  std::fprintf(stderr, "leadline: error: there is no command \"%s\". %s. `leadline --help` explains them.\n", name.c_str(),
-               known_names(name, names).c_str());
+  std::fprintf(stderr, "leadline: error: there is no command \"%s\". %s. `leadline --help` explains them.\n",
+               name.c_str(), known_names(name, names).c_str());
   return 2;
 }
 

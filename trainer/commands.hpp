@@ -1,5 +1,5 @@
-// The commands of the program `leadline`. A program with its own networks, losses or optimizers registers them and calls
-// run_command_line: it then has all of these.
+// The commands of the program `leadline`. A program with its own networks, losses or optimizers registers them and
+// calls run_command_line: it then has all of these.
 #pragma once
 
 #include <string>

@@ -5,18 +5,15 @@
 namespace leadline::trainer {
 
 Compute::Compute(int threads) : started_(!Kokkos::is_initialized()) {
-  if (!started_)
-    return;
+  if (!started_) return;
   Kokkos::InitializationSettings settings;
   settings.set_disable_warnings(true); // its advice on thread binding is about other programs
-  if (threads > 0)
-    settings.set_num_threads(threads);
+  if (threads > 0) settings.set_num_threads(threads);
   Kokkos::initialize(settings);
 }
 
 Compute::~Compute() {
-  if (started_)
-    Kokkos::finalize();
+  if (started_) Kokkos::finalize();
 }
 
 std::string Compute::description() {

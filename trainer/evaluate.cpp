@@ -9,8 +9,7 @@ namespace {
 
 EvaluationRow row_of(const std::string& name, const DepthMetrics& metrics) {
   EvaluationRow row{name, {}};
-  for (int i = 0; i < DepthMetrics::count; ++i)
-    row.metrics.push_back({DepthMetrics::names[i], metrics.value(i)});
+  for (int i = 0; i < DepthMetrics::count; ++i) row.metrics.push_back({DepthMetrics::names[i], metrics.value(i)});
   return row;
 }
 
@@ -35,7 +34,8 @@ Evaluation evaluate_as(const Checkpoint& checkpoint, const std::string& file, co
 
   // What a batch is compared with besides the network: one map for all images.
   const Shape depth_shape{shape.n, shape.h, shape.w, 1};
-  const auto pixels = static_cast<size_t>(shape.h * shape.w), bytes = static_cast<size_t>(depth_shape.count()) * sizeof(T);
+  const auto pixels = static_cast<size_t>(shape.h * shape.w),
+             bytes = static_cast<size_t>(depth_shape.count()) * sizeof(T);
   const DeviceBuffer<Exec> truth_buffer(exec, bytes), constant_buffer(exec, bytes), mean_buffer(exec, bytes);
   const auto tensor = [&](const DeviceBuffer<Exec>& buffer, index_t n) {
     return Tensor<T>(reinterpret_cast<T*>(buffer.data()), {n, shape.h, shape.w, 1});
@@ -56,8 +56,7 @@ Evaluation evaluate_as(const Checkpoint& checkpoint, const std::string& file, co
   double seconds = 0;
   loader.start(0);
   for (data::Batch batch; loader.next(batch);) {
-    if (batch.n == 0)
-      continue;
+    if (batch.n == 0) continue;
     const auto start = std::chrono::steady_clock::now();
     upload_images(session, batch.image.data(), batch.n, session.input(), staging);
     session.forward(false);
@@ -75,9 +74,11 @@ Evaluation evaluate_as(const Checkpoint& checkpoint, const std::string& file, co
     result.images += batch.n;
   }
   if (network.result().images == 0)
-    throw Error({.field = "protocol", .value = protocol.name,
-                 .reason = "not one of " + std::to_string(result.images) + " frames has a valid pixel under it",
-                 .fix = "Look at the frames with `leadline data info`; the metres-per-unit of a pairs list may be wrong"});
+    throw Error(
+        {.field = "protocol",
+         .value = protocol.name,
+         .reason = "not one of " + std::to_string(result.images) + " frames has a valid pixel under it",
+         .fix = "Look at the frames with `leadline data info`; the metres-per-unit of a pairs list may be wrong"});
 
   result.images_per_second = static_cast<double>(result.images) / seconds;
   std::vector<DepthMetricsRow> rows{{graph.name, network.result()}};
@@ -85,8 +86,7 @@ Evaluation evaluate_as(const Checkpoint& checkpoint, const std::string& file, co
     rows.push_back({"constant depth", constant.result()});
     rows.push_back({"mean map", mean_map.result()});
   }
-  for (const DepthMetricsRow& row : rows)
-    result.rows.push_back(row_of(row.name, row.metrics));
+  for (const DepthMetricsRow& row : rows) result.rows.push_back(row_of(row.name, row.metrics));
   result.table = depth_metrics_table(rows, protocol, network.note());
   return result;
 }

@@ -19,7 +19,7 @@ struct Evaluation {
   std::vector<EvaluationRow> rows; ///< the network first; baselines only where the checkpoint has them
   std::string table;               ///< for people, with the protocol and its notes
   index_t images = 0;
-  double images_per_second = 0;    ///< of the network's forward passes
+  double images_per_second = 0; ///< of the network's forward passes
 };
 
 /// The settings that a checkpoint was trained with, with every option this program knows. Throws leadline::Error.

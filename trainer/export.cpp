@@ -19,8 +19,8 @@ namespace leadline::trainer {
 
 namespace {
 
-/// The smallest power of two such that every multiple of it is a size that the graph takes and answers in full; 0 if the
-/// graph is made for one size.
+/// The smallest power of two such that every multiple of it is a size that the graph takes and answers in full; 0 if
+/// the graph is made for one size.
 int32_t size_multiple(const Graph& graph) {
   for (int32_t multiple = 1; multiple <= 256; multiple *= 2) {
     bool good = true;
@@ -33,21 +33,19 @@ int32_t size_multiple(const Graph& graph) {
         good = false;
       }
     }
-    if (good)
-      return multiple;
+    if (good) return multiple;
   }
   return 0;
 }
 
 /// The golden input through a session of the trainer.
 template <class T, class Exec>
-std::vector<T> run_golden(const Exec& exec, const Graph& graph, const std::vector<std::vector<T>>& weights, uint64_t seed) {
+std::vector<T> run_golden(const Exec& exec, const Graph& graph, const std::vector<std::vector<T>>& weights,
+                          uint64_t seed) {
   GraphSession<T, Exec> session(exec, graph, graph.input_shape, false);
-  for (int i = 0; i < session.num_weights(); ++i)
-    session.set_weight(i, weights[static_cast<size_t>(i)]);
+  for (int i = 0; i < session.num_weights(); ++i) session.set_weight(i, weights[static_cast<size_t>(i)]);
   std::vector<T> input(static_cast<size_t>(graph.input_shape.count()));
-  for (size_t i = 0; i < input.size(); ++i)
-    input[i] = static_cast<T>(golden_input(seed, static_cast<index_t>(i)));
+  for (size_t i = 0; i < input.size(); ++i) input[i] = static_cast<T>(golden_input(seed, static_cast<index_t>(i)));
   session.upload(input.data(), session.input());
   session.forward(false);
   std::vector<T> output(static_cast<size_t>(session.output().shape.count()));
@@ -72,8 +70,7 @@ void depth_range(const Graph& graph, const Settings& settings, ModelSpec* spec) 
 std::map<std::string, std::string> provenance(const Checkpoint& checkpoint, const Settings& settings) {
   std::map<std::string, std::string> entries;
   const auto add = [&](const char* key, const std::string& value) {
-    if (!value.empty())
-      entries[key] = value;
+    if (!value.empty()) entries[key] = value;
   };
   add("network", settings.text("model.network"));
   add("data", settings.text("data.train"));
@@ -89,15 +86,15 @@ std::map<std::string, std::string> provenance(const Checkpoint& checkpoint, cons
   for (const NamedNumber& number : checkpoint.metrics)
     if (number.first == "delta1" || number.first == "abs_rel" || number.first == "rmse")
       metric += number.first + " " + decimals(number.second, 4) + ", ";
-  if (!metric.empty())
-    add("metric", metric + "protocol " + checkpoint.protocol);
+  if (!metric.empty()) add("metric", metric + "protocol " + checkpoint.protocol);
   return entries;
 }
 
 [[noreturn]] void engine_failed(const std::string& path, const std::string& what, leadline_status status,
                                 const ErrorText& error) {
-  throw Error({.file = path, .reason = "the engine refuses the exported model (" + what + "): " + leadline_status_text(status) +
-                                       (error.text[0] ? std::string("; ") + error.text : ""),
+  throw Error({.file = path,
+               .reason = "the engine refuses the exported model (" + what + "): " + leadline_status_text(status) +
+                         (error.text[0] ? std::string("; ") + error.text : ""),
                .fix = "Nothing was written. This is a fault of Leadline: please report it with the run's config.ini"});
 }
 
@@ -113,8 +110,7 @@ std::vector<float> run_engine(const std::string& path, uint64_t seed, float* gol
   const leadline_session_info info = session.info();
   std::vector<float> input(static_cast<size_t>(info.input_height) * static_cast<size_t>(info.input_width) *
                            static_cast<size_t>(info.input_channels));
-  for (size_t i = 0; i < input.size(); ++i)
-    input[i] = golden_input(seed, static_cast<index_t>(i));
+  for (size_t i = 0; i < input.size(); ++i) input[i] = golden_input(seed, static_cast<index_t>(i));
   std::vector<float> output(session.output_values());
   if (const leadline_status status = session.run_raw(input.data(), input.size(), output.data(), output.size());
       status != LEADLINE_OK)
@@ -132,7 +128,8 @@ void same_bits(const std::string& path, const std::string& exec, const std::vect
   while (first < std::min(engine.size(), trainer.size()) &&
          std::memcmp(&engine[first], &trainer[first], sizeof(float)) == 0)
     ++first;
-  throw Error({.file = path, .field = "output value " + std::to_string(first),
+  throw Error({.file = path,
+               .field = "output value " + std::to_string(first),
                .reason = "the engine's answer differs from the trainer's on " + exec,
                .fix = "Nothing was written. This is a fault of Leadline: please report it with the run's config.ini"});
 }
@@ -148,8 +145,11 @@ ModelSpec model_spec(const Checkpoint& checkpoint, const std::string& file, Grap
     weights.push_back(internal_values<double>(trained, i, checkpoint.weights));
     for (const double value : weights.back())
       if (!std::isfinite(static_cast<float>(value)))
-        throw Error({.file = file, .field = "weight " + trained.weight_names[static_cast<size_t>(i)], .value = exact(value),
-                     .reason = "it is not a finite number, so the training has diverged", .fix = "Export an earlier checkpoint"});
+        throw Error({.file = file,
+                     .field = "weight " + trained.weight_names[static_cast<size_t>(i)],
+                     .value = exact(value),
+                     .reason = "it is not a finite number, so the training has diverged",
+                     .fix = "Export an earlier checkpoint"});
   }
   FoldedGraph folded = fold_graph(trained, weights);
   *graph = std::move(folded.graph);
@@ -179,7 +179,10 @@ float verify_model(const std::string& path, const ModelSpec& spec) {
 ExportReport export_model(const Checkpoint& checkpoint, const std::string& file, const std::string& path) {
   namespace fs = std::filesystem;
   if (fs::is_directory(path))
-    throw Error({.file = path, .field = "--out", .reason = "it is a folder", .fix = "Name the model file, e.g. " + path + "/model.lead"});
+    throw Error({.file = path,
+                 .field = "--out",
+                 .reason = "it is a folder",
+                 .fix = "Name the model file, e.g. " + path + "/model.lead"});
   ExportReport report;
   Graph graph;
   const std::string temporary = path + ".unverified";
@@ -191,8 +194,7 @@ ExportReport export_model(const Checkpoint& checkpoint, const std::string& file,
     std::vector<std::vector<double>> before, after;
     for (int i = 0; i < static_cast<int>(trained.weight_shapes.size()); ++i)
       before.push_back(internal_values<double>(trained, i, checkpoint.weights));
-    for (const std::vector<float>& weight : spec.weights)
-      after.emplace_back(weight.begin(), weight.end());
+    for (const std::vector<float>& weight : spec.weights) after.emplace_back(weight.begin(), weight.end());
     const std::vector<double> wanted = run_golden(HostExec(), trained, before, spec.golden_seed);
     const std::vector<double> got = run_golden(HostExec(), graph, after, spec.golden_seed);
     double difference = 0, largest = 0;
@@ -202,9 +204,12 @@ ExportReport export_model(const Checkpoint& checkpoint, const std::string& file,
     }
     report.fold_error = largest > 0 ? difference / largest : difference;
     if (!(report.fold_error <= 1e-4))
-      throw Error({.file = file, .field = "folding", .value = exact(report.fold_error),
-                   .reason = "folding batch norm into the convolutions changes the network's answer by more than 1e-4 of "
-                             "its largest value: some running variance is almost 0, or the training has diverged",
+      throw Error({.file = file,
+                   .field = "folding",
+                   .value = exact(report.fold_error),
+                   .reason =
+                       "folding batch norm into the convolutions changes the network's answer by more than 1e-4 of "
+                       "its largest value: some running variance is almost 0, or the training has diverged",
                    .fix = "Export an earlier checkpoint, or train with a lower learning rate"});
 
     write_model(temporary, spec);
@@ -212,8 +217,7 @@ ExportReport export_model(const Checkpoint& checkpoint, const std::string& file,
     report.nodes_before = trained.nodes.size();
     report.nodes_after = graph.nodes.size();
     report.file_bytes = fs::file_size(temporary);
-    for (const Shape& shape : graph.weight_shapes)
-      report.parameters += shape.count();
+    for (const Shape& shape : graph.weight_shapes) report.parameters += shape.count();
     fs::rename(temporary, path);
   } catch (...) {
     std::error_code ignored;

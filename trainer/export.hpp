@@ -11,13 +11,13 @@ namespace leadline::trainer {
 struct ExportReport {
   size_t nodes_before = 0, nodes_after = 0;
   size_t file_bytes = 0;
-  index_t parameters = 0;  ///< in the file
-  double fold_error = 0;   ///< largest difference that folding made, relative to the largest output
-  float golden_error = 0;  ///< of the engine's self-test
+  index_t parameters = 0; ///< in the file
+  double fold_error = 0;  ///< largest difference that folding made, relative to the largest output
+  float golden_error = 0; ///< of the engine's self-test
 };
 
-/// What goes into the file for a checkpoint: graph and weights folded, preprocessing, ranges, provenance, golden sample.
-/// `graph` receives the folded graph that the spec borrows. Throws leadline::Error.
+/// What goes into the file for a checkpoint: graph and weights folded, preprocessing, ranges, provenance, golden
+/// sample. `graph` receives the folded graph that the spec borrows. Throws leadline::Error.
 ModelSpec model_spec(const Checkpoint& checkpoint, const std::string& file, Graph* graph);
 
 /// Proves a written file. The seeded golden input goes through

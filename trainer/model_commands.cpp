@@ -27,7 +27,8 @@ bool parse(const std::string& command, const char* introduction, const std::vect
     return false;
   }
   if (rest.size() != 1)
-    throw Error({.file = command, .field = operand,
+    throw Error({.file = command,
+                 .field = operand,
                  .reason = rest.empty() ? "is missing" : "exactly one is wanted, not " + std::to_string(rest.size()),
                  .fix = "`" + command + " --help` has an example"});
   *path = rest.front();
@@ -38,7 +39,8 @@ const OptionSpec help_option{"help", "", "this text", {}, true};
 const OptionSpec threads_option{"threads", "0", "CPU threads; 0: OMP_NUM_THREADS, or all cores"};
 const OptionSpec which_option{"checkpoint", "best", "of a run directory", {"best", "last"}};
 
-constexpr const char* evaluate_help = R"(leadline evaluate RUN|CHECKPOINT: metrics on a data set, beside the median training depth and the mean map.
+constexpr const char* evaluate_help =
+    R"(leadline evaluate RUN|CHECKPOINT: metrics on a data set, beside the median training depth and the mean map.
 
   leadline evaluate runs/office --data pairs:val.txt
   leadline evaluate runs/office --data nyu_h5:nyudepthv2,split=val --protocol eigen
@@ -50,7 +52,8 @@ constexpr const char* export_help = R"(leadline export RUN|CHECKPOINT --out mode
 Batch norms are folded, activations fused; preprocessing, origin and a golden sample go into the file. Before it appears,
 the device's engine has run it and given the trainer's answer, bit for bit.
 )";
-constexpr const char* inspect_help = R"(leadline inspect MODEL.lead: layers, shapes, cost, memory and origin of a model file.
+constexpr const char* inspect_help =
+    R"(leadline inspect MODEL.lead: layers, shapes, cost, memory and origin of a model file.
 
   leadline inspect office.lead
 )";
@@ -58,14 +61,19 @@ constexpr const char* inspect_help = R"(leadline inspect MODEL.lead: layers, sha
 } // namespace
 
 int evaluate_command(const std::vector<std::string>& arguments) {
-  const std::vector<OptionGroup> groups{{"Options", {
-      {"data", "", "frames to evaluate on, SCHEME:WHERE; empty: the run's own validation frames"},
-      {"protocol", "", "crop, depth range and mean; empty: that of the run", {"", "raw", "eigen", "densedepth", "fastdepth", "garg"}},
-      which_option, threads_option, help_option}}};
+  const std::vector<OptionGroup> groups{
+      {"Options",
+       {{"data", "", "frames to evaluate on, SCHEME:WHERE; empty: the run's own validation frames"},
+        {"protocol",
+         "",
+         "crop, depth range and mean; empty: that of the run",
+         {"", "raw", "eigen", "densedepth", "fastdepth", "garg"}},
+        which_option,
+        threads_option,
+        help_option}}};
   Settings options;
   std::string path;
-  if (!parse("leadline evaluate", evaluate_help, groups, arguments, "RUN", &options, &path))
-    return 0;
+  if (!parse("leadline evaluate", evaluate_help, groups, arguments, "RUN", &options, &path)) return 0;
   const std::string file = find_checkpoint(path, options.text("checkpoint") == "best");
   const Checkpoint checkpoint = read_checkpoint(file);
   const Settings settings = checkpoint_settings(checkpoint, file);
@@ -77,25 +85,26 @@ int evaluate_command(const std::vector<std::string>& arguments) {
     name = sets.val_name;
   } else {
     data::DatasetOptions data_options;
-    data_options.on_bad_sample = settings.text("data.on_bad_sample") == "skip" ? data::OnBadSample::skip : data::OnBadSample::stop;
+    data_options.on_bad_sample =
+        settings.text("data.on_bad_sample") == "skip" ? data::OnBadSample::skip : data::OnBadSample::stop;
     frames = data::open_dataset(name, data_options);
   }
   const std::string protocol = options.text("protocol").empty() ? checkpoint.protocol : options.text("protocol");
   const Compute compute(static_cast<int>(options.integer("threads", 0, 4096)));
   const Evaluation result = evaluate(checkpoint, file, frames, protocol);
-  std::printf("%s, epoch %lld, on %lld frames of %s\n%s%s images/s\n", file.c_str(), static_cast<long long>(checkpoint.epoch),
-              static_cast<long long>(result.images), name.c_str(), result.table.c_str(),
-              decimals(result.images_per_second, 1).c_str());
+  std::printf("%s, epoch %lld, on %lld frames of %s\n%s%s images/s\n", file.c_str(),
+              static_cast<long long>(checkpoint.epoch), static_cast<long long>(result.images), name.c_str(),
+              result.table.c_str(), decimals(result.images_per_second, 1).c_str());
   return 0;
 }
 
 int export_command(const std::vector<std::string>& arguments) {
-  const std::vector<OptionGroup> groups{{"Options", {
-      {"out", "", "model file to write; replaced if it exists"}, which_option, threads_option, help_option}}};
+  const std::vector<OptionGroup> groups{
+      {"Options",
+       {{"out", "", "model file to write; replaced if it exists"}, which_option, threads_option, help_option}}};
   Settings options;
   std::string path;
-  if (!parse("leadline export", export_help, groups, arguments, "RUN", &options, &path))
-    return 0;
+  if (!parse("leadline export", export_help, groups, arguments, "RUN", &options, &path)) return 0;
   const std::string out = options.required("out");
   const std::string file = find_checkpoint(path, options.text("checkpoint") == "best");
   const Checkpoint checkpoint = read_checkpoint(file);
@@ -112,26 +121,28 @@ int inspect_command(const std::vector<std::string>& arguments) {
   const std::vector<OptionGroup> groups{{"Options", {help_option}}};
   Settings options;
   std::string path;
-  if (!parse("leadline inspect", inspect_help, groups, arguments, "MODEL", &options, &path))
-    return 0;
+  if (!parse("leadline inspect", inspect_help, groups, arguments, "MODEL", &options, &path)) return 0;
   leadline::ErrorText error;
   Model model;
   if (const leadline_status status = model.open_file(path.c_str(), error); status != LEADLINE_OK)
-    throw Error({.file = path, .reason = std::string(leadline_status_text(status)) + (error.text[0] ? std::string(": ") + error.text : ""),
-                 .fix = "Export it again with `leadline export RUN --out " + path + "`"});
+    throw Error(
+        {.file = path,
+         .reason = std::string(leadline_status_text(status)) + (error.text[0] ? std::string(": ") + error.text : ""),
+         .fix = "Export it again with `leadline export RUN --out " + path + "`"});
   const leadline_model_info info = model.info();
   std::printf("%-20s %-18s %-18s %12s %10s  %s\n", "layer", "kind", "output", "parameters", "MMAC", "reads");
   for (int32_t i = 0; i < info.nodes; ++i) {
     leadline_node_info node{};
     node.struct_size = sizeof node;
-    if (leadline_model_get_node(model.get(), i, &node) != LEADLINE_OK)
-      continue;
-    const std::string shape = "[" + std::to_string(node.batch) + "," + std::to_string(node.height) + "," + std::to_string(node.width) + "," + std::to_string(node.channels) + "]";
+    if (leadline_model_get_node(model.get(), i, &node) != LEADLINE_OK) continue;
+    const std::string shape = "[" + std::to_string(node.batch) + "," + std::to_string(node.height) + "," +
+                              std::to_string(node.width) + "," + std::to_string(node.channels) + "]";
     std::string reads;
     for (int32_t s = 0; s < node.inputs; ++s) {
       leadline_node_info source{};
       source.struct_size = sizeof source;
-      const bool layer = node.input[s] >= 0 && leadline_model_get_node(model.get(), node.input[s], &source) == LEADLINE_OK;
+      const bool layer =
+          node.input[s] >= 0 && leadline_model_get_node(model.get(), node.input[s], &source) == LEADLINE_OK;
       reads += (s > 0 ? ", " : "") + std::string(layer ? source.name : "input");
     }
     std::printf("%-20s %-18s %-18s %12lld %10.2f  %s\n", node.name, node.layer, shape.c_str(),
@@ -142,9 +153,11 @@ int inspect_command(const std::vector<std::string>& arguments) {
               decimals(static_cast<double>(info.file_bytes) / 1024, 1).c_str());
   std::printf("input   %dx%d, %d channels%s; %s\n", info.input_height, info.input_width, info.input_channels,
               info.crops_centre ? ", centre crop" : "",
-              info.size_multiple > 0 ? ("other sizes: multiples of " + std::to_string(info.size_multiple)).c_str() : "no other size");
+              info.size_multiple > 0 ? ("other sizes: multiples of " + std::to_string(info.size_multiple)).c_str()
+                                     : "no other size");
   if (info.focal_x > 0)
-    std::printf("cameras of the training pictures: focal lengths %.1f, %.1f pixels at this size\n", static_cast<double>(info.focal_x), static_cast<double>(info.focal_y));
+    std::printf("cameras of the training pictures: focal lengths %.1f, %.1f pixels at this size\n",
+                static_cast<double>(info.focal_x), static_cast<double>(info.focal_y));
   std::printf("output  %dx%d, %s, %s to %s m\n", info.output_height, info.output_width,
               info.output_kind == LEADLINE_METRIC_DEPTH ? "depth in metres" : "relative values",
               exact(static_cast<double>(info.min_depth)).c_str(), exact(static_cast<double>(info.max_depth)).c_str());
@@ -152,7 +165,8 @@ int inspect_command(const std::vector<std::string>& arguments) {
   if (session.create(model, error) == LEADLINE_OK) {
     const leadline_session_info memory = session.info();
     std::printf("memory  %s KiB for a session, %s KiB of it for values between layers\n",
-                decimals(static_cast<double>(memory.bytes) / 1024, 1).c_str(), decimals(static_cast<double>(memory.arena_bytes) / 1024, 1).c_str());
+                decimals(static_cast<double>(memory.bytes) / 1024, 1).c_str(),
+                decimals(static_cast<double>(memory.arena_bytes) / 1024, 1).c_str());
     float largest = 0;
     if (info.has_golden)
       std::printf("self-test %s\n", session.self_test(&largest) == LEADLINE_OK ? "passed" : "FAILED");

@@ -38,14 +38,12 @@ int line_of(const std::string& text, const std::string& key) {
   std::string line, section;
   for (int number = 1; std::getline(lines, line); ++number) {
     const size_t first = line.find_first_not_of(" \t");
-    if (first == std::string::npos)
-      continue;
+    if (first == std::string::npos) continue;
     if (line[first] == '[') {
       section = line.substr(first + 1, line.find(']') - first - 1) + ".";
     } else if (const size_t equals = line.find('='); equals != std::string::npos) {
       const size_t last = line.find_last_not_of(" \t", equals - 1);
-      if (section + line.substr(first, last - first + 1) == key)
-        return number;
+      if (section + line.substr(first, last - first + 1) == key) return number;
     }
   }
   return 0;
@@ -55,11 +53,9 @@ std::string place(const std::string& file, int line) { return line > 0 ? file + 
 
 /// `--model.base-channels=8` as `--model.base_channels=8`; values stay as they are.
 std::string snake_case(std::string argument) {
-  if (argument.rfind("--", 0) != 0)
-    return argument;
+  if (argument.rfind("--", 0) != 0) return argument;
   for (size_t i = 2; i < argument.size() && argument[i] != '='; ++i)
-    if (argument[i] == '-')
-      argument[i] = '_';
+    if (argument[i] == '-') argument[i] = '_';
   return argument;
 }
 
@@ -71,14 +67,18 @@ void read_settings_text(const std::string& text, const std::string& file, Settin
   try {
     parsed = po::parse_config_file(stream, describe_options(settings, true), true);
   } catch (const po::error& error) {
-    throw Error({.file = file, .reason = error.what(), .fix = "A settings file has [section] lines, key = value lines and # comments"});
+    throw Error({.file = file,
+                 .reason = error.what(),
+                 .fix = "A settings file has [section] lines, key = value lines and # comments"});
   }
   std::set<std::string> seen;
   for (const po::option& option : parsed.options) {
     const std::string& key = option.string_key;
     const std::string where = place(file, line_of(text, key));
     if (option.unregistered)
-      throw Error({.file = where, .field = key, .reason = "there is no such option",
+      throw Error({.file = where,
+                   .field = key,
+                   .reason = "there is no such option",
                    .fix = suggestion(key, settings, "`leadline train --help` lists all of them")});
     if (!seen.insert(key).second)
       throw Error({.file = file, .field = key, .reason = "is given twice", .fix = "Keep one of the two lines"});
@@ -90,7 +90,8 @@ void read_settings_file(const std::string& file, Settings& settings) {
   std::ifstream stream(file, std::ios::binary);
   std::ostringstream text;
   if (!stream || !(text << stream.rdbuf()))
-    throw Error({.file = file, .reason = "the settings file can't be read, or is empty",
+    throw Error({.file = file,
+                 .reason = "the settings file can't be read, or is empty",
                  .fix = "Check the path; trainer/configs has examples"});
   read_settings_text(text.str(), file, settings);
 }
@@ -112,14 +113,17 @@ std::vector<std::string> read_command_line(const std::vector<std::string>& argum
                  .allow_unregistered()
                  .run();
   } catch (const po::error& error) {
-    throw Error({.file = command, .reason = error.what(), .fix = "Options are written --key value or --key=value; " + look});
+    throw Error(
+        {.file = command, .reason = error.what(), .fix = "Options are written --key value or --key=value; " + look});
   }
   for (const po::option& option : parsed.options) {
     if (option.position_key != -1) {
       rest.insert(rest.end(), option.value.begin(), option.value.end());
     } else if (option.unregistered) {
       const std::string key = option.string_key;
-      throw Error({.file = command, .field = "--" + key, .reason = "there is no such option",
+      throw Error({.file = command,
+                   .field = "--" + key,
+                   .reason = "there is no such option",
                    .fix = suggestion(key, settings, look)});
     } else {
       settings.set(option.string_key, option.value.empty() ? "true" : option.value.front(), "--" + option.string_key);
@@ -137,10 +141,8 @@ std::string option_help(const std::vector<OptionGroup>& groups) {
     po::options_description part(group.title, 100, 56);
     for (const OptionSpec& spec : group.options) {
       std::string help = spec.help;
-      if (!spec.choices.empty())
-        help += ": " + join_choices(spec.choices);
-      if (!spec.default_value.empty())
-        help += " (" + spec.default_value + ")";
+      if (!spec.choices.empty()) help += ": " + join_choices(spec.choices);
+      if (!spec.default_value.empty()) help += " (" + spec.default_value + ")";
       if (spec.is_switch)
         part.add_options()(spec.key.c_str(), help.c_str());
       else

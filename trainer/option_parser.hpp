@@ -11,8 +11,8 @@ void read_settings_file(const std::string& file, Settings& settings);
 /// The same from text; `file` is what messages call it.
 void read_settings_text(const std::string& text, const std::string& file, Settings& settings);
 
-/// Applies `--key value` and `--key=value` to the settings and returns the other arguments in order. `arguments` excludes
-/// program and command. `command` is named in messages ("leadline train").
+/// Applies `--key value` and `--key=value` to the settings and returns the other arguments in order. `arguments`
+/// excludes program and command. `command` is named in messages ("leadline train").
 std::vector<std::string> read_command_line(const std::vector<std::string>& arguments, const std::string& command,
                                            Settings& settings);
 

@@ -43,14 +43,12 @@ bool parse_real(const std::string& text, double* value) {
 Settings::Settings(const std::vector<OptionGroup>& groups) {
   for (const OptionGroup& group : groups)
     for (const OptionSpec& spec : group.options)
-      if (entries_.insert({spec.key, {spec, spec.default_value, ""}}).second)
-        order_.push_back(spec.key);
+      if (entries_.insert({spec.key, {spec, spec.default_value, ""}}).second) order_.push_back(spec.key);
 }
 
 const Settings::Entry& Settings::entry(const std::string& key) const {
   const auto found = entries_.find(key);
-  if (found == entries_.end())
-    throw std::logic_error("no option is called " + key);
+  if (found == entries_.end()) throw std::logic_error("no option is called " + key);
   return found->second;
 }
 
@@ -60,11 +58,9 @@ void Settings::set(const std::string& key, const std::string& value, const std::
   slot.value = trimmed(value);
   slot.origin = origin;
   const std::vector<std::string>& choices = slot.spec.choices;
-  if (choices.empty())
-    return;
+  if (choices.empty()) return;
   for (const std::string& choice : choices)
-    if (slot.value == choice)
-      return;
+    if (slot.value == choice) return;
   fail(key, "there is no such choice", "Use " + join_choices(choices));
 }
 
@@ -80,8 +76,11 @@ const std::string& Settings::required(const std::string& key) const {
   if (e.value.empty()) {
     const size_t dot = key.find('.');
     const std::string in_file =
-        dot == std::string::npos ? "" : ", or write `" + key.substr(dot + 1) + " = ...` under [" + key.substr(0, dot) + "]";
-    throw Error({.file = e.origin, .field = key, .reason = "is not given: " + e.spec.help,
+        dot == std::string::npos ? ""
+                                 : ", or write `" + key.substr(dot + 1) + " = ...` under [" + key.substr(0, dot) + "]";
+    throw Error({.file = e.origin,
+                 .field = key,
+                 .reason = "is not given: " + e.spec.help,
                  .fix = "Add `--" + key + " ...`" + in_file});
   }
   return e.value;
@@ -90,31 +89,25 @@ const std::string& Settings::required(const std::string& key) const {
 index_t Settings::integer(const std::string& key, index_t min, index_t max) const {
   index_t value = 0;
   const std::string range = "a whole number from " + std::to_string(min) + " to " + std::to_string(max);
-  if (!parse_integer(text(key), &value))
-    fail(key, "it is not a whole number", "Use " + range);
-  if (value < min || value > max)
-    fail(key, "it is out of range", "Use " + range);
+  if (!parse_integer(text(key), &value)) fail(key, "it is not a whole number", "Use " + range);
+  if (value < min || value > max) fail(key, "it is out of range", "Use " + range);
   return value;
 }
 
 double Settings::real(const std::string& key, double min, double max) const {
   double value = 0;
   const std::string range = "a number from " + number(min) + " to " + number(max);
-  if (!parse_real(text(key), &value))
-    fail(key, "it is not a number", "Use " + range);
-  if (!(value >= min && value <= max))
-    fail(key, "it is out of range", "Use " + range);
+  if (!parse_real(text(key), &value)) fail(key, "it is not a number", "Use " + range);
+  if (!(value >= min && value <= max)) fail(key, "it is out of range", "Use " + range);
   return value;
 }
 
 bool Settings::boolean(const std::string& key) const {
   const std::string& value = text(key);
   for (const char* yes : {"true", "yes", "on", "1"})
-    if (value == yes)
-      return true;
+    if (value == yes) return true;
   for (const char* no : {"false", "no", "off", "0"})
-    if (value == no)
-      return false;
+    if (value == no) return false;
   fail(key, "it is neither yes nor no", "Use true or false");
 }
 
@@ -136,11 +129,13 @@ std::vector<double> Settings::reals(const std::string& key, size_t count) const 
   for (std::string part; std::getline(parts, part, ',');) {
     double value = 0;
     if (!parse_real(trimmed(part), &value))
-      fail(key, "\"" + trimmed(part) + "\" is not a number", "Use " + std::to_string(count) + " numbers with commas between");
+      fail(key, "\"" + trimmed(part) + "\" is not a number",
+           "Use " + std::to_string(count) + " numbers with commas between");
     values.push_back(value);
   }
   if (values.size() != count)
-    fail(key, "it has " + std::to_string(values.size()) + " numbers", "Use " + std::to_string(count) + " numbers with commas between");
+    fail(key, "it has " + std::to_string(values.size()) + " numbers",
+         "Use " + std::to_string(count) + " numbers with commas between");
   return values;
 }
 
@@ -148,8 +143,7 @@ std::string Settings::to_ini(bool comments) const {
   std::string out, section;
   for (const std::string& key : order_) {
     const size_t dot = key.find('.');
-    if (dot == std::string::npos)
-      continue; // about one call, not about the run
+    if (dot == std::string::npos) continue; // about one call, not about the run
     if (key.substr(0, dot) != section) {
       section = key.substr(0, dot);
       out += (out.empty() ? "[" : "\n[") + section + "]\n";

@@ -54,8 +54,8 @@ public:
   const std::string& required(const std::string& key) const;
   index_t integer(const std::string& key, index_t min, index_t max) const;
   double real(const std::string& key, double min, double max) const;
-  bool boolean(const std::string& key) const;                          ///< true|false, yes|no, on|off, 1|0
-  std::pair<int, int> size(const std::string& key) const;              ///< "144x192": height, width
+  bool boolean(const std::string& key) const;                            ///< true|false, yes|no, on|off, 1|0
+  std::pair<int, int> size(const std::string& key) const;                ///< "144x192": height, width
   std::vector<double> reals(const std::string& key, size_t count) const; ///< "0.9, 0.999"
 
   /// Throws an Error about this key's value.

@@ -10,16 +10,14 @@ namespace leadline::trainer {
 
 /// The shortest text that reads back as the same double: for files.
 inline std::string exact(double value) {
-  if (std::isnan(value))
-    return "nan";
+  if (std::isnan(value)) return "nan";
   char text[40];
   return std::string(text, std::to_chars(text, text + sizeof text, value).ptr);
 }
 
 /// With a number of decimals: for people.
 inline std::string decimals(double value, int digits) {
-  if (std::isnan(value))
-    return "nan";
+  if (std::isnan(value)) return "nan";
   char text[400];
   const auto result = std::to_chars(text, text + sizeof text, value, std::chars_format::fixed, digits);
   return result.ec == std::errc() ? std::string(text, result.ptr) : "?";

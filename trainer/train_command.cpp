@@ -39,12 +39,15 @@ The command line wins over the file. Everything that was used is saved in the ru
 finishes the step, saves, and stops; twice stops at once.
 )";
 
-const OptionGroup own_options{"This command", {
-    {"config", "", "settings file"},
-    {"resume", "", "run directory (or checkpoint) to go on with; other options change its settings, e.g. train.epochs"},
-    {"threads", "0", "CPU threads; 0: OMP_NUM_THREADS, or all cores. Doesn't change results"},
-    {"help", "", "this text", {}, true},
-}};
+const OptionGroup own_options{
+    "This command",
+    {
+        {"config", "", "settings file"},
+        {"resume", "",
+         "run directory (or checkpoint) to go on with; other options change its settings, e.g. train.epochs"},
+        {"threads", "0", "CPU threads; 0: OMP_NUM_THREADS, or all cores. Doesn't change results"},
+        {"help", "", "this text", {}, true},
+    }};
 
 volatile std::sig_atomic_t interrupted = 0;
 extern "C" void on_interrupt(int signal) {
@@ -79,7 +82,9 @@ int train_command(const std::vector<std::string>& arguments) {
     return 0;
   }
   if (!rest.empty())
-    throw Error({.file = "leadline train", .value = rest.front(), .reason = "this word is not expected",
+    throw Error({.file = "leadline train",
+                 .value = rest.front(),
+                 .reason = "this word is not expected",
                  .fix = "A settings file is given with --config FILE"});
 
   // File or earlier run first, the command line over it.
@@ -88,10 +93,14 @@ int train_command(const std::vector<std::string>& arguments) {
   const bool resume = command_line.given("resume");
   if (resume) {
     if (command_line.given("config"))
-      throw Error({.file = "leadline train", .field = "--config", .reason = "a resumed run has its own settings",
+      throw Error({.file = "leadline train",
+                   .field = "--config",
+                   .reason = "a resumed run has its own settings",
                    .fix = "Leave --config out; single options may be changed, e.g. --train.epochs 40"});
     if (command_line.given("run.dir"))
-      throw Error({.file = "leadline train", .field = "--run.dir", .reason = "a resumed run goes on in its own folder",
+      throw Error({.file = "leadline train",
+                   .field = "--run.dir",
+                   .reason = "a resumed run goes on in its own folder",
                    .fix = "Leave --run.dir out, or copy the folder and resume the copy"});
     checkpoint_file = find_checkpoint(command_line.required("resume"), false);
     checkpoint = read_checkpoint(checkpoint_file);
@@ -102,24 +111,26 @@ int train_command(const std::vector<std::string>& arguments) {
     read_settings_file(command_line.required("config"), settings);
   }
   for (const std::string& key : command_line.keys())
-    if (command_line.given(key))
-      settings.set(key, command_line.text(key), "--" + key);
+    if (command_line.given(key)) settings.set(key, command_line.text(key), "--" + key);
 
   const Compute compute(static_cast<int>(settings.integer("threads", 0, 4096)));
   const Datasets sets = open_datasets(settings);
   RunDirectory run{settings.text("run.dir")};
-  if (!resume)
-    run = new_run_directory(run.path, settings.text("model.network"));
+  if (!resume) run = new_run_directory(run.path, settings.text("model.network"));
   settings.set("run.dir", run.path, "--run.dir");
   const std::unique_ptr<TrainLoop> loop = make_train_loop(settings, sets.train, sets.val);
   if (resume) {
     loop->restore(checkpoint, checkpoint_file);
     if (checkpoint.epoch >= loop->info().epochs)
-      throw Error({.file = checkpoint_file, .field = "epoch", .value = std::to_string(checkpoint.epoch),
-                   .reason = "the run is complete", .fix = "Add more epochs with --train.epochs N, or start a new run"});
+      throw Error({.file = checkpoint_file,
+                   .field = "epoch",
+                   .value = std::to_string(checkpoint.epoch),
+                   .reason = "the run is complete",
+                   .fix = "Add more epochs with --train.epochs N, or start a new run"});
   }
   make_folders(run); // only now: whatever is wrong with the settings has been found
-  const std::string config = "# Settings of this run: leadline train --config THIS --run.dir ANOTHER repeats it.\n" + settings.to_ini(true);
+  const std::string config =
+      "# Settings of this run: leadline train --config THIS --run.dir ANOTHER repeats it.\n" + settings.to_ini(true);
   data::write_file(run.config(), config.data(), config.size());
 
   const InterruptGuard guard;
@@ -127,14 +138,16 @@ int train_command(const std::vector<std::string>& arguments) {
   loop->add(std::make_unique<Console>(stdout, isatty(STDOUT_FILENO) != 0, run.log(), resume));
   loop->add(std::make_unique<CsvLogger>(run.metrics()));
   loop->add(std::make_unique<CheckpointWriter>(run, settings.integer("run.checkpoint_every", 0, INT64_MAX)));
-  if (settings.integer("run.pictures", 0, 64) > 0)
-    loop->add(std::make_unique<PredictionPictures>(run.predictions()));
+  if (settings.integer("run.pictures", 0, 64) > 0) loop->add(std::make_unique<PredictionPictures>(run.predictions()));
   const RunResult result = loop->run();
-  if (result.stopped)
-    return 130;
+  if (result.stopped) return 130;
   std::printf("%s\n  %s\n  leadline evaluate %s --data %s\n  leadline export %s --out model.lead\n", "next:",
-              result.best_epoch > 0 ? ("best " + settings.text("eval.monitor") + " in epoch " + std::to_string(result.best_epoch) + ": " + run.best()).c_str() : run.last().c_str(),
-              run.path.c_str(), settings.text("data.val").empty() ? "SPEC" : settings.text("data.val").c_str(), run.path.c_str());
+              result.best_epoch > 0 ? ("best " + settings.text("eval.monitor") + " in epoch " +
+                                       std::to_string(result.best_epoch) + ": " + run.best())
+                                          .c_str()
+                                    : run.last().c_str(),
+              run.path.c_str(), settings.text("data.val").empty() ? "SPEC" : settings.text("data.val").c_str(),
+              run.path.c_str());
   return 0;
 }
 

@@ -21,8 +21,8 @@ struct RunResult {
 
 /// One run. Not thread-safe.
 ///
-/// The bits of its weights are a function of settings and data: not of threads, of the cache, or of where it was stopped
-/// and resumed.
+/// The bits of its weights are a function of settings and data: not of threads, of the cache, or of where it was
+/// stopped and resumed.
 class TrainLoop : public RunControl {
 public:
   /// Listeners are called in the order in which they were added.

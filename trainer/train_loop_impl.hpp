@@ -1,5 +1,5 @@
-// The training loop on an exec. All that a step touches lies in the exec's memory; the host gives pictures and takes one
-// number, the loss.
+// The training loop on an exec. All that a step touches lies in the exec's memory; the host gives pictures and takes
+// one number, the loss.
 #pragma once
 
 #include "data/loader.hpp"
@@ -25,8 +25,7 @@ namespace leadline::trainer {
 inline OptimizerParams optimizer_settings(const Settings& settings) {
   OptimizerParams p = default_optimizer_params(settings.required("optimizer.name"));
   const auto set = [&](const char* key, double& value, double max) {
-    if (!settings.text(key).empty())
-      value = settings.real(key, 0, max);
+    if (!settings.text(key).empty()) value = settings.real(key, 0, max);
   };
   set("optimizer.lr", p.lr, 1e6);
   set("optimizer.weight_decay", p.weight_decay, 1e6);
@@ -52,8 +51,7 @@ inline OptimizerParams optimizer_settings(const Settings& settings) {
 /// Where a metric stands in DepthMetrics, and whether larger is better.
 inline int metric_index(const std::string& name) {
   for (int i = 0; i < DepthMetrics::count; ++i)
-    if (name == DepthMetrics::names[i])
-      return i;
+    if (name == DepthMetrics::names[i]) return i;
   throw Error({.field = "metric", .value = name, .reason = "there is no such metric"});
 }
 inline bool larger_is_better(int metric) { return metric < 3; }
@@ -77,7 +75,8 @@ inline std::vector<unsigned char> picture_of(const float* image, index_t pixels,
   std::vector<unsigned char> rgb(static_cast<size_t>(3 * pixels));
   for (index_t i = 0; i < pixels; ++i)
     for (int c = 0; c < 3; ++c) {
-      const float value = (image[3 * i + (p.colour_order == ColourOrder::bgr ? 2 - c : c)] * p.std[c] + p.mean[c]) * 255;
+      const float value =
+          (image[3 * i + (p.colour_order == ColourOrder::bgr ? 2 - c : c)] * p.std[c] + p.mean[c]) * 255;
       rgb[static_cast<size_t>(3 * i + c)] = static_cast<unsigned char>(std::min(std::max(value + 0.5f, 0.0f), 255.0f));
     }
   return rgb;
@@ -86,9 +85,11 @@ inline std::vector<unsigned char> picture_of(const float* image, index_t pixels,
 template <class T, class Exec> class TrainLoopOn final : public TrainLoop {
 public:
   TrainLoopOn(const Exec& exec, const Settings& settings, data::DatasetPtr train, data::DatasetPtr val)
-      : exec_(exec), settings_(settings), graph_(graph_settings(settings)), micro_batch_(micro_batch_settings(settings)),
-        train_loader_(train, train_loader_settings(settings)), val_loader_(val, val_loader_settings(settings)),
-        session_(exec, graph_, input_shape(), true), depth_shape_{micro_batch_, graph_.input_shape.h, graph_.input_shape.w, 1},
+      : exec_(exec), settings_(settings), graph_(graph_settings(settings)),
+        micro_batch_(micro_batch_settings(settings)), train_loader_(train, train_loader_settings(settings)),
+        val_loader_(val, val_loader_settings(settings)),
+        session_(exec, graph_, input_shape(), true), depth_shape_{micro_batch_, graph_.input_shape.h,
+                                                                  graph_.input_shape.w, 1},
         loss_(make_loss<T, Exec>(settings.required("loss.name"), loss_settings(settings))),
         target_(exec, static_cast<size_t>(depth_shape_.count()) * sizeof(T)),
         workspace_(exec, loss_->workspace_bytes(depth_shape_)),
@@ -114,14 +115,13 @@ public:
 
 private:
   using Clock = std::chrono::steady_clock;
-  static double since(Clock::time_point start) {
-    return std::chrono::duration<double>(Clock::now() - start).count();
-  }
+  static double since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
   // ---- parts that the constructor puts together
   static data::LoaderOptions train_loader_settings(const Settings& settings) {
     data::LoaderOptions options = loader_settings(settings, true);
-    options.drop_last = options.drop_last || options.on_bad_sample == data::OnBadSample::skip; // so that batches stay full
+    options.drop_last =
+        options.drop_last || options.on_bad_sample == data::OnBadSample::skip; // so that batches stay full
     return options;
   }
   data::LoaderOptions val_loader_settings(const Settings& settings) const {
@@ -184,8 +184,7 @@ private:
   void measure_baselines();
 
   template <class Call> void tell(const Call& call) {
-    for (const std::unique_ptr<Callback>& callback : callbacks_)
-      call(*callback);
+    for (const std::unique_ptr<Callback>& callback : callbacks_) call(*callback);
   }
 
   Exec exec_;
@@ -222,8 +221,8 @@ private:
   Clock::time_point started_;
 };
 
-/// A last batch that isn't full (data.drop_last = false) is filled up with its own first frames, as PyTorch's distributed
-/// sampler does with an epoch: every step averages over whole micro-batches.
+/// A last batch that isn't full (data.drop_last = false) is filled up with its own first frames, as PyTorch's
+/// distributed sampler does with an epoch: every step averages over whole micro-batches.
 template <class T, class Exec> void TrainLoopOn<T, Exec>::fill_up(data::Batch& batch) const {
   const size_t pixels = static_cast<size_t>(batch.height) * static_cast<size_t>(batch.width);
   const int full = (batch.n + micro_batch_ - 1) / micro_batch_ * micro_batch_;
@@ -264,11 +263,11 @@ template <class T, class Exec> double TrainLoopOn<T, Exec>::loss_and_gradients(c
   std::vector<T> losses(static_cast<size_t>(count));
   session_.download(Tensor<const T>(values, {1, 1, 1, count}), losses.data());
   for (size_t step = 1; step < losses.size(); step *= 2) // pairwise, like the gradients
-    for (size_t i = 0; i + step < losses.size(); i += 2 * step)
-      losses[i] += losses[i + step];
+    for (size_t i = 0; i + step < losses.size(); i += 2 * step) losses[i] += losses[i + step];
   const double loss = static_cast<double>(losses[0]) / count;
   if (!std::isfinite(loss))
-    throw Error({.field = "loss", .value = std::to_string(loss),
+    throw Error({.field = "loss",
+                 .value = std::to_string(loss),
                  .reason = "epoch " + std::to_string(at_.epoch + 1) + ", batch " + std::to_string(at_.batch + 1) +
                            ": the loss is no longer a number, so training has diverged (learning rate " +
                            std::to_string(last_lr_) + ")",
@@ -281,8 +280,7 @@ template <class T, class Exec> void TrainLoopOn<T, Exec>::train_step(const data:
   const Rates rates = scheduler_->at(at_.step);
   last_lr_ = rates.lr;
   optimizer_->set_lr(rates.lr);
-  if (rates.momentum)
-    optimizer_->set_momentum(*rates.momentum);
+  if (rates.momentum) optimizer_->set_momentum(*rates.momentum);
   const double loss = optimizer_->step([&] { return loss_and_gradients(batch); });
 
   StepReport report{at_.epoch, at_.batch, ++at_.step, loss, rates.lr, since(started_), images_ += batch.n};
@@ -297,8 +295,7 @@ template <class T, class Exec> bool TrainLoopOn<T, Exec>::train_epoch() {
   for (data::Batch batch; at_.batch < info_.steps_per_epoch && train_loader_.next(batch);) {
     fill_up(batch);
     train_step(batch);
-    if (stop_ && at_.batch < info_.steps_per_epoch)
-      return false;
+    if (stop_ && at_.batch < info_.steps_per_epoch) return false;
   }
   exec_.fence();
   return true;
@@ -306,14 +303,15 @@ template <class T, class Exec> bool TrainLoopOn<T, Exec>::train_epoch() {
 
 /// Keeps frame k * frames / wanted for k = 0, 1, ..., wanted - 1, for people to look at.
 template <class T, class Exec>
-void TrainLoopOn<T, Exec>::keep_predictions(const data::Batch& batch, const Tensor<T>& prediction, EpochReport& report) {
-  const index_t frames = info_.val_frames, wanted = std::min(pictures_, frames), pixels = index_t{batch.height} * batch.width;
+void TrainLoopOn<T, Exec>::keep_predictions(const data::Batch& batch, const Tensor<T>& prediction,
+                                            EpochReport& report) {
+  const index_t frames = info_.val_frames, wanted = std::min(pictures_, frames),
+                pixels = index_t{batch.height} * batch.width;
   std::vector<T> output;
   for (index_t i = 0; i < batch.n; ++i) {
     const auto k = static_cast<index_t>(report.predictions.size());
     const auto index = static_cast<index_t>(batch.indices[static_cast<size_t>(i)]);
-    if (k >= wanted || index < k * frames / wanted)
-      continue;
+    if (k >= wanted || index < k * frames / wanted) continue;
     if (output.empty()) {
       output.resize(static_cast<size_t>(prediction.shape.count()));
       session_.download(prediction, output.data());
@@ -322,7 +320,8 @@ void TrainLoopOn<T, Exec>::keep_predictions(const data::Batch& batch, const Tens
     const T* metres = output.data() + i * pixels;
     report.predictions.push_back({val_loader_.dataset().name(static_cast<size_t>(index)), batch.height, batch.width,
                                   picture_of(image, pixels, val_loader_.options().preprocess),
-                                  std::vector<float>(depth, depth + pixels), std::vector<float>(metres, metres + pixels)});
+                                  std::vector<float>(depth, depth + pixels),
+                                  std::vector<float>(metres, metres + pixels)});
   }
 }
 
@@ -344,10 +343,10 @@ template <class T, class Exec> void TrainLoopOn<T, Exec>::validate(EpochReport& 
   const DepthMetrics metrics = evaluator.result();
   report.validated = true;
   report.note = evaluator.note();
-  for (int i = 0; i < DepthMetrics::count; ++i)
-    report.metrics.push_back({DepthMetrics::names[i], metrics.value(i)});
+  for (int i = 0; i < DepthMetrics::count; ++i) report.metrics.push_back({DepthMetrics::names[i], metrics.value(i)});
   const double value = metrics.value(metric_);
-  report.best = std::isfinite(value) && (at_.best_epoch == 0 || (larger_is_better(metric_) ? value > at_.best : value < at_.best));
+  report.best = std::isfinite(value) &&
+                (at_.best_epoch == 0 || (larger_is_better(metric_) ? value > at_.best : value < at_.best));
   if (report.best) {
     at_.best = value;
     at_.best_epoch = report.epoch;
@@ -356,18 +355,16 @@ template <class T, class Exec> void TrainLoopOn<T, Exec>::validate(EpochReport& 
   scheduler_->observe(value);
 }
 
-/// Median and mean map of (at most eval.baseline_frames) training depths, and their cameras' focal lengths: of the frames
-/// as they are, without augmentation.
+/// Median and mean map of (at most eval.baseline_frames) training depths, and their cameras' focal lengths: of the
+/// frames as they are, without augmentation.
 template <class T, class Exec> void TrainLoopOn<T, Exec>::measure_baselines() {
   const auto most = static_cast<size_t>(settings_.integer("eval.baseline_frames", 0, INT64_MAX));
   at_.baselines = true;
-  if (most == 0)
-    return;
+  if (most == 0) return;
   const data::DatasetPtr all(std::shared_ptr<void>(), &train_loader_.dataset()); // borrowed
   const size_t count = std::min(most, all->size());
   std::vector<size_t> indices;
-  for (size_t i = 0; i < count; ++i)
-    indices.push_back(i * all->size() / count);
+  for (size_t i = 0; i < count; ++i) indices.push_back(i * all->size() / count);
   data::LoaderOptions options = loader_settings(settings_, false);
   options.cache_mb = 0;
   data::Loader loader(std::make_shared<data::Subset>(all, indices), options);
@@ -389,7 +386,8 @@ template <class T, class Exec> void TrainLoopOn<T, Exec>::measure_baselines() {
     at_.focal_y = static_cast<double>(focal_y[focal_y.size() / 2]);
   }
   if (baselines.valid_pixels() == 0)
-    throw Error({.field = "data.train", .value = settings_.text("data.train"),
+    throw Error({.field = "data.train",
+                 .value = settings_.text("data.train"),
                  .reason = "not one pixel of the training frames has depth",
                  .fix = "Look at them with `leadline data info`; the metres-per-unit of a pairs list may be wrong"});
   at_.median_depth = baselines.median();
@@ -400,24 +398,21 @@ template <class T, class Exec> void TrainLoopOn<T, Exec>::measure_baselines() {
 template <class T, class Exec> RunResult TrainLoopOn<T, Exec>::run() {
   info_.first_epoch = at_.epoch;
   info_.first_batch = at_.batch;
-  if (!at_.baselines)
-    measure_baselines();
+  if (!at_.baselines) measure_baselines();
   tell([&](Callback& callback) { callback.on_start(info_, *this); });
   started_ = Clock::now();
 
   while (at_.epoch < info_.epochs && !stop_) {
     const Clock::time_point start = Clock::now();
     const index_t before = images_;
-    if (!train_epoch())
-      break;
+    if (!train_epoch()) break;
     EpochReport report;
     report.images_per_second = static_cast<double>(images_ - before) / since(start);
     report.epoch = at_.epoch + 1;
     report.step = at_.step;
     report.train_loss = at_.loss_sum / static_cast<double>(info_.steps_per_epoch);
     report.lr = last_lr_;
-    if (report.epoch % val_every_ == 0 || report.epoch == info_.epochs)
-      validate(report);
+    if (report.epoch % val_every_ == 0 || report.epoch == info_.epochs) validate(report);
     report.seconds = since(start);
     at_.epoch = report.epoch;
     at_.batch = 0;
@@ -475,7 +470,9 @@ template <class T, class Exec> void TrainLoopOn<T, Exec>::restore(const Checkpoi
   check_weights(graph_, c.weights, file);
   const auto want = [&](const char* field, const std::string& has, const std::string& wanted) {
     if (has != wanted)
-      throw Error({.file = file, .field = field, .value = has,
+      throw Error({.file = file,
+                   .field = field,
+                   .value = has,
                    .reason = "the settings ask for " + wanted + ", so the run can't go on as it began",
                    .fix = "Resume with the settings of the run, or start a new one"});
   };
@@ -484,21 +481,24 @@ template <class T, class Exec> void TrainLoopOn<T, Exec>::restore(const Checkpoi
   want("scheduler", c.scheduler, scheduler_->name());
   want("seed", std::to_string(c.seed), std::to_string(seed_settings(settings_)));
   if (c.batch >= info_.steps_per_epoch || c.epoch > info_.epochs)
-    throw Error({.file = file, .field = "epoch", .value = std::to_string(c.epoch) + ", batch " + std::to_string(c.batch),
-                 .reason = "the settings have " + std::to_string(info_.epochs) + " epochs of " +
-                           std::to_string(info_.steps_per_epoch) + " batches",
-                 .fix = "Resume with the data, data.batch_size and train.epochs of the run (more epochs are possible)"});
+    throw Error(
+        {.file = file,
+         .field = "epoch",
+         .value = std::to_string(c.epoch) + ", batch " + std::to_string(c.batch),
+         .reason = "the settings have " + std::to_string(info_.epochs) + " epochs of " +
+                   std::to_string(info_.steps_per_epoch) + " batches",
+         .fix = "Resume with the data, data.batch_size and train.epochs of the run (more epochs are possible)"});
 
-  for (int i = 0; i < session_.num_weights(); ++i)
-    session_.set_weight(i, internal_values<T>(graph_, i, c.weights));
+  for (int i = 0; i < session_.num_weights(); ++i) session_.set_weight(i, internal_values<T>(graph_, i, c.weights));
   optimizer_->set_steps(c.optimizer_steps);
   for (const OptimizerState<T>& state : optimizer_->states()) {
     const std::string name = state.name + "/" + state.weight;
     const auto found = std::find_if(c.optimizer_state.begin(), c.optimizer_state.end(),
                                     [&](const NamedArray& array) { return array.name == name; });
-    if (found == c.optimizer_state.end() ||
-        static_cast<index_t>(found->values.size()) != state.values.shape.count())
-      throw Error({.file = file, .field = "optimizer/" + name, .reason = "this state of the optimizer is missing or has another size",
+    if (found == c.optimizer_state.end() || static_cast<index_t>(found->values.size()) != state.values.shape.count())
+      throw Error({.file = file,
+                   .field = "optimizer/" + name,
+                   .reason = "this state of the optimizer is missing or has another size",
                    .fix = "Resume with the [optimizer] settings of the run"});
     const std::vector<T> values =
         from_pytorch(std::vector<T>(found->values.begin(), found->values.end()), state.values.shape);
@@ -506,10 +506,10 @@ template <class T, class Exec> void TrainLoopOn<T, Exec>::restore(const Checkpoi
   }
   for (const OptimizerScalar& scalar : optimizer_->scalars())
     for (const NamedNumber& number : c.optimizer_scalars)
-      if (number.first == scalar.name)
-        *scalar.value = number.second;
+      if (number.first == scalar.name) *scalar.value = number.second;
   scheduler_->set_state(c.scheduler_state);
-  at_ = {c.epoch, c.batch, c.step, c.loss_sum, c.best, c.best_epoch, c.metrics, c.focal_x, c.focal_y, c.median_depth, c.mean_map, true};
+  at_ = {c.epoch,   c.batch,   c.step,    c.loss_sum,     c.best,     c.best_epoch,
+         c.metrics, c.focal_x, c.focal_y, c.median_depth, c.mean_map, true};
 }
 
 } // namespace leadline::trainer

@@ -12,10 +12,8 @@ std::vector<OptionSpec> network_options() {
   for (const Network& network : networks())
     for (const OptionSpec& option : network.options) {
       bool known = false;
-      for (const OptionSpec& other : options)
-        known = known || other.key == option.key;
-      if (!known)
-        options.push_back(option);
+      for (const OptionSpec& other : options) known = known || other.key == option.key;
+      if (!known) options.push_back(option);
     }
   return options;
 }
@@ -24,120 +22,154 @@ std::vector<OptionSpec> network_options() {
 
 std::vector<OptionGroup> train_option_groups() {
   std::vector<OptionGroup> groups;
-  groups.push_back({"Data (lists, NYU folders and files, rendered rooms: `leadline data --help`)", {
-      {"data.train", "", "training frames, SCHEME:WHERE; e.g. pairs:train.txt or synthetic:count=400"},
-      {"data.val", "", "validation frames; empty: a part of the training frames is held out"},
-      {"data.val_fraction", "0.1", "how much is held out if data.val is empty"},
-      {"data.size", "144x192", "HEIGHTxWIDTH of the network's input"},
-      {"data.crop", "none", "part of the picture used: all of it stretched, or the centre of the right shape", {"none", "centre"}},
-      {"data.resize", "triangle", "how colour is resized", {"triangle", "nearest"}},
-      {"data.depth_resize", "nearest", "how depth is resized: the measurement in the middle, or the mean of the valid ones", {"nearest", "area"}},
-      {"data.colour_order", "rgb", "order of the network's input channels", {"rgb", "bgr"}},
-      {"data.mean", "0.45, 0.45, 0.45", "subtracted from R, G, B in [0, 1]"},
-      {"data.std", "0.25, 0.25, 0.25", "then divided by"},
-      {"data.batch_size", "8", "frames in one step"},
-      {"data.drop_last", "true", "leave out an epoch's last frames if they fill no batch; false: their own first ones fill it up"},
-      {"data.flip", "0.5", "probability of mirroring a training frame left-right"},
-      {"data.brightness_gain", "0.15", "each channel times 1 + U(-x, x)"},
-      {"data.brightness_shift", "0.05", "all channels plus U(-x, x)"},
-      {"data.on_bad_sample", "stop", "what an unreadable frame does", {"stop", "skip"}},
-      {"data.cache_mb", "1024", "memory for decoded frames in MB; 0: none"},
-      {"data.prefetch", "4", "batches made ahead"},
-      {"data.threads", "1", "threads that read and decode"},
-  }});
+  groups.push_back(
+      {"Data (lists, NYU folders and files, rendered rooms: `leadline data --help`)",
+       {
+           {"data.train", "", "training frames, SCHEME:WHERE; e.g. pairs:train.txt or synthetic:count=400"},
+           {"data.val", "", "validation frames; empty: a part of the training frames is held out"},
+           {"data.val_fraction", "0.1", "how much is held out if data.val is empty"},
+           {"data.size", "144x192", "HEIGHTxWIDTH of the network's input"},
+           {"data.crop",
+            "none",
+            "part of the picture used: all of it stretched, or the centre of the right shape",
+            {"none", "centre"}},
+           {"data.resize", "triangle", "how colour is resized", {"triangle", "nearest"}},
+           {"data.depth_resize",
+            "nearest",
+            "how depth is resized: the measurement in the middle, or the mean of the valid ones",
+            {"nearest", "area"}},
+           {"data.colour_order", "rgb", "order of the network's input channels", {"rgb", "bgr"}},
+           {"data.mean", "0.45, 0.45, 0.45", "subtracted from R, G, B in [0, 1]"},
+           {"data.std", "0.25, 0.25, 0.25", "then divided by"},
+           {"data.batch_size", "8", "frames in one step"},
+           {"data.drop_last", "true",
+            "leave out an epoch's last frames if they fill no batch; false: their own first ones fill it up"},
+           {"data.flip", "0.5", "probability of mirroring a training frame left-right"},
+           {"data.brightness_gain", "0.15", "each channel times 1 + U(-x, x)"},
+           {"data.brightness_shift", "0.05", "all channels plus U(-x, x)"},
+           {"data.on_bad_sample", "stop", "what an unreadable frame does", {"stop", "skip"}},
+           {"data.cache_mb", "1024", "memory for decoded frames in MB; 0: none"},
+           {"data.prefetch", "4", "batches made ahead"},
+           {"data.threads", "1", "threads that read and decode"},
+       }});
 
   std::vector<std::string> names;
-  for (const Network& network : networks())
-    names.push_back(network.name);
-  OptionGroup model{"Model", {
-      {"model.network", "unet", "which network", names},
-      {"model.initialisation", "pytorch", "first weights", {"pytorch", "kaiming_normal"}},
-  }};
-  for (const OptionSpec& option : network_options())
-    model.options.push_back(option);
+  for (const Network& network : networks()) names.push_back(network.name);
+  OptionGroup model{"Model",
+                    {
+                        {"model.network", "unet", "which network", names},
+                        {"model.initialisation", "pytorch", "first weights", {"pytorch", "kaiming_normal"}},
+                    }};
+  for (const OptionSpec& option : network_options()) model.options.push_back(option);
   groups.push_back(model);
 
-  groups.push_back({"Loss (over pixels that have ground truth)", {
-      {"loss.name", "silog", "silog, l1, mse, berhu, huber, smooth_l1, log_rmse, ssim, gradient, smoothness, or a program's own"},
-      {"loss.silog_lambda", "0.85", "silog: 0 is the RMS of log errors, 1 their standard deviation"},
-      {"loss.silog_scale", "10", "silog: factor of the whole loss"},
-      {"loss.berhu_fraction", "0.2", "berhu: c as a fraction of the largest error"},
-      {"loss.delta", "1", "huber: where the parabola ends, metres"},
-      {"loss.beta", "1", "smooth_l1: where the parabola ends, metres"},
-      {"loss.min_depth", "0.001", "silog, log_rmse: log is continued by its tangent below, metres"},
-      {"loss.ssim_range", "1", "ssim: depths are divided by this first, metres"},
-      {"loss.extra", "", "name=number, ... for a program's own loss"},
-  }});
+  groups.push_back(
+      {"Loss (over pixels that have ground truth)",
+       {
+           {"loss.name", "silog",
+            "silog, l1, mse, berhu, huber, smooth_l1, log_rmse, ssim, gradient, smoothness, or a program's own"},
+           {"loss.silog_lambda", "0.85", "silog: 0 is the RMS of log errors, 1 their standard deviation"},
+           {"loss.silog_scale", "10", "silog: factor of the whole loss"},
+           {"loss.berhu_fraction", "0.2", "berhu: c as a fraction of the largest error"},
+           {"loss.delta", "1", "huber: where the parabola ends, metres"},
+           {"loss.beta", "1", "smooth_l1: where the parabola ends, metres"},
+           {"loss.min_depth", "0.001", "silog, log_rmse: log is continued by its tangent below, metres"},
+           {"loss.ssim_range", "1", "ssim: depths are divided by this first, metres"},
+           {"loss.extra", "", "name=number, ... for a program's own loss"},
+       }});
 
-  groups.push_back({"Optimizer (empty: its own default, PyTorch's)", {
-      {"optimizer.name", "adamw", "sgd, adam, adamw, rmsprop, adagrad, adadelta, nadam, radam, lbfgs, or a program's own"},
-      {"optimizer.lr", "", "learning rate"},
-      {"optimizer.weight_decay", "", "L2 penalty; adamw: decoupled"},
-      {"optimizer.momentum", "", "sgd, rmsprop"},
-      {"optimizer.dampening", "", "sgd"},
-      {"optimizer.nesterov", "false", "sgd", {"true", "false"}},
-      {"optimizer.betas", "", "two numbers; adam, adamw, nadam, radam"},
-      {"optimizer.eps", "", "all but sgd"},
-      {"optimizer.amsgrad", "false", "adam, adamw", {"true", "false"}},
-      {"optimizer.alpha", "", "rmsprop"},
-      {"optimizer.centered", "false", "rmsprop", {"true", "false"}},
-      {"optimizer.rho", "", "adadelta"},
-      {"optimizer.extra", "", "name=number, ... for a program's own optimizer"},
-  }});
+  groups.push_back({"Optimizer (empty: its own default, PyTorch's)",
+                    {
+                        {"optimizer.name", "adamw",
+                         "sgd, adam, adamw, rmsprop, adagrad, adadelta, nadam, radam, lbfgs, or a program's own"},
+                        {"optimizer.lr", "", "learning rate"},
+                        {"optimizer.weight_decay", "", "L2 penalty; adamw: decoupled"},
+                        {"optimizer.momentum", "", "sgd, rmsprop"},
+                        {"optimizer.dampening", "", "sgd"},
+                        {"optimizer.nesterov", "false", "sgd", {"true", "false"}},
+                        {"optimizer.betas", "", "two numbers; adam, adamw, nadam, radam"},
+                        {"optimizer.eps", "", "all but sgd"},
+                        {"optimizer.amsgrad", "false", "adam, adamw", {"true", "false"}},
+                        {"optimizer.alpha", "", "rmsprop"},
+                        {"optimizer.centered", "false", "rmsprop", {"true", "false"}},
+                        {"optimizer.rho", "", "adadelta"},
+                        {"optimizer.extra", "", "name=number, ... for a program's own optimizer"},
+                    }});
 
-  groups.push_back({"Scheduler (of the learning rate, every step)", {
-      {"scheduler.name", "one_cycle", "constant, one_cycle, cosine, cosine_restarts, step, multistep, exponential, polynomial, linear, cyclic, plateau, or a program's own"},
-      {"scheduler.max_lr", "0", "one_cycle, cyclic: the peak; 0: optimizer.lr"},
-      {"scheduler.pct_start", "0.3", "one_cycle: part of the run that the rise takes"},
-      {"scheduler.anneal_strategy", "cos", "one_cycle", {"cos", "linear"}},
-      {"scheduler.three_phase", "false", "one_cycle", {"true", "false"}},
-      {"scheduler.div_factor", "25", "one_cycle: the start is max_lr / this"},
-      {"scheduler.final_div_factor", "1e4", "one_cycle: the end is the start / this"},
-      {"scheduler.cycle_momentum", "true", "one_cycle, cyclic: momentum (beta1) falls while the rate rises", {"true", "false"}},
-      {"scheduler.base_momentum", "0.85", "one_cycle, cyclic: momentum at the peak"},
-      {"scheduler.max_momentum", "0.95", "one_cycle, cyclic: momentum at the ends"},
-      {"scheduler.step_size", "30", "step: steps between two cuts"},
-      {"scheduler.gamma", "0.1", "step, multistep, exponential: factor of a cut"},
-      {"scheduler.milestones", "", "multistep: steps of the cuts, with commas between"},
-      {"scheduler.t_max", "0", "cosine: half a period in steps; 0: the whole run"},
-      {"scheduler.eta_min", "0", "cosine, cosine_restarts: the lowest rate"},
-      {"scheduler.t_0", "10", "cosine_restarts: first period in steps"},
-      {"scheduler.t_mult", "1", "cosine_restarts: each period is so many times the one before"},
-      {"scheduler.total_iters", "0", "polynomial, linear, constant: length in steps; 0: the whole run"},
-      {"scheduler.power", "1", "polynomial"},
-      {"scheduler.factor", "1", "constant: factor of lr; plateau: of a cut (set it below 1)"},
-      {"scheduler.start_factor", "0.3333333333333333", "linear: from lr times this"},
-      {"scheduler.end_factor", "1", "linear: to lr times this"},
-      {"scheduler.mode", "min", "plateau: min or max; cyclic: triangular, triangular2 or exp_range"},
-      {"scheduler.patience", "10", "plateau: validations without improvement that it bears"},
-      {"scheduler.warmup_steps", "0", "all: linear rise before the schedule begins"},
-      {"scheduler.extra", "", "name=number, ... for a program's own scheduler"},
-  }});
+  groups.push_back(
+      {"Scheduler (of the learning rate, every step)",
+       {
+           {"scheduler.name", "one_cycle",
+            "constant, one_cycle, cosine, cosine_restarts, step, multistep, exponential, polynomial, linear, cyclic, "
+            "plateau, or a program's own"},
+           {"scheduler.max_lr", "0", "one_cycle, cyclic: the peak; 0: optimizer.lr"},
+           {"scheduler.pct_start", "0.3", "one_cycle: part of the run that the rise takes"},
+           {"scheduler.anneal_strategy", "cos", "one_cycle", {"cos", "linear"}},
+           {"scheduler.three_phase", "false", "one_cycle", {"true", "false"}},
+           {"scheduler.div_factor", "25", "one_cycle: the start is max_lr / this"},
+           {"scheduler.final_div_factor", "1e4", "one_cycle: the end is the start / this"},
+           {"scheduler.cycle_momentum",
+            "true",
+            "one_cycle, cyclic: momentum (beta1) falls while the rate rises",
+            {"true", "false"}},
+           {"scheduler.base_momentum", "0.85", "one_cycle, cyclic: momentum at the peak"},
+           {"scheduler.max_momentum", "0.95", "one_cycle, cyclic: momentum at the ends"},
+           {"scheduler.step_size", "30", "step: steps between two cuts"},
+           {"scheduler.gamma", "0.1", "step, multistep, exponential: factor of a cut"},
+           {"scheduler.milestones", "", "multistep: steps of the cuts, with commas between"},
+           {"scheduler.t_max", "0", "cosine: half a period in steps; 0: the whole run"},
+           {"scheduler.eta_min", "0", "cosine, cosine_restarts: the lowest rate"},
+           {"scheduler.t_0", "10", "cosine_restarts: first period in steps"},
+           {"scheduler.t_mult", "1", "cosine_restarts: each period is so many times the one before"},
+           {"scheduler.total_iters", "0", "polynomial, linear, constant: length in steps; 0: the whole run"},
+           {"scheduler.power", "1", "polynomial"},
+           {"scheduler.factor", "1", "constant: factor of lr; plateau: of a cut (set it below 1)"},
+           {"scheduler.start_factor", "0.3333333333333333", "linear: from lr times this"},
+           {"scheduler.end_factor", "1", "linear: to lr times this"},
+           {"scheduler.mode", "min", "plateau: min or max; cyclic: triangular, triangular2 or exp_range"},
+           {"scheduler.patience", "10", "plateau: validations without improvement that it bears"},
+           {"scheduler.warmup_steps", "0", "all: linear rise before the schedule begins"},
+           {"scheduler.extra", "", "name=number, ... for a program's own scheduler"},
+       }});
 
-  groups.push_back({"Training", {
-      {"train.epochs", "20", "how often the training frames are seen"},
-      {"train.seed", "0", "of first weights, order and augmentation: the same seed gives the same bits"},
-      {"train.micro_batch", "0", "frames computed at once, each with its own batch statistics; 0: the whole batch"},
-      {"train.precision", "f32", "of weights and arithmetic", {"f32", "f64"}},
-      {"train.val_every", "1", "epochs between two validations; the last epoch always has one"},
-  }});
-  groups.push_back({"Evaluation", {
-      {"eval.protocol", "raw", "crop, depth range and mean of the metrics", {"raw", "eigen", "densedepth", "fastdepth", "garg"}},
-      {"eval.monitor", "delta1", "metric that chooses best.h5", {"delta1", "delta2", "delta3", "abs_rel", "sq_rel", "rmse", "rmse_log", "log10", "silog", "mae"}},
-      {"eval.baseline_frames", "1000", "training frames (evenly chosen) whose depth makes the baselines; 0: none"},
-  }});
-  groups.push_back({"Run directory", {
-      {"run.dir", "", "where settings, metrics, log, checkpoints and pictures go; must be new or empty"},
-      {"run.pictures", "4", "validation frames in predictions/epoch_XXX.png; 0: no pictures"},
-      {"run.data_licence", "", "licence of the training data, for the exported model's papers"},
-      {"run.checkpoint_every", "0", "steps between two checkpoints within an epoch; 0: at its end only"},
-  }});
+  groups.push_back(
+      {"Training",
+       {
+           {"train.epochs", "20", "how often the training frames are seen"},
+           {"train.seed", "0", "of first weights, order and augmentation: the same seed gives the same bits"},
+           {"train.micro_batch", "0",
+            "frames computed at once, each with its own batch statistics; 0: the whole batch"},
+           {"train.precision", "f32", "of weights and arithmetic", {"f32", "f64"}},
+           {"train.val_every", "1", "epochs between two validations; the last epoch always has one"},
+       }});
+  groups.push_back(
+      {"Evaluation",
+       {
+           {"eval.protocol",
+            "raw",
+            "crop, depth range and mean of the metrics",
+            {"raw", "eigen", "densedepth", "fastdepth", "garg"}},
+           {"eval.monitor",
+            "delta1",
+            "metric that chooses best.h5",
+            {"delta1", "delta2", "delta3", "abs_rel", "sq_rel", "rmse", "rmse_log", "log10", "silog", "mae"}},
+           {"eval.baseline_frames", "1000", "training frames (evenly chosen) whose depth makes the baselines; 0: none"},
+       }});
+  groups.push_back(
+      {"Run directory",
+       {
+           {"run.dir", "", "where settings, metrics, log, checkpoints and pictures go; must be new or empty"},
+           {"run.pictures", "4", "validation frames in predictions/epoch_XXX.png; 0: no pictures"},
+           {"run.data_licence", "", "licence of the training data, for the exported model's papers"},
+           {"run.checkpoint_every", "0", "steps between two checkpoints within an epoch; 0: at its end only"},
+       }});
   return groups;
 }
 
 Datasets open_datasets(const Settings& settings) {
   data::DatasetOptions options;
-  options.on_bad_sample = settings.text("data.on_bad_sample") == "skip" ? data::OnBadSample::skip : data::OnBadSample::stop;
+  options.on_bad_sample =
+      settings.text("data.on_bad_sample") == "skip" ? data::OnBadSample::skip : data::OnBadSample::stop;
   Datasets sets;
   sets.train = data::open_dataset(settings.required("data.train"), options);
   if (const std::string& val = settings.text("data.val"); !val.empty()) {
@@ -148,8 +180,9 @@ Datasets open_datasets(const Settings& settings) {
   const double fraction = settings.real("data.val_fraction", 0, 0.9);
   const data::Split split = data::split_by_fraction(sets.train->size(), fraction, seed_settings(settings));
   if (split.train.empty() || split.val.empty())
-    settings.fail("data.val_fraction", "it leaves no frame for one of training (" + std::to_string(split.train.size()) +
-                                           ") and validation (" + std::to_string(split.val.size()) + ")",
+    settings.fail("data.val_fraction",
+                  "it leaves no frame for one of training (" + std::to_string(split.train.size()) +
+                      ") and validation (" + std::to_string(split.val.size()) + ")",
                   "Name validation frames with data.val, or change the fraction");
   const data::DatasetPtr all = sets.train;
   sets.train = std::make_shared<data::Subset>(all, split.train);
@@ -179,11 +212,13 @@ data::LoaderOptions loader_settings(const Settings& settings, bool training) {
   options.preprocess = preprocess_settings(settings);
   options.batch_size = static_cast<int>(settings.integer("data.batch_size", 1, 4096));
   options.seed = seed_settings(settings);
-  options.depth_resize = settings.text("data.depth_resize") == "area" ? data::DepthResize::area : data::DepthResize::nearest;
+  options.depth_resize =
+      settings.text("data.depth_resize") == "area" ? data::DepthResize::area : data::DepthResize::nearest;
   options.cache_mb = static_cast<size_t>(settings.integer("data.cache_mb", 0, 1 << 20));
   options.prefetch = static_cast<int>(settings.integer("data.prefetch", 1, 64));
   options.threads = static_cast<int>(settings.integer("data.threads", 1, 256));
-  options.on_bad_sample = settings.text("data.on_bad_sample") == "skip" ? data::OnBadSample::skip : data::OnBadSample::stop;
+  options.on_bad_sample =
+      settings.text("data.on_bad_sample") == "skip" ? data::OnBadSample::skip : data::OnBadSample::stop;
   if (training) {
     options.shuffle = true;
     options.drop_last = settings.boolean("data.drop_last");
@@ -211,7 +246,8 @@ Graph graph_settings(const Settings& settings) {
 }
 
 Initialisation initialisation_settings(const Settings& settings) {
-  return settings.text("model.initialisation") == "kaiming_normal" ? Initialisation::kaiming_normal : Initialisation::pytorch;
+  return settings.text("model.initialisation") == "kaiming_normal" ? Initialisation::kaiming_normal
+                                                                   : Initialisation::pytorch;
 }
 
 LossParams loss_settings(const Settings& settings) {

@@ -1,5 +1,5 @@
-// What a settings file of `leadline train` may say, and how it becomes the parts of a run. Knows no Kokkos; the optimizer,
-// which lives on an exec, is read in train_loop_impl.hpp.
+// What a settings file of `leadline train` may say, and how it becomes the parts of a run. Knows no Kokkos; the
+// optimizer, which lives on an exec, is read in train_loop_impl.hpp.
 #pragma once
 
 #include "data/loader.hpp"

@@ -11,8 +11,7 @@ namespace leadline::trainer {
 
 inline std::string shape_text(const std::vector<index_t>& shape) {
   std::string text = "[";
-  for (size_t d = 0; d < shape.size(); ++d)
-    text += (d ? ", " : "") + std::to_string(shape[d]);
+  for (size_t d = 0; d < shape.size(); ++d) text += (d ? ", " : "") + std::to_string(shape[d]);
   return text + "]";
 }
 

@@ -1,4 +1,5 @@
-// PyTorch's order of a weight's elements and ours. Checkpoints are in PyTorch's, so that h5py + load_state_dict reads them.
+// PyTorch's order of a weight's elements and ours. Checkpoints are in PyTorch's, so that h5py + load_state_dict reads
+// them.
 //
 //                       PyTorch              here, Shape {n, h, w, c}
 //   conv2d              [oc, ic/g, kh, kw]   {oc, kh, kw, ic/g}
@@ -22,8 +23,7 @@ template <class T> std::vector<T> to_pytorch(const std::vector<T>& internal, con
   size_t to = 0;
   for (index_t n = 0; n < s.n; ++n)
     for (index_t c = 0; c < s.c; ++c)
-      for (index_t p = 0; p < s.h * s.w; ++p)
-        out[to++] = internal[static_cast<size_t>((n * s.h * s.w + p) * s.c + c)];
+      for (index_t p = 0; p < s.h * s.w; ++p) out[to++] = internal[static_cast<size_t>((n * s.h * s.w + p) * s.c + c)];
   return out;
 }
 
@@ -33,8 +33,7 @@ template <class T> std::vector<T> from_pytorch(const std::vector<T>& pytorch, co
   size_t from = 0;
   for (index_t n = 0; n < s.n; ++n)
     for (index_t c = 0; c < s.c; ++c)
-      for (index_t p = 0; p < s.h * s.w; ++p)
-        out[static_cast<size_t>((n * s.h * s.w + p) * s.c + c)] = pytorch[from++];
+      for (index_t p = 0; p < s.h * s.w; ++p) out[static_cast<size_t>((n * s.h * s.w + p) * s.c + c)] = pytorch[from++];
   return out;
 }
 
@@ -42,10 +41,8 @@ inline std::vector<index_t> pytorch_shape(const Graph& graph, int i) {
   const Shape& s = graph.weight_shapes[static_cast<size_t>(i)];
   for (const Node& node : graph.nodes)
     if (node.weights[0] == i) {
-      if (node.kind == layer_kind<Conv2d> || node.kind == layer_kind<ConvTranspose2d>)
-        return {s.n, s.c, s.h, s.w};
-      if (node.kind == layer_kind<Linear>)
-        return {s.n, s.c};
+      if (node.kind == layer_kind<Conv2d> || node.kind == layer_kind<ConvTranspose2d>) return {s.n, s.c, s.h, s.w};
+      if (node.kind == layer_kind<Linear>) return {s.n, s.c};
     }
   return {s.c};
 }

@@ -15,8 +15,7 @@ public:
       : graph_(graph), weights_(weights), gone_(graph.nodes.size(), false) {}
 
   FoldedGraph run() {
-    for (size_t i = 0; i < graph_.nodes.size(); ++i)
-      simplify(i);
+    for (size_t i = 0; i < graph_.nodes.size(); ++i) simplify(i);
     return finish();
   }
 
@@ -59,19 +58,15 @@ private:
   /// The convolution, transposed convolution or linear layer whose result only this node reads; -1 if there is none.
   int producer(const Node& node) const {
     const int32_t value = node.inputs[0];
-    if (std::count(graph_.outputs.begin(), graph_.outputs.end(), value) != 0)
-      return -1;
+    if (std::count(graph_.outputs.begin(), graph_.outputs.end(), value) != 0) return -1;
     int readers = 0, found = -1;
     for (size_t i = 0; i < graph_.nodes.size(); ++i) {
-      if (gone_[i])
-        continue;
+      if (gone_[i]) continue;
       const Node& other = graph_.nodes[i];
       readers += static_cast<int>(std::count(other.inputs, other.inputs + other.num_inputs, value));
-      if (other.output == value)
-        found = static_cast<int>(i);
+      if (other.output == value) found = static_cast<int>(i);
     }
-    if (found < 0 || readers != 1)
-      return -1;
+    if (found < 0 || readers != 1) return -1;
     const LayerKind kind = graph_.nodes[static_cast<size_t>(found)].kind;
     return kind == layer_kind<Conv2d> || kind == layer_kind<ConvTranspose2d> || kind == layer_kind<Linear> ? found : -1;
   }
@@ -102,14 +97,13 @@ private:
   }
   index_t out_channels(int i) const {
     const Node& node = graph_.nodes[static_cast<size_t>(i)];
-    if (node.kind == layer_kind<ConvTranspose2d>)
-      return node.get<ConvTranspose2d>().out_channels;
+    if (node.kind == layer_kind<ConvTranspose2d>) return node.get<ConvTranspose2d>().out_channels;
     return graph_.weight_shapes[static_cast<size_t>(node.weights[0])].n;
   }
 
   ChannelMap batch_norm_map(const Node& node) const {
     const auto values = [&](int slot) { return &weights_[static_cast<size_t>(node.weights[slot])]; };
-    const std::vector<double> &mean = *values(2), &var = *values(3);
+    const std::vector<double>&mean = *values(2), &var = *values(3);
     const double eps = static_cast<double>(node.get<BatchNorm2d>().eps);
     ChannelMap map;
     for (size_t c = 0; c < mean.size(); ++c) {
@@ -152,8 +146,7 @@ private:
       node.weights[1] = add_weight(name(node) + ".bias", {1, 1, 1, channels},
                                    std::vector<double>(static_cast<size_t>(channels), 0.0));
     std::vector<double>& bias = own_weight(node, 1);
-    for (size_t c = 0; c < bias.size(); ++c)
-      bias[c] = bias[c] * map.scale[c] + map.shift[c];
+    for (size_t c = 0; c < bias.size(); ++c) bias[c] = bias[c] * map.scale[c] + map.shift[c];
 
     std::vector<double>& weight = own_weight(node, 0);
     const Shape& s = graph_.weight_shapes[static_cast<size_t>(node.weights[0])];
@@ -172,8 +165,7 @@ private:
     if (to == 0 && std::count(graph_.outputs.begin(), graph_.outputs.end(), from) != 0)
       return; // an output has to be some node's
     gone_[i] = true;
-    for (Node& node : graph_.nodes)
-      std::replace(node.inputs, node.inputs + node.num_inputs, from, to);
+    for (Node& node : graph_.nodes) std::replace(node.inputs, node.inputs + node.num_inputs, from, to);
     std::replace(graph_.outputs.begin(), graph_.outputs.end(), from, to);
   }
 
@@ -184,15 +176,12 @@ private:
     std::vector<int32_t> value(static_cast<size_t>(graph_.num_values), no_index), weight(weights_.size(), no_index);
     value[0] = 0;
     for (size_t i = 0; i < graph_.nodes.size(); ++i) {
-      if (gone_[i])
-        continue;
+      if (gone_[i]) continue;
       Node node = graph_.nodes[i];
-      for (int s = 0; s < node.num_inputs; ++s)
-        node.inputs[s] = value[static_cast<size_t>(node.inputs[s])];
+      for (int s = 0; s < node.num_inputs; ++s) node.inputs[s] = value[static_cast<size_t>(node.inputs[s])];
       node.output = value[static_cast<size_t>(node.output)] = out.graph.num_values++;
       for (int32_t& w : node.weights) {
-        if (w == no_index)
-          continue;
+        if (w == no_index) continue;
         int32_t& renumbered = weight[static_cast<size_t>(w)];
         if (renumbered == no_index) {
           renumbered = static_cast<int32_t>(out.weights.size());
@@ -207,8 +196,7 @@ private:
       out.graph.nodes.push_back(node);
       out.graph.node_names.push_back(graph_.node_names[i]);
     }
-    for (const int32_t v : graph_.outputs)
-      out.graph.outputs.push_back(value[static_cast<size_t>(v)]);
+    for (const int32_t v : graph_.outputs) out.graph.outputs.push_back(value[static_cast<size_t>(v)]);
     out.graph.infer(out.graph.input_shape); // throws if a rule above broke the graph
     return out;
   }

@@ -1,5 +1,6 @@
-// From a trained graph to the one that devices run: batch norms become part of the convolutions before them, activations
-// their epilogues, and what does nothing disappears. Host only, uses the standard library; the edge library doesn't see it.
+// From a trained graph to the one that devices run: batch norms become part of the convolutions before them,
+// activations their epilogues, and what does nothing disappears. Host only, uses the standard library; the edge library
+// doesn't see it.
 #pragma once
 
 #include "shared/model/graph_builder.hpp"
@@ -16,9 +17,10 @@ struct FoldedGraph {
 
 /// Rewrites an evaluation pass (running statistics) into one with fewer nodes and the same values up to rounding:
 ///   - identity activations and affine maps with scale 1, shift 0 are left out;
-///   - batch_norm2d and affine directly after conv2d, conv_transpose2d or linear are multiplied into its weights and bias
-///     (B. Jacob et al., "Quantization and training of neural networks for efficient integer-arithmetic-only inference",
-///     2018, section 3.2), unless somebody else reads the value between;
+///   - batch_norm2d and affine directly after conv2d, conv_transpose2d or linear are multiplied into its weights and
+///   bias
+///     (B. Jacob et al., "Quantization and training of neural networks for efficient integer-arithmetic-only
+///     inference", 2018, section 3.2), unless somebody else reads the value between;
 ///   - an activation after one of these three becomes its epilogue, under the same condition.
 /// Weights are computed in double and rounded once. Names of nodes and weights stay; a new bias is called NODE.bias.
 FoldedGraph fold_graph(const Graph& graph, const std::vector<std::vector<double>>& weights);

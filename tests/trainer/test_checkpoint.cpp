@@ -34,7 +34,8 @@ Checkpoint example(const std::string& precision) {
   c.settings = "[train]\nepochs = 3\n# Größe\n";
   c.network = "unet";
   c.precision = precision;
-  c.weights = {{"b.weight", {2, 1, 3, 1}, {1, 2, 3, 0.5, -1, 0.1f}}, {"a.bias", {2}, {-0.0, 1e-30f}}, {"a.empty", {0, 3}, {}}};
+  c.weights = {
+      {"b.weight", {2, 1, 3, 1}, {1, 2, 3, 0.5, -1, 0.1f}}, {"a.bias", {2}, {-0.0, 1e-30f}}, {"a.empty", {0, 3}, {}}};
   c.optimizer = "adamw";
   c.optimizer_steps = 77;
   c.optimizer_state = {{"exp_avg/b.weight", {2, 1, 3, 1}, {0, 0, 1, 1, 0, 2}}, {"exp_avg/a.bias", {2}, {3, 4}}};
@@ -68,9 +69,7 @@ std::string bytes_of(const std::string& file) {
   std::ifstream in(file, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
 }
-void write_bytes(const std::string& file, const std::string& bytes) {
-  std::ofstream(file, std::ios::binary) << bytes;
-}
+void write_bytes(const std::string& file, const std::string& bytes) { std::ofstream(file, std::ios::binary) << bytes; }
 
 } // namespace
 
@@ -155,7 +154,8 @@ TEST_CASE("files that are something else, or nothing") {
   const Folder folder;
   CHECK_THROWS_MATCHES(read_checkpoint(folder.file("none.h5")), Error, MessageMatches(ContainsSubstring("no such")));
   write_bytes(folder.file("text.h5"), "just text");
-  CHECK_THROWS_MATCHES(read_checkpoint(folder.file("text.h5")), Error, MessageMatches(ContainsSubstring("no HDF5 file")));
+  CHECK_THROWS_MATCHES(read_checkpoint(folder.file("text.h5")), Error,
+                       MessageMatches(ContainsSubstring("no HDF5 file")));
 }
 
 TEST_CASE("what can't be written leaves nothing behind, and the old file as it was") {
@@ -179,13 +179,15 @@ TEST_CASE("weights of another network are refused by name") {
   const Graph graph = unet(p);
   std::vector<NamedArray> weights;
   for (size_t i = 0; i < graph.weight_names.size(); ++i)
-    weights.push_back({graph.weight_names[i], pytorch_shape(graph, static_cast<int>(i)), std::vector<double>(static_cast<size_t>(graph.weight_shapes[i].count()))});
+    weights.push_back({graph.weight_names[i], pytorch_shape(graph, static_cast<int>(i)),
+                       std::vector<double>(static_cast<size_t>(graph.weight_shapes[i].count()))});
   CHECK_NOTHROW(check_weights(graph, weights, "c.h5"));
 
   std::vector<NamedArray> wrong = weights;
   wrong.pop_back();
-  CHECK_THROWS_MATCHES(check_weights(graph, wrong, "c.h5"), Error,
-                       MessageMatches(ContainsSubstring("c.h5") && ContainsSubstring("head.bias") && ContainsSubstring("missing")));
+  CHECK_THROWS_MATCHES(
+      check_weights(graph, wrong, "c.h5"), Error,
+      MessageMatches(ContainsSubstring("c.h5") && ContainsSubstring("head.bias") && ContainsSubstring("missing")));
   wrong = weights;
   wrong.push_back({"extra.weight", {1}, {0}});
   CHECK_THROWS_MATCHES(check_weights(graph, wrong, "c.h5"), Error, MessageMatches(ContainsSubstring("extra.weight")));

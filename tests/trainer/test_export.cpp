@@ -1,4 +1,5 @@
-// Export: the engine gives the trainer's bits for every kind of U-Net; the file says what it should; failures leave nothing.
+// Export: the engine gives the trainer's bits for every kind of U-Net; the file says what it should; failures leave
+// nothing.
 #include "tests/trainer/toy_frames.hpp"
 #include "trainer/export.hpp"
 #include "trainer/train_loop.hpp"
@@ -71,12 +72,14 @@ TEST_CASE("verification sees a model that answers otherwise") {
   write_model(folder.file("model.lead"), spec);
   CHECK_NOTHROW(verify_model(folder.file("model.lead"), spec));
   spec.weights.back()[0] = std::nextafter(spec.weights.back()[0], 100.0f) + 0.01f; // the head's bias
-  CHECK_THROWS_MATCHES(verify_model(folder.file("model.lead"), spec), Error, MessageMatches(ContainsSubstring("differs")));
+  CHECK_THROWS_MATCHES(verify_model(folder.file("model.lead"), spec), Error,
+                       MessageMatches(ContainsSubstring("differs")));
 }
 
 TEST_CASE("the file carries size, preprocessing, range, cameras and origin") {
   const Folder folder;
-  const Checkpoint checkpoint = trained({{"run.data_licence", "CC BY 4.0"}, {"data.crop", "centre"}, {"data.mean", "0.1, 0.2, 0.3"}});
+  const Checkpoint checkpoint =
+      trained({{"run.data_licence", "CC BY 4.0"}, {"data.crop", "centre"}, {"data.mean", "0.1, 0.2, 0.3"}});
   export_model(checkpoint, "c.h5", folder.file("model.lead"));
   Model model;
   leadline::ErrorText error;
@@ -112,7 +115,9 @@ TEST_CASE("the engine answers a camera's picture as the trainer's validation doe
 
   struct Keep final : Callback {
     explicit Keep(std::vector<float>* out) : prediction(out) {}
-    void on_epoch_end(const EpochReport& report, RunControl&) override { *prediction = report.predictions.at(0).prediction; }
+    void on_epoch_end(const EpochReport& report, RunControl&) override {
+      *prediction = report.predictions.at(0).prediction;
+    }
     std::vector<float>* prediction;
   };
   std::vector<float> validation;
@@ -135,8 +140,10 @@ TEST_CASE("what can't be exported is refused and leaves the old file alone") {
                        MessageMatches(ContainsSubstring("down.0.0.weight") && ContainsSubstring("diverged")));
   broken = checkpoint;
   broken.weights.pop_back();
-  CHECK_THROWS_MATCHES(export_model(broken, "c.h5", folder.file("model.lead")), Error, MessageMatches(ContainsSubstring("head.bias")));
-  CHECK_THROWS_MATCHES(export_model(checkpoint, "c.h5", folder.path.string()), Error, MessageMatches(ContainsSubstring("folder")));
+  CHECK_THROWS_MATCHES(export_model(broken, "c.h5", folder.file("model.lead")), Error,
+                       MessageMatches(ContainsSubstring("head.bias")));
+  CHECK_THROWS_MATCHES(export_model(checkpoint, "c.h5", folder.path.string()), Error,
+                       MessageMatches(ContainsSubstring("folder")));
   CHECK_THROWS_AS(export_model(checkpoint, "c.h5", folder.file("no/such/folder/model.lead")), Error);
   CHECK(folder.files() == 1);
   CHECK(fs::file_size(folder.file("model.lead")) == 3);

@@ -31,8 +31,7 @@ template <class W> std::vector<double> run(const Graph& graph, const std::vector
   for (size_t i = 0; i < weights.size(); ++i)
     session.set_weight(static_cast<int>(i), std::vector<double>(weights[i].begin(), weights[i].end()));
   std::vector<double> input(static_cast<size_t>(graph.input_shape.count()));
-  for (size_t i = 0; i < input.size(); ++i)
-    input[i] = 2 * Philox(6).uniform_double(i) - 1;
+  for (size_t i = 0; i < input.size(); ++i) input[i] = 2 * Philox(6).uniform_double(i) - 1;
   session.upload(input.data(), session.input());
   session.forward(false);
   std::vector<double> output(static_cast<size_t>(session.output().shape.count()));
@@ -47,8 +46,7 @@ size_t folded_nodes(const Graph& graph) {
   const std::vector<double> wanted = run(graph, weights), got = run(folded.graph, folded.weights);
   REQUIRE(wanted.size() == got.size());
   double largest = 0;
-  for (const double value : wanted)
-    largest = std::max(largest, std::abs(value));
+  for (const double value : wanted) largest = std::max(largest, std::abs(value));
   REQUIRE(largest > 0);
   for (size_t i = 0; i < wanted.size(); ++i)
     if (!(std::abs(wanted[i] - got[i]) <= 2e-6 * largest))

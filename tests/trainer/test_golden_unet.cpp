@@ -57,12 +57,14 @@ template <class T> class Twin {
 public:
   explicit Twin(const GoldenGroup& group)
       : group_(group), graph_(unet(unet_of(group))), input_(to_nhwc<T>(group.array("input"))),
-        target_(to_nhwc<T>(group.array("target"))), shape_{group.array("input").dims[0], graph_.input_shape.h, graph_.input_shape.w, graph_.input_shape.c},
+        target_(to_nhwc<T>(group.array("target"))), shape_{group.array("input").dims[0], graph_.input_shape.h,
+                                                           graph_.input_shape.w, graph_.input_shape.c},
         session_(exec_, graph_, shape_, true), truth_(exec_, target_.size() * sizeof(T)), value_(exec_, sizeof(T)) {
     for (int i = 0; i < session_.num_weights(); ++i) {
       const GoldenArray& first = group.group("init").array(name(i));
       REQUIRE(first.dims == pytorch_shape(graph_, i));
-      session_.set_weight(i, from_pytorch(std::vector<T>(first.values.begin(), first.values.end()), graph_.weight_shapes[static_cast<size_t>(i)]));
+      session_.set_weight(i, from_pytorch(std::vector<T>(first.values.begin(), first.values.end()),
+                                          graph_.weight_shapes[static_cast<size_t>(i)]));
     }
     REQUIRE(group.group("init").unread() == ""); // every weight of PyTorch's has its place here
     session_.upload(target_.data(), truth());
@@ -112,13 +114,15 @@ public:
     session_.download(session_.output(), values.data());
     return values;
   }
-  std::vector<T> weight(int i) const { return to_pytorch(session_.get_weight(i), graph_.weight_shapes[static_cast<size_t>(i)]); }
-  std::vector<T> gradient(int i) const { return to_pytorch(session_.get_diff_weight(i), graph_.weight_shapes[static_cast<size_t>(i)]); }
+  std::vector<T> weight(int i) const {
+    return to_pytorch(session_.get_weight(i), graph_.weight_shapes[static_cast<size_t>(i)]);
+  }
+  std::vector<T> gradient(int i) const {
+    return to_pytorch(session_.get_diff_weight(i), graph_.weight_shapes[static_cast<size_t>(i)]);
+  }
 
 private:
-  Tensor<T> truth() const {
-    return {reinterpret_cast<T*>(truth_.data()), {shape_.n, shape_.h, shape_.w, 1}};
-  }
+  Tensor<T> truth() const { return {reinterpret_cast<T*>(truth_.data()), {shape_.n, shape_.h, shape_.w, 1}}; }
 
   const GoldenGroup& group_;
   DefaultExec exec_;
@@ -133,8 +137,7 @@ private:
 
 template <class T> void check_first_gradients(Twin<T>& twin, const GoldenGroup& group, double tolerance) {
   for (int i = 0; i < static_cast<int>(twin.graph().weight_names.size()); ++i) {
-    if (!twin.graph().trainable[static_cast<size_t>(i)])
-      continue;
+    if (!twin.graph().trainable[static_cast<size_t>(i)]) continue;
     INFO("gradient of " << twin.name(i));
     const double error = relative_error(twin.gradient(i), group.array("diff_" + twin.name(i)).values);
     CHECK(error <= tolerance);

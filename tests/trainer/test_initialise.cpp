@@ -32,8 +32,11 @@ int index_of(const Graph& graph, const std::string& name) {
 TEST_CASE("pytorch's rule: uniform within 1/sqrt(fan_in), for weights and biases") {
   const Graph graph = network();
   // fan_in of up.1 counts its outputs, as PyTorch does for transposed convolutions
-  for (const auto& [name, fan] : std::vector<std::pair<std::string, double>>{
-           {"down.1.3.weight", 32 * 9}, {"down.0.0.weight", 3 * 9}, {"up.1.weight", 32 * 4}, {"up.1.bias", 32 * 4}, {"head.weight", 16}}) {
+  for (const auto& [name, fan] : std::vector<std::pair<std::string, double>>{{"down.1.3.weight", 32 * 9},
+                                                                             {"down.0.0.weight", 3 * 9},
+                                                                             {"up.1.weight", 32 * 4},
+                                                                             {"up.1.bias", 32 * 4},
+                                                                             {"head.weight", 16}}) {
     INFO(name);
     const std::vector<double> values = initial_weight(graph, index_of(graph, name), Initialisation::pytorch, 1);
     const double bound = 1 / std::sqrt(fan);
@@ -53,7 +56,8 @@ TEST_CASE("pytorch's rule: uniform within 1/sqrt(fan_in), for weights and biases
 
 TEST_CASE("kaiming_normal: variance 2/fan_in, no bias") {
   const Graph graph = network();
-  const std::vector<double> values = initial_weight(graph, index_of(graph, "down.2.3.weight"), Initialisation::kaiming_normal, 1);
+  const std::vector<double> values =
+      initial_weight(graph, index_of(graph, "down.2.3.weight"), Initialisation::kaiming_normal, 1);
   double sum = 0, squares = 0;
   size_t beyond = 0;
   const double deviation = std::sqrt(2.0 / (64 * 9));

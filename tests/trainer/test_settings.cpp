@@ -22,7 +22,8 @@ Settings from_text(const std::string& text) {
 } // namespace
 
 TEST_CASE("a file sets what it names, the command line wins over it, the rest keeps its default") {
-  Settings settings = from_text("# a comment\n[train]\nepochs = 7   # another\nseed=3\n\n[model]\nbase_channels = 24\n");
+  Settings settings =
+      from_text("# a comment\n[train]\nepochs = 7   # another\nseed=3\n\n[model]\nbase_channels = 24\n");
   const std::vector<std::string> rest =
       read_command_line({"--model.base-channels", "8", "word", "--data.size=96x128"}, "leadline train", settings);
   CHECK(rest == std::vector<std::string>{"word"});
@@ -48,8 +49,7 @@ TEST_CASE("what is saved can be read again and says the same") {
   Settings settings = from_text("[train]\nepochs = 7\n[data]\nmean = 0.1, 0.2, 0.3\n[optimizer]\nbetas = 0.8, 0.9\n");
   for (const bool comments : {false, true}) {
     const Settings again = from_text(settings.to_ini(comments));
-    for (const std::string& key : settings.keys())
-      CHECK(again.text(key) == settings.text(key));
+    for (const std::string& key : settings.keys()) CHECK(again.text(key) == settings.text(key));
   }
 }
 
@@ -114,7 +114,9 @@ TEST_CASE("a size that the network can't take names the multiple and its neighbo
 }
 
 TEST_CASE("a program's own network is chosen by name and brings its options") {
-  register_network({.name = "two_convolutions", .description = "for this test", .options = {{"model.width", "4", "channels between"}},
+  register_network({.name = "two_convolutions",
+                    .description = "for this test",
+                    .options = {{"model.width", "4", "channels between"}},
                     .build = [](const Settings& s, const Shape& input) {
                       GraphBuilder b("two_convolutions", input);
                       Conv2d::Params p;
@@ -134,7 +136,6 @@ TEST_CASE("help shows every option with its default") {
   const std::vector<OptionGroup> groups = train_option_groups();
   const std::string help = option_help(groups);
   for (const OptionGroup& group : groups)
-    for (const OptionSpec& option : group.options)
-      CHECK_THAT(help, ContainsSubstring("--" + option.key));
+    for (const OptionSpec& option : group.options) CHECK_THAT(help, ContainsSubstring("--" + option.key));
   CHECK_THAT(help, ContainsSubstring("transpose, nearest or bilinear"));
 }

@@ -38,8 +38,7 @@ public:
   void on_start(const RunInfo& info, RunControl&) override { diary_->info = info; }
   void on_step(const StepReport& report, RunControl& run) override {
     diary_->steps.push_back(report);
-    if (report.step == stop_at_)
-      run.request_stop();
+    if (report.step == stop_at_) run.request_stop();
   }
   void on_epoch_end(const EpochReport& report, RunControl&) override { diary_->epochs.push_back(report); }
   void on_stop(RunControl&) override { ++diary_->stopped; }
@@ -60,8 +59,7 @@ struct Run {
 Run train(const Settings& settings, const Checkpoint* start = nullptr, index_t stop_at = 0, size_t frames = 22) {
   Run run;
   const auto loop = make_train_loop(settings, toy_frames(frames, 1), toy_frames(5, 2));
-  if (start)
-    loop->restore(*start, "earlier.h5");
+  if (start) loop->restore(*start, "earlier.h5");
   loop->add(std::make_unique<Writer>(&run.diary, stop_at));
   run.result = loop->run();
   run.end = loop->checkpoint();
@@ -88,8 +86,7 @@ void check_same_bits(const Checkpoint& a, const Checkpoint& b) {
 
 double metric(const EpochReport& report, const std::string& name) {
   for (const NamedNumber& number : report.metrics)
-    if (number.first == name)
-      return number.second;
+    if (number.first == name) return number.second;
   FAIL("no metric " << name);
   return 0;
 }
@@ -108,7 +105,8 @@ std::string text_of(const std::string& file) {
 } // namespace
 
 TEST_CASE("a network learns toy depth, with every built-in optimizer that needs no tuning") {
-  for (const auto& [optimizer, lr] : std::vector<std::pair<std::string, std::string>>{{"adamw", "1e-2"}, {"sgd", "1e-2"}}) {
+  for (const auto& [optimizer, lr] :
+       std::vector<std::pair<std::string, std::string>>{{"adamw", "1e-2"}, {"sgd", "1e-2"}}) {
     INFO(optimizer);
     const Run run = train(toy_settings({{"optimizer.name", optimizer}, {"optimizer.lr", lr}, {"train.epochs", "10"}}));
     REQUIRE(run.diary.epochs.size() == 10);
@@ -135,15 +133,15 @@ TEST_CASE("listeners are told what happens") {
   CHECK(run.diary.finished == 1);
   CHECK(run.diary.stopped == 0);
   double sum = 0;
-  for (int i = 0; i < 5; ++i)
-    sum += run.diary.steps[static_cast<size_t>(i)].loss;
+  for (int i = 0; i < 5; ++i) sum += run.diary.steps[static_cast<size_t>(i)].loss;
   CHECK(run.diary.epochs[0].train_loss == sum / 5);
 }
 
 TEST_CASE("a resumed run has the bits of one that never stopped") {
   for (const char* precision : {"f32", "f64"})
     for (const char* scheduler : {"constant", "one_cycle"}) {
-      const Settings settings = toy_settings({{"train.precision", precision}, {"scheduler.name", scheduler}, {"train.micro_batch", "2"}});
+      const Settings settings =
+          toy_settings({{"train.precision", precision}, {"scheduler.name", scheduler}, {"train.micro_batch", "2"}});
       const Run whole = train(settings);
       for (const index_t stop_at : {1, 5, 10, 13, 19}) { // in the middle of epochs and at their ends
         INFO(precision << ", " << scheduler << ", stopped after step " << stop_at);
@@ -175,7 +173,8 @@ TEST_CASE("the same seed gives the same run, another seed another") {
 }
 
 TEST_CASE("loader threads and cache don't change a bit") {
-  const Run a = train(toy_settings()), b = train(toy_settings({{"data.threads", "3"}, {"data.cache_mb", "0"}, {"data.prefetch", "1"}}));
+  const Run a = train(toy_settings()),
+            b = train(toy_settings({{"data.threads", "3"}, {"data.cache_mb", "0"}, {"data.prefetch", "1"}}));
   check_same_bits(a.end, b.end);
 }
 
@@ -188,7 +187,9 @@ TEST_CASE("without drop_last the last batch is filled up and counts") {
 
 TEST_CASE("what can't go on is refused") {
   const Run run = train(toy_settings({{"train.epochs", "1"}}));
-  const auto resumed = [&](const std::vector<std::pair<std::string, std::string>>& changes) { train(toy_settings(changes), &run.end); };
+  const auto resumed = [&](const std::vector<std::pair<std::string, std::string>>& changes) {
+    train(toy_settings(changes), &run.end);
+  };
   CHECK_THROWS_MATCHES(resumed({{"model.base_channels", "5"}}), Error,
                        MessageMatches(ContainsSubstring("earlier.h5") && ContainsSubstring("down.0.0.weight")));
   CHECK_THROWS_MATCHES(resumed({{"model.levels", "1"}}), Error, MessageMatches(ContainsSubstring("another network")));
@@ -202,16 +203,21 @@ TEST_CASE("what can't go on is refused") {
 }
 
 TEST_CASE("a run that diverges says so") {
-  CHECK_THROWS_MATCHES(train(toy_settings({{"optimizer.name", "sgd"}, {"optimizer.lr", "1e30"}, {"model.head", "linear"}, {"loss.name", "mse"}})),
-                       Error, MessageMatches(ContainsSubstring("diverged") && ContainsSubstring("optimizer.lr")));
+  CHECK_THROWS_MATCHES(
+      train(toy_settings(
+          {{"optimizer.name", "sgd"}, {"optimizer.lr", "1e30"}, {"model.head", "linear"}, {"loss.name", "mse"}})),
+      Error, MessageMatches(ContainsSubstring("diverged") && ContainsSubstring("optimizer.lr")));
 }
 
 TEST_CASE("settings that no run can have are refused before it starts") {
   CHECK_THROWS_MATCHES(train(toy_settings({{"data.batch_size", "32"}})), Error,
                        MessageMatches(ContainsSubstring("data.batch_size") && ContainsSubstring("22")));
-  CHECK_THROWS_MATCHES(train(toy_settings({{"loss.name", "sillog"}})), Error, MessageMatches(ContainsSubstring("silog")));
-  CHECK_THROWS_MATCHES(train(toy_settings({{"optimizer.name", "adamm"}})), Error, MessageMatches(ContainsSubstring("adam")));
-  CHECK_THROWS_MATCHES(train(toy_settings({{"scheduler.name", "onecycle"}})), Error, MessageMatches(ContainsSubstring("one_cycle")));
+  CHECK_THROWS_MATCHES(train(toy_settings({{"loss.name", "sillog"}})), Error,
+                       MessageMatches(ContainsSubstring("silog")));
+  CHECK_THROWS_MATCHES(train(toy_settings({{"optimizer.name", "adamm"}})), Error,
+                       MessageMatches(ContainsSubstring("adam")));
+  CHECK_THROWS_MATCHES(train(toy_settings({{"scheduler.name", "onecycle"}})), Error,
+                       MessageMatches(ContainsSubstring("one_cycle")));
   const auto no_depth = std::make_shared<ToyFrames>(8, 1, false);
   // A frame without any depth is refused by the loader, with its name.
   CHECK_THROWS_AS(make_train_loop(toy_settings(), no_depth, toy_frames(4, 2))->run(), Error);
@@ -231,7 +237,8 @@ TEST_CASE("baselines are those of the training frames, unflipped") {
     CHECK(evaluation.rows[0].metrics[i].second == run.end.metrics[i].second);
   CHECK(evaluation.rows[2].metrics[0].second > evaluation.rows[1].metrics[0].second); // the map knows where far is
   CHECK_THAT(evaluation.table, ContainsSubstring("constant depth") && ContainsSubstring("raw"));
-  CHECK_THROWS_MATCHES(evaluate(run.end, "c.h5", toy_frames(5, 2), "egen"), Error, MessageMatches(ContainsSubstring("eigen")));
+  CHECK_THROWS_MATCHES(evaluate(run.end, "c.h5", toy_frames(5, 2), "egen"), Error,
+                       MessageMatches(ContainsSubstring("eigen")));
 }
 
 TEST_CASE("the run directory holds what it should, and a resumed run leaves the same bytes") {
@@ -241,8 +248,7 @@ TEST_CASE("the run directory holds what it should, and a resumed run leaves the 
     make_folders(dir);
     Diary diary;
     const auto loop = make_train_loop(toy_settings(), toy_frames(22, 1), toy_frames(5, 2));
-    if (start)
-      loop->restore(*start, dir.last());
+    if (start) loop->restore(*start, dir.last());
     std::FILE* quiet = std::fopen("/dev/null", "w");
     loop->add(std::make_unique<Writer>(&diary, stop_at));
     loop->add(std::make_unique<Console>(quiet, false, dir.log(), start != nullptr));
@@ -254,7 +260,8 @@ TEST_CASE("the run directory holds what it should, and a resumed run leaves the 
     return dir;
   };
   const RunDirectory whole = run_in("whole", nullptr, 0);
-  for (const std::string& file : {whole.metrics(), whole.log(), whole.last(), whole.best(), whole.predictions() + "/epoch_004.png"}) {
+  for (const std::string& file :
+       {whole.metrics(), whole.log(), whole.last(), whole.best(), whole.predictions() + "/epoch_004.png"}) {
     INFO(file);
     CHECK(fs::exists(file));
   }

@@ -40,12 +40,19 @@ bool has_layer(const Graph& graph, LayerKind kind) {
 
 TEST_CASE("weights have the names and shapes of a PyTorch state_dict") {
   const auto dict = state_dict(unet(small()));
-  const std::map<std::string, std::vector<index_t>> some{
-      {"down.0.0.weight", {6, 3, 3, 3}},  {"down.0.1.weight", {6}},          {"down.0.1.bias", {6}},
-      {"down.0.1.running_mean", {6}},     {"down.0.4.running_var", {6}},     {"down.2.3.weight", {24, 24, 3, 3}},
-      {"up.1.weight", {24, 12, 2, 2}},    {"up.1.bias", {12}},               {"up.0.weight", {12, 6, 2, 2}},
-      {"dec.1.0.weight", {12, 24, 3, 3}}, {"dec.0.0.weight", {6, 12, 3, 3}}, {"head.weight", {1, 6, 1, 1}},
-      {"head.bias", {1}}};
+  const std::map<std::string, std::vector<index_t>> some{{"down.0.0.weight", {6, 3, 3, 3}},
+                                                         {"down.0.1.weight", {6}},
+                                                         {"down.0.1.bias", {6}},
+                                                         {"down.0.1.running_mean", {6}},
+                                                         {"down.0.4.running_var", {6}},
+                                                         {"down.2.3.weight", {24, 24, 3, 3}},
+                                                         {"up.1.weight", {24, 12, 2, 2}},
+                                                         {"up.1.bias", {12}},
+                                                         {"up.0.weight", {12, 6, 2, 2}},
+                                                         {"dec.1.0.weight", {12, 24, 3, 3}},
+                                                         {"dec.0.0.weight", {6, 12, 3, 3}},
+                                                         {"head.weight", {1, 6, 1, 1}},
+                                                         {"head.bias", {1}}};
   for (const auto& [name, shape] : some) {
     INFO(name);
     REQUIRE(dict.count(name) == 1);
@@ -99,8 +106,9 @@ TEST_CASE("a head's range is that of its parameters") {
 TEST_CASE("sizes and parameters that can't be are refused with the fix") {
   UNetParams p = small();
   p.height = 14;
-  CHECK_THROWS_MATCHES(unet(p), Error, MessageMatches(ContainsSubstring("height") && ContainsSubstring("14") &&
-                                                      ContainsSubstring("multiple of 4") && ContainsSubstring("12 or 16")));
+  CHECK_THROWS_MATCHES(unet(p), Error,
+                       MessageMatches(ContainsSubstring("height") && ContainsSubstring("14") &&
+                                      ContainsSubstring("multiple of 4") && ContainsSubstring("12 or 16")));
   p = small();
   p.width = 3;
   CHECK_THROWS_MATCHES(unet(p), Error, MessageMatches(ContainsSubstring("width") && ContainsSubstring("Use 4")));

@@ -11,12 +11,12 @@ namespace leadline::trainer {
 
 /// What is known when a run starts. Epochs and steps are counted from 0 inside, from 1 in texts.
 struct RunInfo {
-  std::string dir;           ///< run directory; empty: none
-  std::string network;       ///< name
-  std::string summary;       ///< one line per layer
-  index_t parameters = 0;    ///< trainable numbers
-  size_t bytes = 0;          ///< memory on the exec
-  std::string exec;          ///< where it computes, with threads
+  std::string dir;        ///< run directory; empty: none
+  std::string network;    ///< name
+  std::string summary;    ///< one line per layer
+  index_t parameters = 0; ///< trainable numbers
+  size_t bytes = 0;       ///< memory on the exec
+  std::string exec;       ///< where it computes, with threads
   index_t train_frames = 0, val_frames = 0;
   index_t epochs = 0, steps_per_epoch = 0, batch_size = 0;
   index_t first_epoch = 0, first_batch = 0; ///< where a resumed run goes on
@@ -45,16 +45,16 @@ struct Prediction {
 
 /// After each epoch and its validation.
 struct EpochReport {
-  index_t epoch = 0;      ///< completed epochs, this one included
+  index_t epoch = 0; ///< completed epochs, this one included
   index_t step = 0;
-  double train_loss = 0;  ///< mean over the epoch's batches
-  double lr = 0;          ///< of the last step
-  bool validated = false; ///< whether the rest is filled
+  double train_loss = 0;            ///< mean over the epoch's batches
+  double lr = 0;                    ///< of the last step
+  bool validated = false;           ///< whether the rest is filled
   std::vector<NamedNumber> metrics; ///< in the order of DepthMetrics::names
-  std::string note;       ///< what the protocol has to say about this picture size
-  bool best = false;      ///< the monitored metric was never better
-  double seconds = 0;     ///< of the epoch, validation included
-  double images_per_second = 0; ///< of training alone
+  std::string note;                 ///< what the protocol has to say about this picture size
+  bool best = false;                ///< the monitored metric was never better
+  double seconds = 0;               ///< of the epoch, validation included
+  double images_per_second = 0;     ///< of training alone
   std::vector<Prediction> predictions;
 };
 

@@ -9,22 +9,21 @@
 namespace leadline::trainer {
 
 Console::Console(std::FILE* out, bool terminal, const std::string& log_file, bool append)
-    : out_(out), terminal_(terminal), log_(log_file.empty() ? nullptr : std::fopen(log_file.c_str(), append ? "a" : "w")) {
+    : out_(out), terminal_(terminal),
+      log_(log_file.empty() ? nullptr : std::fopen(log_file.c_str(), append ? "a" : "w")) {
   if (!log_file.empty() && !log_)
     throw Error({.file = log_file, .reason = "the log can't be written", .fix = "Check the folder's permissions"});
 }
 
 Console::~Console() {
-  if (log_)
-    std::fclose(log_);
+  if (log_) std::fclose(log_);
 }
 
 void Console::line(const std::string& text) {
   clear_bar();
   std::fprintf(out_, "%s\n", text.c_str());
   std::fflush(out_);
-  if (!log_)
-    return;
+  if (!log_) return;
   const std::time_t now = std::time(nullptr);
   char stamp[32] = "";
   std::strftime(stamp, sizeof stamp, "%Y-%m-%d %H:%M:%S", std::localtime(&now));
@@ -33,8 +32,7 @@ void Console::line(const std::string& text) {
 }
 
 void Console::clear_bar() {
-  if (bar_)
-    std::fprintf(out_, "\r\033[K");
+  if (bar_) std::fprintf(out_, "\r\033[K");
   bar_ = false;
 }
 
@@ -42,13 +40,11 @@ void Console::on_start(const RunInfo& info, RunControl&) {
   info_ = info;
   line(info.network + ": " + std::to_string(info.parameters) + " parameters, " +
        decimals(static_cast<double>(info.bytes) / (1 << 20), 0) + " MiB, on " + info.exec);
-  if (log_)
-    std::fprintf(log_, "%s", info.summary.c_str());
+  if (log_) std::fprintf(log_, "%s", info.summary.c_str());
   line(std::to_string(info.train_frames) + " training and " + std::to_string(info.val_frames) + " validation frames; " +
        std::to_string(info.epochs) + " epochs of " + std::to_string(info.steps_per_epoch) + " steps with " +
        std::to_string(info.batch_size) + " frames");
-  if (!info.dir.empty())
-    line("run directory: " + info.dir);
+  if (!info.dir.empty()) line("run directory: " + info.dir);
   if (info.first_epoch > 0 || info.first_batch > 0)
     line("goes on after epoch " + std::to_string(info.first_epoch) + ", batch " + std::to_string(info.first_batch));
 }
@@ -64,8 +60,7 @@ void Console::on_step(const StepReport& report, RunControl&) {
   latest_ = report;
   smooth_loss_ = steps_ == 1 ? report.loss : 0.9 * smooth_loss_ + 0.1 * report.loss;
   const double every = terminal_ ? 0.1 : seconds_between_lines;
-  if (report.seconds - last_shown_ < every)
-    return;
+  if (report.seconds - last_shown_ < every) return;
   last_shown_ = report.seconds;
   const index_t done = report.batch + 1;
   const std::string numbers = std::to_string(done) + "/" + std::to_string(info_.steps_per_epoch) + "  loss " +
@@ -93,11 +88,9 @@ void Console::on_epoch_end(const EpochReport& report, RunControl&) {
     if (metric.first == "delta1" || metric.first == "abs_rel" || metric.first == "rmse")
       text += "  " + metric.first + " " + decimals(metric.second, 4);
   text += "  " + decimals(report.images_per_second, 1) + " images/s  " + duration(report.seconds);
-  if (report.epoch < info_.epochs)
-    text += "  ETA " + time_left(latest_.seconds, steps_);
+  if (report.epoch < info_.epochs) text += "  ETA " + time_left(latest_.seconds, steps_);
   line(text + (report.best ? "  best " + info_.monitor : ""));
-  if (report.note != note_)
-    line(note_ = report.note);
+  if (report.note != note_) line(note_ = report.note);
 }
 
 void Console::on_stop(RunControl&) {

@@ -18,7 +18,8 @@ namespace {
 constexpr const char* metric_columns = "delta1,delta2,delta3,abs_rel,sq_rel,rmse,rmse_log,log10,silog,mae";
 
 [[noreturn]] void cannot_write(const std::string& file) {
-  throw Error({.file = file, .reason = "the file can't be written",
+  throw Error({.file = file,
+               .reason = "the file can't be written",
                .fix = "Check that its folder may be written to and that the disk isn't full"});
 }
 
@@ -29,8 +30,7 @@ void CsvLogger::on_start(const RunInfo& info, RunControl&) {
   std::ifstream old(file_);
   std::string line;
   for (bool header = true; std::getline(old, line); header = false)
-    if (!header && std::atoll(line.c_str()) <= info.first_epoch && info.first_epoch > 0)
-      kept += line + "\n";
+    if (!header && std::atoll(line.c_str()) <= info.first_epoch && info.first_epoch > 0) kept += line + "\n";
   old.close();
   data::write_file(file_, kept.data(), kept.size());
 }
@@ -39,32 +39,30 @@ void CsvLogger::on_epoch_end(const EpochReport& report, RunControl&) {
   std::string line = std::to_string(report.epoch) + "," + std::to_string(report.step) + "," + exact(report.lr) + "," +
                      exact(report.train_loss);
   if (report.validated)
-    for (const NamedNumber& metric : report.metrics)
-      line += "," + exact(metric.second);
+    for (const NamedNumber& metric : report.metrics) line += "," + exact(metric.second);
   else
-    line += std::string(static_cast<size_t>(std::count(metric_columns, metric_columns + std::char_traits<char>::length(metric_columns), ',')) + 1, ',');
+    line += std::string(static_cast<size_t>(std::count(
+                            metric_columns, metric_columns + std::char_traits<char>::length(metric_columns), ',')) +
+                            1,
+                        ',');
   std::ofstream out(file_, std::ios::app | std::ios::binary);
-  if (!(out << line << "\n") || !out.flush())
-    cannot_write(file_);
+  if (!(out << line << "\n") || !out.flush()) cannot_write(file_);
 }
 
 void CheckpointWriter::on_step(const StepReport& report, RunControl& run) {
-  if (every_steps_ > 0 && report.step % every_steps_ == 0)
-    write_checkpoint(run_.last(), run.checkpoint());
+  if (every_steps_ > 0 && report.step % every_steps_ == 0) write_checkpoint(run_.last(), run.checkpoint());
 }
 
 void CheckpointWriter::on_epoch_end(const EpochReport& report, RunControl& run) {
   const Checkpoint checkpoint = run.checkpoint();
   write_checkpoint(run_.last(), checkpoint);
-  if (report.best)
-    write_checkpoint(run_.best(), checkpoint);
+  if (report.best) write_checkpoint(run_.best(), checkpoint);
 }
 
 void CheckpointWriter::on_stop(RunControl& run) { write_checkpoint(run_.last(), run.checkpoint()); }
 
 void PredictionPictures::on_epoch_end(const EpochReport& report, RunControl&) {
-  if (report.predictions.empty())
-    return;
+  if (report.predictions.empty()) return;
   std::vector<data::SheetRow> rows;
   for (const Prediction& p : report.predictions) {
     data::SheetRow row;

@@ -6,8 +6,8 @@
 
 namespace leadline::trainer {
 
-/// metrics.csv: epoch, step, lr, train_loss and the ten metrics. No times in it: equal runs write equal bytes. A resumed
-/// run drops the lines after the epoch where it goes on.
+/// metrics.csv: epoch, step, lr, train_loss and the ten metrics. No times in it: equal runs write equal bytes. A
+/// resumed run drops the lines after the epoch where it goes on.
 class CsvLogger final : public Callback {
 public:
   explicit CsvLogger(std::string file) : file_(std::move(file)) {}
@@ -47,12 +47,10 @@ class StopOnFlag final : public Callback {
 public:
   explicit StopOnFlag(const volatile int* flag) : flag_(flag) {}
   void on_step(const StepReport&, RunControl& run) override {
-    if (*flag_ != 0)
-      run.request_stop();
+    if (*flag_ != 0) run.request_stop();
   }
   void on_epoch_end(const EpochReport&, RunControl& run) override {
-    if (*flag_ != 0)
-      run.request_stop();
+    if (*flag_ != 0) run.request_stop();
   }
 
 private:

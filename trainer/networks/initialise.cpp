@@ -22,8 +22,7 @@ std::vector<double> initial_weight(const Graph& graph, int i, Initialisation rul
   const size_t count = static_cast<size_t>(graph.weight_shapes[static_cast<size_t>(i)].count());
   for (const Node& node : graph.nodes)
     for (int slot = 0; slot < max_weights; ++slot) {
-      if (node.weights[slot] != i)
-        continue;
+      if (node.weights[slot] != i) continue;
       const index_t fan = fan_in(node.kind, graph.weight_shapes[static_cast<size_t>(node.weights[0])]);
       if (fan == 0) // a norm: weight and running_var 1, bias and running_mean 0
         return std::vector<double>(count, slot == 0 || slot == 3 ? 1.0 : 0.0);
@@ -31,8 +30,7 @@ std::vector<double> initial_weight(const Graph& graph, int i, Initialisation rul
       const Philox random(seed, philox_stream(init_stream, static_cast<uint64_t>(i)));
       if (rule == Initialisation::pytorch) {
         const double bound = 1 / math::sqrt(static_cast<double>(fan));
-        for (size_t k = 0; k < count; ++k)
-          values[k] = bound * (2 * random.uniform_double(k) - 1);
+        for (size_t k = 0; k < count; ++k) values[k] = bound * (2 * random.uniform_double(k) - 1);
       } else if (slot == 0) { // Box and Muller's transformation, one of its two numbers
         const double deviation = math::sqrt(2.0 / static_cast<double>(fan));
         for (size_t k = 0; k < count; ++k)

@@ -1,7 +1,7 @@
 #include "trainer/networks/network.hpp"
 
-#include "trainer/registry.hpp" // nearest_name
 #include "trainer/networks/unet.hpp"
+#include "trainer/registry.hpp" // nearest_name
 
 namespace leadline::trainer {
 
@@ -29,8 +29,7 @@ const Network& find_network(const Settings& settings) {
   const std::string& name = settings.required("model.network");
   std::vector<std::string> names;
   for (const Network& network : networks()) {
-    if (network.name == name)
-      return network;
+    if (network.name == name) return network;
     names.push_back(network.name);
   }
   const std::string near = nearest_name(name, names);

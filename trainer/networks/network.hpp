@@ -2,7 +2,8 @@
 //
 //     leadline::trainer::register_network({
 //         .name = "tiny", .description = "two convolutions", .options = {{"model.width", "8", "channels"}},
-//         .build = [](const Settings& s, const Shape& input) { GraphBuilder b("tiny", input); ...; return b.finish(); }});
+//         .build = [](const Settings& s, const Shape& input) { GraphBuilder b("tiny", input); ...; return b.finish();
+//         }});
 //     return leadline::trainer::run_command_line(argc, argv);
 #pragma once
 

@@ -15,8 +15,7 @@ void check_range(const char* field, int value, int min, int max) {
 
 /// Every level halves the picture, and every half must be whole.
 void check_size(const char* field, int value, int multiple, int levels) {
-  if (value > 0 && value % multiple == 0)
-    return;
+  if (value > 0 && value % multiple == 0) return;
   const int below = value / multiple * multiple, above = (below > 0 ? below : 0) + multiple;
   const std::string near = below > 0 ? std::to_string(below) + " or " + std::to_string(above) : std::to_string(above);
   refuse(field, value, std::to_string(levels) + " levels need a multiple of " + std::to_string(multiple),
@@ -37,10 +36,8 @@ struct Blocks {
   }
 
   int32_t norm(int32_t x, const std::string& name) {
-    if (params.norm == Norm::batch)
-      return builder.add<BatchNorm2d>({}, {x}, name);
-    if (params.norm == Norm::none)
-      return x;
+    if (params.norm == Norm::batch) return builder.add<BatchNorm2d>({}, {x}, name);
+    if (params.norm == Norm::none) return x;
     GroupNorm::Params p;
     for (p.num_groups = 8; builder.channels(x) % p.num_groups != 0;) // the most, up to 8, that divide the channels
       --p.num_groups;
@@ -103,8 +100,10 @@ Graph unet(const UNetParams& params) {
   check_size("height", params.height, 1 << params.levels, params.levels);
   check_size("width", params.width, 1 << params.levels, params.levels);
   if (params.head != Head::linear && !(params.min_depth >= 0 && params.min_depth < params.max_depth))
-    throw Error({.field = "unet: min_depth", .value = std::to_string(params.min_depth),
-                 .reason = "the depth range is empty", .fix = "Use 0 <= min_depth < max_depth, in metres"});
+    throw Error({.field = "unet: min_depth",
+                 .value = std::to_string(params.min_depth),
+                 .reason = "the depth range is empty",
+                 .fix = "Use 0 <= min_depth < max_depth, in metres"});
 
   GraphBuilder builder("unet", {1, params.height, params.width, params.in_channels});
   Blocks net{builder, params};
@@ -152,8 +151,7 @@ Network unet_network() {
     const auto index = [&](const char* key) {
       const std::vector<std::string>& choices = settings.spec(key).choices;
       int i = 0;
-      while (settings.text(key) != choices[static_cast<size_t>(i)])
-        ++i;
+      while (settings.text(key) != choices[static_cast<size_t>(i)]) ++i;
       return i;
     };
     UNetParams params;
