@@ -716,7 +716,8 @@ void RoomMaker::place_camera(const View& view) {
     std::array<double, rays> depth;
     std::array<int, rays> items;
     for (int i = 0; i < rays; ++i) {
-      const Vec3 to{(i % columns - 3.5) / 3.5 * 0.55, (i / columns - 2.5) / 2.5 * 0.42, 1};
+      const int column = i % columns, row = i / columns;
+      const Vec3 to{(column - 3.5) / 3.5 * 0.55, (row - 2.5) / 2.5 * 0.42, 1};
       const Hit hit = scene_.intersect({eye, camera.frame.direction_to_world(to)});
       depth[static_cast<size_t>(i)] = hit.t;
       items[static_cast<size_t>(i)] =
@@ -741,7 +742,8 @@ void RoomMaker::place_camera(const View& view) {
   if (best < 0) { // a crammed room: the freest place of a grid, looking at the middle
     double most = -1;
     for (int i = 0; i < 40 * 40 * 6; ++i) {
-      const Vec3 eye{(i % 40 + 0.5) / 40 * w, (i / 40 % 40 + 0.5) / 40 * d, 0.9 + 0.2 * (i / 1600)};
+      const int column = i % 40, row = i / 40 % 40, level = i / 1600;
+      const Vec3 eye{(column + 0.5) / 40 * w, (row + 0.5) / 40 * d, 0.9 + 0.2 * level};
       const double free = inside(eye) ? clearance(eye) : 0;
       if (free > most) {
         most = free;

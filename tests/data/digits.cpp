@@ -45,7 +45,7 @@ std::string error_of(const std::vector<char>& bytes) {
   try {
     load_digits(file.path());
   } catch (const Error& error) {
-    const std::string message = error.what();
+    std::string message = error.what();
     CHECK(message.find(file.path()) != std::string::npos);
     return message;
   }

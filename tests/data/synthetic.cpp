@@ -45,6 +45,10 @@ bool anything_at(const Scene& scene, Vec3 point) {
                      [&](const Primitive& primitive) { return contains(primitive, point); });
 }
 
+float at(const Sample& sample, int x, int y) {
+  return sample.depth[static_cast<size_t>(y) * static_cast<size_t>(sample.width) + static_cast<size_t>(x)];
+}
+
 uint64_t fingerprint(const Sample& sample) {
   uint64_t hash = 0xCBF29CE484222325ull; // FNV-1a
   const auto add = [&](const void* bytes, size_t size) {
@@ -170,7 +174,7 @@ TEST_CASE("depth of a room: free space before each pixel's point, a solid behind
     REQUIRE(k.known());
     for (int y = 0; y < sample.height; ++y)
       for (int x = 0; x < sample.width; ++x) {
-        const double z = static_cast<double>(sample.depth[static_cast<size_t>(y * sample.width + x)]);
+        const double z = static_cast<double>(at(sample, x, y));
         REQUIRE(z > 0);
         const Vec3 ray{(x - static_cast<double>(k.cx)) / static_cast<double>(k.fx),
                        (y - static_cast<double>(k.cy)) / static_cast<double>(k.fy), 1};
@@ -264,8 +268,8 @@ TEST_CASE("another size shows the same room from the same place") {
   int same = 0;
   for (int y = 0; y < 24; ++y)
     for (int x = 0; x < 32; ++x) { // the middle of a small pixel is the middle of the large one's middle third
-      const float a = small.depth[static_cast<size_t>(y * 32 + x)];
-      const float b = large.depth[static_cast<size_t>((3 * y + 1) * 96 + 3 * x + 1)];
+      const float a = at(small, x, y);
+      const float b = at(large, 3 * x + 1, 3 * y + 1);
       same += std::fabs(a - b) < 1e-4f * a;
     }
   CHECK(same > 24 * 32 * 98 / 100); // at edges the last bit of the intrinsics decides
