@@ -10,28 +10,27 @@ set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source tests/support/steps.sh
 
-configure() { # PRESET [-D...]: configure quietly; Ninja where it is there
-  local generator=()
-  command -v ninja >/dev/null && generator=(-G Ninja)
-  [ "${LEADLINE_WERROR:-0}" = 1 ] && generator+=(-D LEADLINE_WARNINGS_AS_ERRORS=ON)
-  cmake --preset "$1" "${generator[@]}" "${@:2}"
+configure() { # PRESET FOLDER: with the generator that the folder has, or Ninja where it is there
+  local more=()
+  [ -e "$2/CMakeCache.txt" ] || ! command -v ninja >/dev/null || more=(-G Ninja)
+  cmake --preset "$1" "${more[@]}" -D LEADLINE_BUILD_TESTS=ON -D LEADLINE_WARNINGS_AS_ERRORS="${LEADLINE_WERROR:-0}"
 }
 
 dependencies() { bash cmake/dependencies.sh; }
 
-release() { configure release && cmake --build build -j "$JOBS"; }
+release() { configure release build && cmake --build build -j "$JOBS"; }
 
 ctest_release() { ctest --test-dir build -j "$JOBS" --output-on-failure; }
 
 # Address and undefined-behaviour sanitizers over the unit tests; what builds or measures (label release_only) is left out.
 asan() {
-  configure asan-ubsan && cmake --build build-asan -j "$JOBS" &&
+  configure asan-ubsan build-asan && cmake --build build-asan -j "$JOBS" &&
     ctest --test-dir build-asan -j "$JOBS" --output-on-failure -LE release_only
 }
 
 # Thread sanitizer over the tests of the HostExec pool (label pool), without Kokkos: OpenMP's run-time would be all noise.
 tsan() {
-  configure tsan && cmake --build build-tsan -j "$JOBS" &&
+  configure tsan build-tsan && cmake --build build-tsan -j "$JOBS" &&
     ctest --test-dir build-tsan --output-on-failure --no-tests=error -L pool
 }
 
