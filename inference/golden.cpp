@@ -32,7 +32,8 @@ std::vector<float> compute_golden(const ModelSpec& spec) {
     throw std::runtime_error(std::string("the golden sample can't be computed: ") + leadline_status_text(status));
   for (size_t i = 0; i < output.size(); i += golden_stride(static_cast<index_t>(output.size()))) {
     if (!math::isfinite(output[i]))
-      throw std::runtime_error("the golden sample can't be computed: the network's answer is not finite; its weights are of no use");
+      throw std::runtime_error(
+          "the golden sample can't be computed: the network's answer is not finite; its weights are of no use");
     samples.push_back(output[i]);
   }
   return samples;

@@ -1,5 +1,5 @@
-// The golden sample of a model: what the engine answers to a seeded input, stored in the file for self-tests on devices.
-// Host only (CMake target leadline_model_writer).
+// The golden sample of a model: what the engine answers to a seeded input, stored in the file for self-tests on
+// devices. Host only (CMake target leadline_model_writer).
 #pragma once
 
 #include "shared/model/model_writer.hpp"

@@ -210,10 +210,12 @@ public:
   std::vector<float> run(const RgbImage& image, double* milliseconds) {
     std::vector<float> depth(session_.output_values());
     const double start = now();
-    const leadline_status status = session_.run_rgb8(image.rgb.data(), image.width, image.height, depth.data(), depth.size());
+    const leadline_status status =
+        session_.run_rgb8(image.rgb.data(), image.width, image.height, depth.data(), depth.size());
     *milliseconds = now() - start;
     if (status == LEADLINE_UNSUPPORTED || info_.output_kind == LEADLINE_VALUES)
-      fail(path_ + ": this model's input or output is no picture; `leadline-depth " + path_ + " --info` says what it is");
+      fail(path_ + ": this model's input or output is no picture; `leadline-depth " + path_ +
+           " --info` says what it is");
     if (status != LEADLINE_OK) fail(path_ + ": " + leadline_status_text(status));
     return depth;
   }
@@ -241,7 +243,8 @@ std::vector<float> enlarge(const std::vector<float>& depth, int height, int widt
   const auto tap = [](int i, int src, int dst) {
     const double centre = (i + 0.5) * src / dst - 0.5, held = std::clamp(centre, 0.0, double(src - 1));
     const int low = static_cast<int>(held);
-    return Tap{static_cast<size_t>(low), static_cast<size_t>(std::min(low + 1, src - 1)), static_cast<float>(held - low)};
+    return Tap{static_cast<size_t>(low), static_cast<size_t>(std::min(low + 1, src - 1)),
+               static_cast<float>(held - low)};
   };
   std::vector<Tap> columns;
   for (int x = 0; x < dst_width; ++x) columns.push_back(tap(x, width, dst_width));
@@ -261,8 +264,8 @@ std::vector<float> enlarge(const std::vector<float>& depth, int height, int widt
 }
 
 /// Depth at the picture's size; 0 outside the part that the network saw.
-std::vector<float> as_large_as(const RgbImage& image, const std::vector<float>& depth, const leadline_session_info& size,
-                               bool crops_centre) {
+std::vector<float> as_large_as(const RgbImage& image, const std::vector<float>& depth,
+                               const leadline_session_info& size, bool crops_centre) {
   const leadline::CropWindow window =
       leadline::crop_window(crops_centre ? leadline::CropMode::centre_crop : leadline::CropMode::none, image.height,
                             image.width, size.input_height, size.input_width);
@@ -284,17 +287,19 @@ void write_relative_png(const std::string& file, int height, int width, const st
 }
 
 /// The picture beside its depth, scale beneath; brought to a size for looking at.
-RgbImage overview(const RgbImage& image, const std::vector<float>& depth, int height, int width, const DepthRange& range,
-                  bool metric) {
+RgbImage overview(const RgbImage& image, const std::vector<float>& depth, int height, int width,
+                  const DepthRange& range, bool metric) {
   constexpr int widest = 1280;
   const int shown_width = std::min(image.width, widest);
   const int shown_height = std::max(1, static_cast<int>(std::int64_t{image.height} * shown_width / image.width));
-  const RgbImage picture = shown_width == image.width ? image : leadline::data::resized(image, shown_height, shown_width);
+  const RgbImage picture =
+      shown_width == image.width ? image : leadline::data::resized(image, shown_height, shown_width);
   const RgbImage colours = leadline::data::colour_depth(depth.data(), height, width, range);
-  const RgbImage both = leadline::data::side_by_side(
-      {picture, leadline::data::resized(colours, picture.height, picture.width)});
+  const RgbImage both =
+      leadline::data::side_by_side({picture, leadline::data::resized(colours, picture.height, picture.width)});
   if (!metric) return both;
-  return leadline::data::stacked({both, leadline::data::metre_scale(std::max(80, both.width), range, both.width > 1000 ? 2 : 1)});
+  return leadline::data::stacked(
+      {both, leadline::data::metre_scale(std::max(80, both.width), range, both.width > 1000 ? 2 : 1)});
 }
 
 /// Everything for one picture; returns its line of the report.
@@ -303,7 +308,8 @@ std::string estimate(Estimator& estimator, const std::string& path, const Option
   double milliseconds = 0;
   std::vector<float> depth = estimator.run(image, &milliseconds);
   for (const float d : depth)
-    if (!std::isfinite(d)) fail(path + ": the network's answer is not finite; try --self-test to see if the model is sound");
+    if (!std::isfinite(d))
+      fail(path + ": the network's answer is not finite; try --self-test to see if the model is sound");
 
   std::vector<float> sorted = depth;
   std::sort(sorted.begin(), sorted.end());
@@ -323,10 +329,12 @@ std::string estimate(Estimator& estimator, const std::string& path, const Option
   std::error_code error;
   fs::create_directories(options.out, error);
   if (error || !fs::is_directory(options.out))
-    fail("can't make the folder " + options.out + (error ? ": " + error.message() : ": a file of that name is in the way") +
-         "; choose another one after --out");
-  if (estimator.metric()) leadline::data::write_depth_png(outputs.depth.string(), height, width, depth.data());
-  else write_relative_png(outputs.depth.string(), height, width, depth);
+    fail("can't make the folder " + options.out +
+         (error ? ": " + error.message() : ": a file of that name is in the way") + "; choose another one after --out");
+  if (estimator.metric())
+    leadline::data::write_depth_png(outputs.depth.string(), height, width, depth.data());
+  else
+    write_relative_png(outputs.depth.string(), height, width, depth);
   leadline::data::write_png(outputs.colour.string(), overview(image, depth, height, width, range, estimator.metric()));
 
   char line[160];
@@ -338,7 +346,12 @@ std::string estimate(Estimator& estimator, const std::string& path, const Option
 std::string count_text(double value) {
   char text[32];
   const char* unit = value >= 1e9 ? " G" : value >= 1e6 ? " M" : value >= 1e3 ? " k" : "";
-  std::snprintf(text, sizeof text, "%.*f%s", *unit ? 2 : 0, value / (value >= 1e9 ? 1e9 : value >= 1e6 ? 1e6 : value >= 1e3 ? 1e3 : 1), unit);
+  std::snprintf(text, sizeof text, "%.*f%s", *unit ? 2 : 0,
+                value / (value >= 1e9   ? 1e9
+                         : value >= 1e6 ? 1e6
+                         : value >= 1e3 ? 1e3
+                                        : 1),
+                unit);
   return text;
 }
 
@@ -346,16 +359,25 @@ void print_info(const Estimator& estimator, const std::string& path) {
   const leadline_model_info& i = estimator.info();
   const leadline_session_info s = estimator.session().info();
   std::printf("%s: %s, %" PRIu64 " bytes\n\n", path.c_str(), i.name, i.file_bytes);
-  std::printf("  input        %d x %d x %d (height x width x channels), ", i.input_height, i.input_width, i.input_channels);
-  if (i.size_multiple > 0) std::printf("other sizes in multiples of %d", i.size_multiple);
-  else std::printf("no other size");
-  std::printf("\n               pictures are %s\n", i.crops_centre ? "cut to that shape, then resized" : "resized to that, whatever their shape");
-  if (i.focal_x > 0) std::printf("               trained for a focal length of %.1f x %.1f pixels at that size\n", static_cast<double>(i.focal_x), static_cast<double>(i.focal_y));
+  std::printf("  input        %d x %d x %d (height x width x channels), ", i.input_height, i.input_width,
+              i.input_channels);
+  if (i.size_multiple > 0)
+    std::printf("other sizes in multiples of %d", i.size_multiple);
+  else
+    std::printf("no other size");
+  std::printf("\n               pictures are %s\n",
+              i.crops_centre ? "cut to that shape, then resized" : "resized to that, whatever their shape");
+  if (i.focal_x > 0)
+    std::printf("               trained for a focal length of %.1f x %.1f pixels at that size\n",
+                static_cast<double>(i.focal_x), static_cast<double>(i.focal_y));
   std::printf("  output       %d x %d x %d, ", i.output_height, i.output_width, i.output_channels);
-  if (i.output_kind == LEADLINE_METRIC_DEPTH) std::printf("depth from %g to %g metres\n", static_cast<double>(i.min_depth), static_cast<double>(i.max_depth));
-  else std::printf("%s\n", i.output_kind == LEADLINE_RELATIVE_DEPTH ? "relative depth (no unit)" : "values");
-  std::printf("  cost         %s parameters, %s multiply-accumulates, %.1f MB of memory\n", count_text(static_cast<double>(i.parameters)).c_str(),
-              count_text(static_cast<double>(i.macs)).c_str(), static_cast<double>(s.bytes) / 1e6);
+  if (i.output_kind == LEADLINE_METRIC_DEPTH)
+    std::printf("depth from %g to %g metres\n", static_cast<double>(i.min_depth), static_cast<double>(i.max_depth));
+  else
+    std::printf("%s\n", i.output_kind == LEADLINE_RELATIVE_DEPTH ? "relative depth (no unit)" : "values");
+  std::printf("  cost         %s parameters, %s multiply-accumulates, %.1f MB of memory\n",
+              count_text(static_cast<double>(i.parameters)).c_str(), count_text(static_cast<double>(i.macs)).c_str(),
+              static_cast<double>(s.bytes) / 1e6);
   std::printf("  self-test    %s\n\n  where it comes from\n", i.has_golden ? "yes" : "none stored");
   const char* entry = nullptr;
   for (int k = 0; (entry = leadline_model_provenance_entry(estimator.model().get(), k)); ++k) {
@@ -370,29 +392,33 @@ void print_info(const Estimator& estimator, const std::string& path) {
     char shape[64];
     std::snprintf(shape, sizeof shape, "%d x %d x %d", node.height, node.width, node.channels);
     std::printf("    %-28s %-18s %-18s %10s parameters %10s MACs\n", node.name, node.layer, shape,
-                count_text(static_cast<double>(node.parameters)).c_str(), count_text(static_cast<double>(node.macs)).c_str());
+                count_text(static_cast<double>(node.parameters)).c_str(),
+                count_text(static_cast<double>(node.macs)).c_str());
   }
 }
 
 int run(const Options& options) {
   check_collisions(options);
   const unsigned cores = std::thread::hardware_concurrency();
-  Estimator estimator(options.model, options.threads != 0 ? options.threads : static_cast<int>(std::clamp(cores, 1u, 64u)));
+  Estimator estimator(options.model,
+                      options.threads != 0 ? options.threads : static_cast<int>(std::clamp(cores, 1u, 64u)));
   if (options.info) print_info(estimator, options.model);
   if (options.self_test) {
     float error = 0;
     const bool passed = estimator.self_test(&error);
-    std::printf("self-test %s: largest difference %.2g of the largest value\n", passed ? "passed" : "FAILED", static_cast<double>(error));
+    std::printf("self-test %s: largest difference %.2g of the largest value\n", passed ? "passed" : "FAILED",
+                static_cast<double>(error));
     if (!passed)
-      fail(options.model + ": this machine doesn't reproduce the model's golden sample (largest difference " + std::to_string(error) +
-           " of the largest value); don't use it here, and report the CPU and the compiler");
+      fail(options.model + ": this machine doesn't reproduce the model's golden sample (largest difference " +
+           std::to_string(error) + " of the largest value); don't use it here, and report the CPU and the compiler");
   }
   if (options.images.empty()) return 0;
 
   std::printf("%s: %s, %d x %d (height x width), %d thread%s; ms: preprocessing and network, one run, without files\n",
               options.model.c_str(), estimator.info().name, estimator.info().input_height, estimator.info().input_width,
               estimator.session().info().threads, estimator.session().info().threads == 1 ? "" : "s");
-  std::printf(estimator.metric() ? "   min m median m    max m        ms   picture\n" : "     min   median      max        ms   picture   (no unit)\n");
+  std::printf(estimator.metric() ? "   min m median m    max m        ms   picture\n"
+                                 : "     min   median      max        ms   picture   (no unit)\n");
   int failed = 0;
   for (const std::string& image : options.images) {
     try {
@@ -403,7 +429,9 @@ int run(const Options& options) {
       ++failed;
     }
   }
-  if (failed == 0) std::printf("written to %s: NAME_depth.png (%s), NAME_colour.png\n", options.out.c_str(), estimator.metric() ? "16-bit, millimetres" : "16-bit, no unit");
+  if (failed == 0)
+    std::printf("written to %s: NAME_depth.png (%s), NAME_colour.png\n", options.out.c_str(),
+                estimator.metric() ? "16-bit, millimetres" : "16-bit, no unit");
   return failed == 0 ? 0 : 1;
 }
 
@@ -411,9 +439,11 @@ int run(const Options& options) {
 
 int main(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
-    if (std::strcmp(argv[i], "--help") == 0 || std::strcmp(argv[i], "-h") == 0) return std::fputs(help_text, stdout) < 0;
+    if (std::strcmp(argv[i], "--help") == 0 || std::strcmp(argv[i], "-h") == 0)
+      return std::fputs(help_text, stdout) < 0;
     if (std::strcmp(argv[i], "--version") == 0)
-      return std::printf("leadline-depth %s, model format %d\n", leadline_version_string(), leadline_model_format()) < 0;
+      return std::printf("leadline-depth %s, model format %d\n", leadline_version_string(), leadline_model_format()) <
+             0;
   }
   if (argc == 1) return std::fputs(help_text, stderr), 2;
   try {

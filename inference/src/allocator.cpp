@@ -12,7 +12,8 @@ void* default_alloc(void*, size_t bytes, size_t alignment) {
   void* block = malloc(bytes + alignment + sizeof(void*));
   if (!block) return nullptr;
   const uintptr_t first = reinterpret_cast<uintptr_t>(block) + sizeof(void*);
-  unsigned char* aligned = static_cast<unsigned char*>(block) + sizeof(void*) + (alignment - first % alignment) % alignment;
+  unsigned char* aligned =
+      static_cast<unsigned char*>(block) + sizeof(void*) + (alignment - first % alignment) % alignment;
   memcpy(aligned - sizeof(void*), &block, sizeof block);
   return aligned;
 }

@@ -36,8 +36,7 @@ Status open_model(const void* data, size_t bytes, const leadline_open_options& o
   }
 
   Shape* values = reinterpret_cast<Shape*>(block + values_offset);
-  const Status status =
-      infer_model(view, view.input->preprocess.height, view.input->preprocess.width, values, message);
+  const Status status = infer_model(view, view.input->preprocess.height, view.input->preprocess.width, values, message);
   if (status != Status::ok) {
     allocator.free(allocator.context, block, block_bytes);
     return status;

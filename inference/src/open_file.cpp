@@ -30,9 +30,12 @@ void release_block(leadline_model* model) {
 
 Status fail(const char* what, Message* message) {
   *message << what;
-  if (errno == ENOENT) *message << ": there is no such file; check the path";
-  else if (errno == EACCES) *message << ": permission denied";
-  else if (errno != 0) *message << ": system error " << errno;
+  if (errno == ENOENT)
+    *message << ": there is no such file; check the path";
+  else if (errno == EACCES)
+    *message << ": permission denied";
+  else if (errno != 0)
+    *message << ": system error " << errno;
   return Status::io_error;
 }
 
@@ -71,7 +74,8 @@ Status load(const char* path, const leadline_allocator& allocator, FileContent* 
     status = fail("can't read the file's size", message);
   } else if (!S_ISREG(attributes.st_mode)) {
     errno = 0;
-    status = fail(S_ISDIR(attributes.st_mode) ? "this is a folder, not a model file" : "this is not a regular file", message);
+    status = fail(S_ISDIR(attributes.st_mode) ? "this is a folder, not a model file" : "this is not a regular file",
+                  message);
   } else if (attributes.st_size == 0) {
     *message << "the file is empty; export the model again";
     status = Status::invalid_model;
@@ -89,8 +93,10 @@ Status load(const char* path, const leadline_allocator& allocator, FileContent* 
 }
 
 void unload(const leadline_allocator& allocator, const FileContent& content) {
-  if (content.release == release_mapping) munmap(content.data, content.bytes);
-  else allocator.free(allocator.context, content.data, content.bytes);
+  if (content.release == release_mapping)
+    munmap(content.data, content.bytes);
+  else
+    allocator.free(allocator.context, content.data, content.bytes);
 }
 
 #else

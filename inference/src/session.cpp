@@ -69,7 +69,8 @@ Status plan(const leadline_model& model, const SessionSize& size, unsigned char*
   const ModelView& view = model.view;
   ValuePlan* values = reinterpret_cast<ValuePlan*>(memory + layout->values);
   static_assert(sizeof(ValuePlan) >= sizeof(Shape) && alignof(ValuePlan) >= alignof(Shape));
-  LEADLINE_TRY(infer_model(view, size.height, size.width, reinterpret_cast<Shape*>(values), message)); // for its message
+  LEADLINE_TRY(
+      infer_model(view, size.height, size.width, reinterpret_cast<Shape*>(values), message)); // for its message
 
   const Shape input{1, size.height, size.width, view.input->channels};
   GraphError error;
@@ -156,8 +157,8 @@ bool golden_matches(const leadline_session& session, float* largest_error) {
 
 using namespace leadline;
 
-leadline_status leadline_session_bytes(const leadline_model* model, const leadline_session_options* options, size_t* bytes,
-                                       char* error, size_t error_bytes) {
+leadline_status leadline_session_bytes(const leadline_model* model, const leadline_session_options* options,
+                                       size_t* bytes, char* error, size_t error_bytes) {
   Message message(error, error_bytes);
   if (!model || !bytes) {
     message << (model ? "bytes" : "model") << " is null";
@@ -184,8 +185,9 @@ leadline_status leadline_session_bytes(const leadline_model* model, const leadli
   return to_c(status);
 }
 
-leadline_status leadline_session_create(const leadline_model* model, const leadline_session_options* options, void* memory,
-                                        size_t bytes, leadline_session** session_out, char* error, size_t error_bytes) {
+leadline_status leadline_session_create(const leadline_model* model, const leadline_session_options* options,
+                                        void* memory, size_t bytes, leadline_session** session_out, char* error,
+                                        size_t error_bytes) {
   Message message(error, error_bytes);
   if (!model || !memory || !session_out) {
     message << (!model ? "model" : !memory ? "memory" : "session") << " is null";

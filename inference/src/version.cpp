@@ -5,12 +5,15 @@ using leadline::Status;
 
 // The C enum mirrors shared/core/status.hpp.
 static_assert(LEADLINE_OK == int(Status::ok) && LEADLINE_INVALID_ARGUMENT == int(Status::invalid_argument) &&
-              LEADLINE_INVALID_SHAPE == int(Status::invalid_shape) && LEADLINE_INVALID_MODEL == int(Status::invalid_model) &&
+              LEADLINE_INVALID_SHAPE == int(Status::invalid_shape) &&
+              LEADLINE_INVALID_MODEL == int(Status::invalid_model) &&
               LEADLINE_CHECKSUM_MISMATCH == int(Status::checksum_mismatch) &&
               LEADLINE_VERSION_MISMATCH == int(Status::version_mismatch) &&
-              LEADLINE_UNSUPPORTED == int(Status::unsupported) && LEADLINE_OUT_OF_MEMORY == int(Status::out_of_memory) &&
-              LEADLINE_OVERFLOW == int(Status::overflow) && LEADLINE_IO_ERROR == int(Status::io_error) &&
-              LEADLINE_SELF_TEST_FAILED == int(Status::self_test_failed) && LEADLINE_CANCELLED == int(Status::cancelled));
+              LEADLINE_UNSUPPORTED == int(Status::unsupported) &&
+              LEADLINE_OUT_OF_MEMORY == int(Status::out_of_memory) && LEADLINE_OVERFLOW == int(Status::overflow) &&
+              LEADLINE_IO_ERROR == int(Status::io_error) &&
+              LEADLINE_SELF_TEST_FAILED == int(Status::self_test_failed) &&
+              LEADLINE_CANCELLED == int(Status::cancelled));
 static_assert(LEADLINE_MAX_NODE_INPUTS == leadline::max_inputs && LEADLINE_ALIGNMENT == leadline::workspace_alignment &&
               LEADLINE_ALIGNMENT == leadline::model_alignment);
 static_assert(LEADLINE_METRIC_DEPTH == int(leadline::OutputKind::metric_depth) &&

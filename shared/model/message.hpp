@@ -7,8 +7,8 @@
 
 namespace leadline {
 
-/// Appends to a zero-terminated buffer; what doesn't fit is cut off (never inside a UTF-8 character). A null buffer or no
-/// bytes: nothing is written.
+/// Appends to a zero-terminated buffer; what doesn't fit is cut off (never inside a UTF-8 character). A null buffer or
+/// no bytes: nothing is written.
 class Message {
 public:
   Message() = default;
@@ -25,8 +25,7 @@ public:
   }
   /// Any integer type.
   template <class Integer>
-    requires(static_cast<Integer>(0.5) == 0)
-  Message& operator<<(Integer number) {
+  requires(static_cast<Integer>(0.5) == 0) Message& operator<<(Integer number) {
     // Negated as unsigned, where the smallest number has its opposite too.
     const uint64_t bits = static_cast<uint64_t>(number);
     append_number(number < 0 ? uint64_t{0} - bits : bits, number < 0);

@@ -92,8 +92,8 @@ private:
     return reinterpret_cast<const T*>(data_ + section(kind).offset + offset);
   }
   Status wrong_size(SectionKind kind, uint64_t expected) {
-    return invalid("section ", section_name(static_cast<uint32_t>(kind)), " has ", section(kind).bytes, " bytes instead of ",
-                   expected, "; the file was made by a faulty writer: export the model again");
+    return invalid("section ", section_name(static_cast<uint32_t>(kind)), " has ", section(kind).bytes,
+                   " bytes instead of ", expected, "; the file was made by a faulty writer: export the model again");
   }
 
   Status read_header() {
@@ -102,8 +102,9 @@ private:
 #endif
     if (!data_) return fail(Status::invalid_argument, "data is null");
     if (reinterpret_cast<uintptr_t>(data_) % model_alignment != 0)
-      return fail(Status::invalid_argument, "the memory that holds it is not aligned to 64 bytes; declare the array with "
-                                            "alignas(64) or use aligned_alloc, mmap or leadline_model_open_file");
+      return fail(Status::invalid_argument,
+                  "the memory that holds it is not aligned to 64 bytes; declare the array with "
+                  "alignas(64) or use aligned_alloc, mmap or leadline_model_open_file");
     if (size_ < sizeof(FileHeader))
       return invalid("it has ", size_, " bytes, fewer than its header's ", sizeof(FileHeader),
                      "; the file was cut: copy or export it again");
@@ -127,8 +128,8 @@ private:
     FileHeader without_crc = *header_;
     without_crc.crc = 0;
     table_ = reinterpret_cast<const SectionEntry*>(data_ + sizeof(FileHeader));
-    const uint32_t crc = crc32(table_, header_->num_sections * sizeof(SectionEntry),
-                               crc32(&without_crc, sizeof without_crc));
+    const uint32_t crc =
+        crc32(table_, header_->num_sections * sizeof(SectionEntry), crc32(&without_crc, sizeof without_crc));
     if (crc != header_->crc)
       return fail(Status::checksum_mismatch, "the checksum of its header is ", crc, " instead of ", header_->crc,
                   "; the file is damaged: copy or export it again");
@@ -147,16 +148,17 @@ private:
       const SectionEntry& entry = table_[i];
       const char* name = section_name(entry.kind);
       if (entry.kind <= previous_kind || (entry.kind > num_section_kinds && entry.kind < first_optional_section))
-        return invalid("entry ", i, " of the section table has kind ", entry.kind, ", which is unknown or out of order");
+        return invalid("entry ", i, " of the section table has kind ", entry.kind,
+                       ", which is unknown or out of order");
       const uint64_t start = align_up(static_cast<size_t>(end), model_alignment);
-      if (entry.offset != start)
-        return invalid("section ", name, " starts at ", entry.offset, " instead of ", start);
+      if (entry.offset != start) return invalid("section ", name, " starts at ", entry.offset, " instead of ", start);
       if (entry.offset > header_->file_bytes || entry.bytes > header_->file_bytes - entry.offset)
         return invalid("section ", name, " (", entry.bytes, " bytes from ", entry.offset, ") ends behind the file's ",
                        header_->file_bytes, " bytes");
       if (entry.reserved != 0) return invalid("a reserved field of section ", name, " is not zero");
       if (!all_zero(data_ + end, static_cast<size_t>(start - end)))
-        return invalid("the bytes before section ", name, " are not zero; the file is damaged: copy or export it again");
+        return invalid("the bytes before section ", name,
+                       " are not zero; the file is damaged: copy or export it again");
       end = entry.offset + entry.bytes;
       previous_kind = entry.kind;
       if (entry.kind <= num_section_kinds) found_[entry.kind] = i;
@@ -272,8 +274,8 @@ private:
     if (input.size_multiple < 0 || input.size_multiple > max_size_multiple ||
         (input.size_multiple > 0 &&
          (preprocess.height % input.size_multiple != 0 || preprocess.width % input.size_multiple != 0)))
-      return invalid("size_multiple of section input is ", input.size_multiple, ", which doesn't divide the default size ",
-                     preprocess.height, "x", preprocess.width);
+      return invalid("size_multiple of section input is ", input.size_multiple,
+                     ", which doesn't divide the default size ", preprocess.height, "x", preprocess.width);
     const bool unknown = input.fx == 0.0f && input.fy == 0.0f;
     const bool known = input.fx > 0.0f && input.fy > 0.0f && input.fx < 1e9f && input.fy < 1e9f;
     if (!unknown && !known) return invalid("fx or fy of section input is no focal length in pixels");
@@ -283,7 +285,8 @@ private:
   }
 
   Status read_output() {
-    if (bytes(SectionKind::output) != sizeof(OutputSection)) return wrong_size(SectionKind::output, sizeof(OutputSection));
+    if (bytes(SectionKind::output) != sizeof(OutputSection))
+      return wrong_size(SectionKind::output, sizeof(OutputSection));
     const OutputSection& output = *at<OutputSection>(SectionKind::output);
     const float low = output.min_depth, high = output.max_depth;
     switch (output.kind) {
@@ -304,10 +307,12 @@ private:
   }
 
   Status read_golden() {
-    if (bytes(SectionKind::golden) < sizeof(GoldenSection)) return wrong_size(SectionKind::golden, sizeof(GoldenSection));
+    if (bytes(SectionKind::golden) < sizeof(GoldenSection))
+      return wrong_size(SectionKind::golden, sizeof(GoldenSection));
     const GoldenSection& golden = *at<GoldenSection>(SectionKind::golden);
     if (golden.num_samples > max_golden_samples)
-      return invalid("num_samples of section golden is ", golden.num_samples, ", expected at most ", max_golden_samples);
+      return invalid("num_samples of section golden is ", golden.num_samples, ", expected at most ",
+                     max_golden_samples);
     const size_t expected = sizeof(GoldenSection) + golden.num_samples * sizeof(float);
     if (bytes(SectionKind::golden) != expected) return wrong_size(SectionKind::golden, expected);
     if (golden.input != GoldenInput::noise)
@@ -388,14 +393,14 @@ Status infer_model(const ModelView& view, int32_t height, int32_t width, Shape* 
   const int32_t multiple = view.input->size_multiple;
   const bool is_default = height == preprocess.height && width == preprocess.width;
   if (!is_default && multiple == 0) {
-    *message << "the network takes inputs of " << preprocess.height << "x" << preprocess.width << " (height x width) only, not "
-             << height << "x" << width;
+    *message << "the network takes inputs of " << preprocess.height << "x" << preprocess.width
+             << " (height x width) only, not " << height << "x" << width;
     return Status::invalid_shape;
   }
   if (!is_default && (height < 1 || width < 1 || height > max_image_side || width > max_image_side ||
                       height % multiple != 0 || width % multiple != 0)) {
-    *message << "height and width of the network's input must be multiples of " << multiple << " up to " << max_image_side
-             << ", not " << height << "x" << width;
+    *message << "height and width of the network's input must be multiples of " << multiple << " up to "
+             << max_image_side << ", not " << height << "x" << width;
     return Status::invalid_shape;
   }
 
@@ -403,17 +408,19 @@ Status infer_model(const ModelView& view, int32_t height, int32_t width, Shape* 
   GraphError error;
   if (const Status status = infer_shapes(view.graph, input, values, &error); status != Status::ok) {
     *message << "model file: ";
-    if (error.node == no_index) *message << "its graph";
+    if (error.node == no_index)
+      *message << "its graph";
     else
       *message << "node " << view.string(view.node_names[error.node]) << " ("
                << layer_name(view.graph.nodes[error.node].kind) << ")";
-    *message << ": " << error.what << ", for an input of " << height << "x" << width << "x" << view.input->channels << " ("
-             << status_text(status) << ")";
+    *message << ": " << error.what << ", for an input of " << height << "x" << width << "x" << view.input->channels
+             << " (" << status_text(status) << ")";
     return status;
   }
   for (int32_t v = 0; v < view.graph.num_values; ++v)
     if (values[v].count() > max_value_count) {
-      *message << "model file: value " << v << " has " << values[v].count() << " elements, more than " << max_value_count;
+      *message << "model file: value " << v << " has " << values[v].count() << " elements, more than "
+               << max_value_count;
       return Status::overflow;
     }
 
@@ -423,7 +430,8 @@ Status infer_model(const ModelView& view, int32_t height, int32_t width, Shape* 
     return Status::invalid_model;
   }
   const uint32_t samples = view.golden->num_samples;
-  if (is_default && samples > 0 && uint64_t{samples - 1} * view.golden->stride >= static_cast<uint64_t>(output.count())) {
+  if (is_default && samples > 0 &&
+      uint64_t{samples - 1} * view.golden->stride >= static_cast<uint64_t>(output.count())) {
     *message << "model file: section golden has " << samples << " samples at stride " << view.golden->stride
              << ", more than the output's " << output.count() << " values";
     return Status::invalid_model;

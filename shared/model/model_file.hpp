@@ -2,7 +2,8 @@
 //
 // Format, version 1 (not frozen before the library's 1.0). Numbers are little-endian, floats IEEE 754.
 //
-//  1. The file is a FileHeader, its table of SectionEntry, then the sections in the order of the table, which is that of
+//  1. The file is a FileHeader, its table of SectionEntry, then the sections in the order of the table, which is that
+//  of
 //     their kinds. Sections start at the next multiple of 64 bytes; the bytes between are zero; the file ends with the
 //     last section. Every section of SectionKind is there exactly once. Kinds from `first_optional_section` on are
 //     ignored by readers that don't know them.
@@ -11,7 +12,8 @@
 //  3. `strings`: UTF-8 strings, each ended by a zero byte, the last byte zero. A name is an offset into it.
 //  4. `graph`: a GraphSection, `num_nodes` Nodes (graph.hpp), `num_nodes` names (uint32).
 //  5. `weight_table`: `num_weights` Shapes (tensor.hpp), then `num_weights` WeightEntry.
-//  6. `weights`: the weights' values in the order of the table, each dense in its layer's own layout, each at a multiple
+//  6. `weights`: the weights' values in the order of the table, each dense in its layer's own layout, each at a
+//  multiple
 //     of 64 bytes from the section's start.
 //  7. `input`: an InputSection. Preprocess::height and width are the default size; the graph accepts [1,H,W,channels].
 //  8. `output`: an OutputSection; it speaks of the graph's first output.

@@ -70,7 +70,8 @@ Section weight_sections(const ModelSpec& spec, Strings& strings, Section& values
     const std::vector<float>& weight = spec.weights[i];
     if (static_cast<index_t>(weight.size()) != graph.weight_shapes[i].count())
       fail("weight " + graph.weight_names[i] + " has " + std::to_string(weight.size()) + " values, its shape " +
-           GraphBuilder::to_string(graph.weight_shapes[i]) + " wants " + std::to_string(graph.weight_shapes[i].count()));
+           GraphBuilder::to_string(graph.weight_shapes[i]) + " wants " +
+           std::to_string(graph.weight_shapes[i].count()));
     for (const float value : weight)
       if (!math::isfinite(value)) fail("weight " + graph.weight_names[i] + " holds a value that is not finite");
     values.align();
@@ -103,11 +104,15 @@ Section golden_section(const ModelSpec& spec) {
   const index_t count = graph.infer(graph.input_shape)[static_cast<size_t>(graph.outputs.at(0))].count();
   const index_t stride = golden_stride(count), expected = (count + stride - 1) / stride;
   if (!spec.golden.empty() && static_cast<index_t>(spec.golden.size()) != expected)
-    fail("the golden sample has " + std::to_string(spec.golden.size()) + " values instead of " + std::to_string(expected) +
-         "; compute_golden makes them");
+    fail("the golden sample has " + std::to_string(spec.golden.size()) + " values instead of " +
+         std::to_string(expected) + "; compute_golden makes them");
   Section section{SectionKind::golden, {}};
-  section.append(GoldenSection{spec.golden_seed, GoldenInput::noise, static_cast<uint32_t>(spec.golden.size()),
-                               static_cast<uint32_t>(stride), spec.golden_tolerance, {}});
+  section.append(GoldenSection{spec.golden_seed,
+                               GoldenInput::noise,
+                               static_cast<uint32_t>(spec.golden.size()),
+                               static_cast<uint32_t>(stride),
+                               spec.golden_tolerance,
+                               {}});
   section.append(spec.golden.data(), spec.golden.size() * sizeof(float));
   return section;
 }
@@ -140,8 +145,8 @@ std::vector<unsigned char> assemble(const std::vector<Section>& sections) {
   std::vector<SectionEntry> table;
   for (const Section& section : sections) {
     file.resize(align_up(file.size(), model_alignment));
-    table.push_back({static_cast<uint32_t>(section.kind), crc32(section.bytes.data(), section.bytes.size()), file.size(),
-                     section.bytes.size(), 0});
+    table.push_back({static_cast<uint32_t>(section.kind), crc32(section.bytes.data(), section.bytes.size()),
+                     file.size(), section.bytes.size(), 0});
     file.insert(file.end(), section.bytes.begin(), section.bytes.end());
   }
   FileHeader header{};
@@ -186,10 +191,11 @@ std::vector<unsigned char> encode_model(const ModelSpec& spec) {
          GraphBuilder::to_string(expected));
   if (graph.nodes.size() != graph.node_names.size() || graph.weight_shapes.size() != graph.weight_names.size() ||
       graph.weight_shapes.size() != spec.weights.size())
-    fail("the graph has " + std::to_string(graph.weight_shapes.size()) + " weights, " + std::to_string(spec.weights.size()) +
-         " were given");
+    fail("the graph has " + std::to_string(graph.weight_shapes.size()) + " weights, " +
+         std::to_string(spec.weights.size()) + " were given");
   if (graph.outputs.empty() || graph.outputs.size() > static_cast<size_t>(max_outputs))
-    fail("the graph has " + std::to_string(graph.outputs.size()) + " outputs, expected 1 to " + std::to_string(max_outputs));
+    fail("the graph has " + std::to_string(graph.outputs.size()) + " outputs, expected 1 to " +
+         std::to_string(max_outputs));
 
   Strings strings;
   Section weights{SectionKind::weights, {}};

@@ -26,7 +26,7 @@ struct ModelSpec {
   std::vector<std::vector<float>> weights; ///< one for each of graph->weight_shapes, dense, in the layers' own layouts
   Preprocess preprocess;                   ///< what turns a picture into the input; size = the network's default size
   int32_t size_multiple = 0; ///< other heights and widths must be multiples of it; 0: only the default size is allowed
-  float fx = 0, fy = 0;      ///< focal lengths in pixels of the network's input that the training pictures had; 0: unknown
+  float fx = 0, fy = 0; ///< focal lengths in pixels of the network's input that the training pictures had; 0: unknown
   OutputKind output = OutputKind::metric_depth;
   float min_depth = 0, max_depth = 0; ///< metric_depth: range in metres that the network can answer; else 0
   /// Where the network comes from, e.g. "data", "metric" (with its protocol), "licence", "network"; keys and values are

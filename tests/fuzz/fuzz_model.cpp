@@ -1,5 +1,5 @@
-// libFuzzer: any bytes into a device. Opens them as a model, asks everything, and where the plan is small enough runs it.
-// Whatever the bytes are, there may be statuses only: no crash, no undefined behaviour, no hang.
+// libFuzzer: any bytes into a device. Opens them as a model, asks everything, and where the plan is small enough runs
+// it. Whatever the bytes are, there may be statuses only: no crash, no undefined behaviour, no hang.
 //
 // Coverage alone doesn't get past checksums, so half of the inputs (by their last byte) get right ones first.
 #include "shared/model/model_file.hpp"
@@ -47,7 +47,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   leadline_node_info node{};
   node.struct_size = sizeof node;
   for (int32_t i = 0; i < info.nodes; ++i) (void)leadline_model_get_node(model.get(), i, &node);
-  for (int32_t i = 0; leadline_model_provenance_entry(model.get(), i); ++i) {}
+  for (int32_t i = 0; leadline_model_provenance_entry(model.get(), i); ++i) {
+  }
   (void)model.provenance("data");
 
   leadline_session_options options{};

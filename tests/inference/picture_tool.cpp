@@ -1,5 +1,6 @@
 // picture_tool make DIR                            writes room.png (60x40) and tall.png (20x50)
-// picture_tool check FILE HEIGHT WIDTH LOW HIGH    is FILE a 16-bit PNG of that size with all values in [LOW, HIGH], some
+// picture_tool check FILE HEIGHT WIDTH LOW HIGH    is FILE a 16-bit PNG of that size with all values in [LOW, HIGH],
+// some
 //                                                  of them LOW if LOW is 0, and not all the same?
 #include "data/image_io.hpp"
 
@@ -27,9 +28,13 @@ void make(const std::string& folder, const char* name, int height, int width) {
 int check(const std::string& file, int height, int width, int low, int high) {
   const RawDepth depth = read_depth_png(file);
   const auto [least, most] = std::minmax_element(depth.values.begin(), depth.values.end());
-  std::printf("%s: %d x %d, %d bits, %d to %d\n", file.c_str(), depth.height, depth.width, depth.bits, int(*least), int(*most));
+  std::printf("%s: %d x %d, %d bits, %d to %d\n", file.c_str(), depth.height, depth.width, depth.bits, int(*least),
+              int(*most));
   const bool holes = low > 0 || *least == 0;
-  return depth.height == height && depth.width == width && depth.bits == 16 && *least >= low && *most <= high && *least < *most && holes ? 0 : 1;
+  return depth.height == height && depth.width == width && depth.bits == 16 && *least >= low && *most <= high &&
+                 *least < *most && holes
+             ? 0
+             : 1;
 }
 
 } // namespace

@@ -45,11 +45,12 @@ std::vector<float> reference(const Graph& graph, const std::vector<std::vector<f
   std::vector<Interval> scratch(values.size() + 1);
   PlanSummary summary;
   GraphError error;
-  REQUIRE(plan_inference(view, shape, true, sizeof(float), values.data(), nodes.data(), scratch.data(), &summary, &error) ==
-          Status::ok);
+  REQUIRE(plan_inference(view, shape, true, sizeof(float), values.data(), nodes.data(), scratch.data(), &summary,
+                         &error) == Status::ok);
   std::vector<const void*> pointers;
   for (const auto& weight : weights) pointers.push_back(weight.data());
-  AlignedBytes arena(std::vector<unsigned char>(summary.arena_bytes, 0xFF)); // NaN: nothing may be read before it is written
+  AlignedBytes arena(
+      std::vector<unsigned char>(summary.arena_bytes, 0xFF)); // NaN: nothing may be read before it is written
   std::copy(input.begin(), input.end(), value_tensor<float>(values.data(), view.input, arena.data()).data);
   run_inference<float>(HostExec(), view, values.data(), nodes.data(), summary, pointers.data(), arena.data());
   const Tensor<float> output = value_tensor<float>(values.data(), view.outputs[0], arena.data());
@@ -73,7 +74,8 @@ bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
-leadline_session_options session_options(int32_t height = 0, int32_t width = 0, const leadline_runner* runner = nullptr) {
+leadline_session_options session_options(int32_t height = 0, int32_t width = 0,
+                                         const leadline_runner* runner = nullptr) {
   leadline_session_options options{};
   options.struct_size = sizeof options;
   options.height = height;
@@ -131,7 +133,8 @@ TEST_CASE("every layer runs in the engine as in the shared loop") {
     if (!visit_layer(LayerKind(kind), [](auto) {})) continue;
     ++kinds;
     CAPTURE(layer_name(LayerKind(kind)));
-    REQUIRE(std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) { return node.kind == LayerKind(kind); }));
+    REQUIRE(std::any_of(graph.nodes.begin(), graph.nodes.end(),
+                        [&](const Node& node) { return node.kind == LayerKind(kind); }));
   }
   REQUIRE(kinds >= 18);
 }
@@ -160,7 +163,8 @@ TEST_CASE("other sizes than the default are planned anew") {
 TEST_CASE("a picture goes through the shared preprocessing") {
   const Graph graph = tiny_unet(12, 20);
   for (const CropMode crop : {CropMode::none, CropMode::centre_crop})
-    for (const auto& [width, height] : {std::pair{20, 12}, std::pair{7, 5}, std::pair{1, 1}, std::pair{64, 48}, std::pair{31, 90}}) {
+    for (const auto& [width, height] :
+         {std::pair{20, 12}, std::pair{7, 5}, std::pair{1, 1}, std::pair{64, 48}, std::pair{31, 90}}) {
       ModelSpec spec = make_spec(graph);
       spec.preprocess.crop = crop;
       spec.preprocess.mean[0] = 0.4f;
@@ -174,8 +178,8 @@ TEST_CASE("a picture goes through the shared preprocessing") {
       const std::vector<uint8_t> rgb = picture(width, height);
       std::vector<uint32_t> workspace(preprocess_workspace_bytes(spec.preprocess, height, width) / 4 + 1);
       std::vector<float> input(12 * 20 * 3);
-      REQUIRE(preprocess_rgb8(spec.preprocess, packed_image(rgb.data(), height, width), workspace.data(), workspace.size() * 4,
-                              input.data()));
+      REQUIRE(preprocess_rgb8(spec.preprocess, packed_image(rgb.data(), height, width), workspace.data(),
+                              workspace.size() * 4, input.data()));
       const std::vector<float> expected = run_raw(session, input);
       std::vector<float> depth(session.output_values());
       REQUIRE(session.run_rgb8(rgb.data(), width, height, depth.data(), depth.size()) == LEADLINE_OK);
@@ -183,8 +187,10 @@ TEST_CASE("a picture goes through the shared preprocessing") {
 
       const ptrdiff_t stride = 3 * width + 5; // rows with a gap
       std::vector<uint8_t> wide(static_cast<size_t>(stride * height), 0xAA);
-      for (int y = 0; y < height; ++y) std::copy_n(&rgb[static_cast<size_t>(3 * width * y)], 3 * width, &wide[static_cast<size_t>(stride * y)]);
-      REQUIRE(leadline_run_rgb8(session.get(), wide.data(), width, height, stride, depth.data(), depth.size()) == LEADLINE_OK);
+      for (int y = 0; y < height; ++y)
+        std::copy_n(&rgb[static_cast<size_t>(3 * width * y)], 3 * width, &wide[static_cast<size_t>(stride * y)]);
+      REQUIRE(leadline_run_rgb8(session.get(), wide.data(), width, height, stride, depth.data(), depth.size()) ==
+              LEADLINE_OK);
       REQUIRE(same_bits(depth, expected));
 
       REQUIRE(session.run_rgb8(rgb.data(), width + 1, height, depth.data(), depth.size()) == LEADLINE_INVALID_SHAPE);
@@ -263,7 +269,8 @@ TEST_CASE("nothing is allocated once the session exists") {
   const int after = heap_calls;
   // and opening without a heap is a status
   leadline_model* model = nullptr;
-  const leadline_status d = leadline_model_open_memory(opened.bytes.data(), opened.bytes.size(), nullptr, &model, nullptr, 0);
+  const leadline_status d =
+      leadline_model_open_memory(opened.bytes.data(), opened.bytes.size(), nullptr, &model, nullptr, 0);
   size_t bytes = 0;
   const leadline_status e = leadline_session_bytes(opened.model.get(), nullptr, &bytes, nullptr, 0);
   heap_forbidden = false;
@@ -304,7 +311,8 @@ TEST_CASE("the caller's allocator serves everything and gets everything back") {
     REQUIRE(leadline_session_bytes(model.get(), nullptr, &size, error.text, sizeof error.text) == LEADLINE_OK);
     REQUIRE(heap.live == 1);
     heap.fail_at = heap.calls;
-    REQUIRE(leadline_session_bytes(model.get(), nullptr, &size, error.text, sizeof error.text) == LEADLINE_OUT_OF_MEMORY);
+    REQUIRE(leadline_session_bytes(model.get(), nullptr, &size, error.text, sizeof error.text) ==
+            LEADLINE_OUT_OF_MEMORY);
   }
   REQUIRE(heap.live == 0);
   Model model;
@@ -333,10 +341,11 @@ TEST_CASE("the session keeps to the memory it asked for") {
     REQUIRE(session == nullptr);
   }
   REQUIRE_THAT(error, ContainsSubstring("needs at least " + std::to_string(bytes) + " bytes"));
-  REQUIRE(leadline_session_create(opened.model.get(), nullptr, memory.data() + 4, bytes, &session, error, sizeof error) ==
-          LEADLINE_INVALID_ARGUMENT);
+  REQUIRE(leadline_session_create(opened.model.get(), nullptr, memory.data() + 4, bytes, &session, error,
+                                  sizeof error) == LEADLINE_INVALID_ARGUMENT);
   REQUIRE_THAT(error, ContainsSubstring("aligned to 64"));
-  REQUIRE(leadline_session_create(opened.model.get(), nullptr, memory.data(), bytes, &session, error, sizeof error) == LEADLINE_OK);
+  REQUIRE(leadline_session_create(opened.model.get(), nullptr, memory.data(), bytes, &session, error, sizeof error) ==
+          LEADLINE_OK);
   REQUIRE(error[0] == '\0');
   REQUIRE(leadline_self_test(session, nullptr) == LEADLINE_OK);
   for (size_t i = bytes; i < bytes + 64; ++i) REQUIRE(memory.data()[i] == 0xA5);
@@ -354,7 +363,8 @@ TEST_CASE("wrong arguments get a status and a sentence") {
   REQUIRE_THAT(error.text, ContainsSubstring("null"));
   REQUIRE(open(opened.bytes.data() + 8, 100) == LEADLINE_INVALID_ARGUMENT);
   REQUIRE_THAT(error.text, ContainsSubstring("not aligned to 64"));
-  REQUIRE(leadline_model_open_memory(opened.bytes.data(), opened.bytes.size(), nullptr, nullptr, nullptr, 0) == LEADLINE_INVALID_ARGUMENT);
+  REQUIRE(leadline_model_open_memory(opened.bytes.data(), opened.bytes.size(), nullptr, nullptr, nullptr, 0) ==
+          LEADLINE_INVALID_ARGUMENT);
   leadline_open_options options{};
   REQUIRE(open(opened.bytes.data(), opened.bytes.size(), &options) == LEADLINE_INVALID_ARGUMENT);
   REQUIRE_THAT(error.text, ContainsSubstring("struct_size of leadline_open_options is 0"));
@@ -378,16 +388,19 @@ TEST_CASE("wrong arguments get a status and a sentence") {
   REQUIRE(leadline_session_bytes(opened.model.get(), &session, &bytes, nullptr, 0) == LEADLINE_INVALID_ARGUMENT);
   session = session_options();
   session.max_picture_width = -1;
-  REQUIRE(leadline_session_bytes(opened.model.get(), &session, &bytes, error.text, sizeof error.text) == LEADLINE_INVALID_ARGUMENT);
+  REQUIRE(leadline_session_bytes(opened.model.get(), &session, &bytes, error.text, sizeof error.text) ==
+          LEADLINE_INVALID_ARGUMENT);
   REQUIRE_THAT(error.text, ContainsSubstring("max_picture_width"));
   leadline_runner runner{};
   session = session_options(0, 0, &runner);
-  REQUIRE(leadline_session_bytes(opened.model.get(), &session, &bytes, error.text, sizeof error.text) == LEADLINE_INVALID_ARGUMENT);
+  REQUIRE(leadline_session_bytes(opened.model.get(), &session, &bytes, error.text, sizeof error.text) ==
+          LEADLINE_INVALID_ARGUMENT);
   REQUIRE_THAT(error.text, ContainsSubstring("runner"));
   REQUIRE(leadline_session_bytes(nullptr, nullptr, &bytes, nullptr, 0) == LEADLINE_INVALID_ARGUMENT);
   REQUIRE(leadline_session_bytes(opened.model.get(), nullptr, nullptr, nullptr, 0) == LEADLINE_INVALID_ARGUMENT);
   leadline_session* created = nullptr;
-  REQUIRE(leadline_session_create(opened.model.get(), nullptr, nullptr, 1 << 20, &created, nullptr, 0) == LEADLINE_INVALID_ARGUMENT);
+  REQUIRE(leadline_session_create(opened.model.get(), nullptr, nullptr, 1 << 20, &created, nullptr, 0) ==
+          LEADLINE_INVALID_ARGUMENT);
 
   Session good;
   REQUIRE(good.create(opened.model, error) == LEADLINE_OK);
@@ -396,7 +409,8 @@ TEST_CASE("wrong arguments get a status and a sentence") {
   REQUIRE(good.run_raw(nullptr, input.size(), values.data(), values.size()) == LEADLINE_INVALID_ARGUMENT);
   REQUIRE(good.run_raw(input.data(), input.size() - 1, values.data(), values.size()) == LEADLINE_INVALID_ARGUMENT);
   REQUIRE(good.run_raw(input.data(), input.size(), values.data(), values.size() - 1) == LEADLINE_OUT_OF_MEMORY);
-  REQUIRE(leadline_run_raw(nullptr, input.data(), input.size(), values.data(), values.size()) == LEADLINE_INVALID_ARGUMENT);
+  REQUIRE(leadline_run_raw(nullptr, input.data(), input.size(), values.data(), values.size()) ==
+          LEADLINE_INVALID_ARGUMENT);
   REQUIRE(leadline_self_test(nullptr, nullptr) == LEADLINE_INVALID_ARGUMENT);
 
   leadline_model_info info{};
@@ -444,7 +458,8 @@ TEST_CASE("a model tells what it is") {
   REQUIRE(leadline_model_get_node(opened.model.get(), 0, &node) == LEADLINE_OK);
   REQUIRE(node.input[0] == -1);
   REQUIRE(node.macs == 240 * 5 * 27);
-  for (const int32_t index : {-1, 5, INT32_MAX}) REQUIRE(leadline_model_get_node(opened.model.get(), index, &node) == LEADLINE_INVALID_ARGUMENT);
+  for (const int32_t index : {-1, 5, INT32_MAX})
+    REQUIRE(leadline_model_get_node(opened.model.get(), index, &node) == LEADLINE_INVALID_ARGUMENT);
 
   REQUIRE(std::string(opened.model.provenance("licence")) == "CC0-1.0");
   REQUIRE(std::string(opened.model.provenance("data")) == "synthetic:seed=1");
@@ -506,10 +521,12 @@ TEST_CASE("files: mapped, missing, empty, cut, appended to, and no file at all")
   refused(write("half.lead", file.size() / 2), LEADLINE_INVALID_MODEL, "cut");
   refused(write("more.lead", file.size(), "x"), LEADLINE_INVALID_MODEL, "appended");
   refused("/dev/null", LEADLINE_IO_ERROR, "not a regular file");
-  REQUIRE(leadline_model_open_file(nullptr, nullptr, nullptr, error.text, sizeof error.text) == LEADLINE_INVALID_ARGUMENT);
+  REQUIRE(leadline_model_open_file(nullptr, nullptr, nullptr, error.text, sizeof error.text) ==
+          LEADLINE_INVALID_ARGUMENT);
   char tiny[4] = "abc"; // the buffer's size is respected
   leadline_model* raw = nullptr;
-  REQUIRE(leadline_model_open_file((folder / "none.lead").c_str(), nullptr, &raw, tiny, sizeof tiny) == LEADLINE_IO_ERROR);
+  REQUIRE(leadline_model_open_file((folder / "none.lead").c_str(), nullptr, &raw, tiny, sizeof tiny) ==
+          LEADLINE_IO_ERROR);
   REQUIRE(std::strlen(tiny) == 3);
   fs::remove_all(folder);
 }
@@ -523,7 +540,8 @@ TEST_CASE("versions and status texts") {
   REQUIRE(leadline_model_format() == 1);
   for (int s = LEADLINE_OK; s <= LEADLINE_CANCELLED; ++s)
     REQUIRE(std::string(leadline_status_text(static_cast<leadline_status>(s))) != "unknown status");
-  for (const int s : {-1, 12, 15}) REQUIRE(std::string(leadline_status_text(static_cast<leadline_status>(s))) == "unknown status");
+  for (const int s : {-1, 12, 15})
+    REQUIRE(std::string(leadline_status_text(static_cast<leadline_status>(s))) == "unknown status");
 }
 
 TEST_CASE("the caller's floating-point environment neither matters nor changes") {
@@ -534,7 +552,8 @@ TEST_CASE("the caller's floating-point environment neither matters nor changes")
   const std::vector<float> input = noise(12 * 20 * 3);
   const std::vector<uint8_t> rgb = picture(33, 21);
   const std::vector<float> expected = run_raw(session, input);
-  std::vector<float> expected_depth(session.output_values()), depth(session.output_values()), output(session.output_values());
+  std::vector<float> expected_depth(session.output_values()), depth(session.output_values()),
+      output(session.output_values());
   REQUIRE(session.run_rgb8(rgb.data(), 33, 21, expected_depth.data(), expected_depth.size()) == LEADLINE_OK);
 
   for (const int rounding : {FE_UPWARD, FE_TOWARDZERO}) {

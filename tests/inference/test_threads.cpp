@@ -69,7 +69,8 @@ TEST_CASE("one model serves sessions on several threads at once") {
 
   constexpr int users = 3;
   std::vector<std::vector<float>> expected, answers(users);
-  for (int u = 0; u < users; ++u) expected.push_back(run(reference, picture(40, 30, 10 + static_cast<uint64_t>(u)), 40, 30));
+  for (int u = 0; u < users; ++u)
+    expected.push_back(run(reference, picture(40, 30, 10 + static_cast<uint64_t>(u)), 40, 30));
   std::vector<std::thread> threads;
   for (int u = 0; u < users; ++u)
     threads.emplace_back([&, u] {

@@ -1,4 +1,5 @@
-// Small models for tests: every seam of the engine (weights, skip and concat in place, pooling, resize) in a few pixels.
+// Small models for tests: every seam of the engine (weights, skip and concat in place, pooling, resize) in a few
+// pixels.
 #pragma once
 
 #include "inference/golden.hpp"
@@ -112,7 +113,8 @@ class AlignedBytes {
 public:
   explicit AlignedBytes(const std::vector<unsigned char>& bytes) : AlignedBytes(bytes.data(), bytes.size()) {}
   AlignedBytes(const void* bytes, size_t size)
-      : size_(size), block_(size + 64), data_(block_.data() + (64 - reinterpret_cast<uintptr_t>(block_.data()) % 64) % 64) {
+      : size_(size), block_(size + 64),
+        data_(block_.data() + (64 - reinterpret_cast<uintptr_t>(block_.data()) % 64) % 64) {
     if (size > 0) std::memcpy(data_, bytes, size);
   }
   AlignedBytes(const AlignedBytes&) = delete;

@@ -3,7 +3,7 @@
  *
  *     leadline_model* model;
  *     char error[256];
- *     if (leadline_model_open_file("model.lead", NULL, &model, error, sizeof error) != LEADLINE_OK) { puts(error); ... }
+ *     if (leadline_model_open_file("model.lead", NULL, &model, error, sizeof error) != LEADLINE_OK) puts(error);
  *     size_t bytes;
  *     leadline_session_bytes(model, NULL, &bytes, error, sizeof error);
  *     leadline_session* session;
@@ -119,10 +119,10 @@ typedef struct leadline_model_info {
   const char* name; /* of the network */
   /* input contract */
   int32_t input_height, input_width, input_channels; /* default size */
-  int32_t size_multiple;     /* other sizes are multiples of it; 0: only the default size is possible */
-  int32_t crops_centre;      /* 1: pictures are cut to the input's aspect ratio first; 0: stretched */
-  float focal_x, focal_y;    /* of the training pictures, in pixels of the input; 0: unknown. Metric depth holds for
-                              * cameras like that; others see it scaled by about their focal length / focal_x */
+  int32_t size_multiple;  /* other sizes are multiples of it; 0: only the default size is possible */
+  int32_t crops_centre;   /* 1: pictures are cut to the input's aspect ratio first; 0: stretched */
+  float focal_x, focal_y; /* of the training pictures, in pixels of the input; 0: unknown. Metric depth holds for
+                           * such cameras; with a focal length f it comes out at about focal_x / f of the truth */
   /* output contract */
   leadline_output_kind output_kind;
   int32_t output_height, output_width, output_channels; /* at the default size */
@@ -149,9 +149,9 @@ const char* leadline_model_provenance_entry(const leadline_model* model, int32_t
 /* One layer of the graph, at the default size. Filled by the library; strings belong to the model or are static. */
 typedef struct leadline_node_info {
   size_t struct_size;
-  const char* name;  /* as in training, e.g. "down.0.conv" */
-  const char* layer; /* e.g. "conv2d" */
-  int32_t inputs;    /* how many */
+  const char* name;                        /* as in training, e.g. "down.0.conv" */
+  const char* layer;                       /* e.g. "conv2d" */
+  int32_t inputs;                          /* how many */
   int32_t input[LEADLINE_MAX_NODE_INPUTS]; /* the nodes that produce them; -1: the network's input */
   int32_t batch, height, width, channels;  /* of its output */
   int64_t parameters;
@@ -174,23 +174,24 @@ typedef struct leadline_runner {
 
 typedef struct leadline_session_options {
   size_t struct_size;
-  int32_t height, width;          /* of the network's input; 0, 0: the model's default */
-  int32_t max_picture_height;     /* largest picture for leadline_run_rgb8; 0: 4096. A smaller one saves about 20 bytes */
-  int32_t max_picture_width;      /* for each pixel of width */
-  const leadline_runner* runner;  /* copied; NULL: the calling thread alone */
+  int32_t height, width; /* of the network's input; 0, 0: the model's default */
+  /* largest picture for leadline_run_rgb8; 0: 4096. Each pixel of width costs about 20 bytes of the session's memory */
+  int32_t max_picture_height, max_picture_width;
+  const leadline_runner* runner; /* copied; NULL: the calling thread alone */
 } leadline_session_options;
 
 /* The memory that leadline_session_create needs for these options (NULL: all defaults). Uses the model's allocator for
  * the time of the call. Thread-safe where the allocator is.
  * Errors: INVALID_ARGUMENT, INVALID_SHAPE (a size that the network can't take), OVERFLOW, OUT_OF_MEMORY. */
-leadline_status leadline_session_bytes(const leadline_model* model, const leadline_session_options* options, size_t* bytes,
-                                       char* error, size_t error_bytes);
+leadline_status leadline_session_bytes(const leadline_model* model, const leadline_session_options* options,
+                                       size_t* bytes, char* error, size_t error_bytes);
 
 /* Plans a session in `memory` (aligned to LEADLINE_ALIGNMENT, at least leadline_session_bytes for the same options),
  * which stays the caller's: a session is destroyed by forgetting it. The model must stay open. Allocates nothing.
  * Thread-safe. Errors: as above. */
-leadline_status leadline_session_create(const leadline_model* model, const leadline_session_options* options, void* memory,
-                                        size_t bytes, leadline_session** session, char* error, size_t error_bytes);
+leadline_status leadline_session_create(const leadline_model* model, const leadline_session_options* options,
+                                        void* memory, size_t bytes, leadline_session** session, char* error,
+                                        size_t error_bytes);
 
 /* Filled by the library. */
 typedef struct leadline_session_info {
@@ -206,17 +207,17 @@ typedef struct leadline_session_info {
 leadline_status leadline_session_get_info(const leadline_session* session, leadline_session_info* info);
 
 /* One picture. `rgb` is `height` rows of `width` pixels of 3 bytes R, G, B, upright, any size up to the session's
- * largest; row y starts at rgb + y * row_stride (bytes; 0: 3 * width). It is cropped, resized and normalised as the model
- * says. `depth` receives [output_height, output_width] floats (times output_channels where the output isn't depth), row
- * by row; `depth_values` is the room in it, in floats. For metric models they are metres. Only the given memory is used.
- * Errors: INVALID_ARGUMENT, OUT_OF_MEMORY (depth_values too small), INVALID_SHAPE (picture too large), UNSUPPORTED (the
- * network's input isn't a picture). */
+ * largest; row y starts at rgb + y * row_stride (bytes; 0: 3 * width). It is cropped, resized and normalised as the
+ * model says. `depth` receives [output_height, output_width] floats (times output_channels where the output isn't
+ * depth), row by row; `depth_values` is the room in it, in floats. For metric models they are metres. Only the given
+ * memory is used. Errors: INVALID_ARGUMENT, OUT_OF_MEMORY (depth_values too small), INVALID_SHAPE (picture too large),
+ * UNSUPPORTED (the network's input isn't a picture). */
 leadline_status leadline_run_rgb8(leadline_session* session, const uint8_t* rgb, int32_t width, int32_t height,
                                   ptrdiff_t row_stride, float* depth, size_t depth_values);
 
-/* The network alone: `input` is dense [1,H,W,C] of the session's input size, already normalised; `output` receives dense
- * [1,H,W,C] of its output size. `input_values` and `output_values` are their sizes in floats; the first must be exact.
- * Errors: INVALID_ARGUMENT, OUT_OF_MEMORY (output_values too small). */
+/* The network alone: `input` is dense [1,H,W,C] of the session's input size, already normalised; `output` receives
+ * dense [1,H,W,C] of its output size. `input_values` and `output_values` are their sizes in floats; the first must be
+ * exact. Errors: INVALID_ARGUMENT, OUT_OF_MEMORY (output_values too small). */
 leadline_status leadline_run_raw(leadline_session* session, const float* input, size_t input_values, float* output,
                                  size_t output_values);
 

@@ -104,8 +104,7 @@ private:
 class Threads {
 public:
   Threads() = default;
-  Threads(Threads&& other) noexcept
-      : memory_(std::move(other.memory_)), pool_(std::exchange(other.pool_, nullptr)) {}
+  Threads(Threads&& other) noexcept : memory_(std::move(other.memory_)), pool_(std::exchange(other.pool_, nullptr)) {}
   Threads& operator=(Threads&& other) noexcept {
     std::swap(memory_, other.memory_);
     std::swap(pool_, other.pool_);
@@ -140,7 +139,8 @@ public:
     const leadline_status status = leadline_session_bytes(model.get(), options, &bytes, error.text, sizeof error.text);
     if (status != LEADLINE_OK) return status;
     if (!memory_.allocate(bytes)) return LEADLINE_OUT_OF_MEMORY;
-    return leadline_session_create(model.get(), options, memory_.data(), bytes, &session_, error.text, sizeof error.text);
+    return leadline_session_create(model.get(), options, memory_.data(), bytes, &session_, error.text,
+                                   sizeof error.text);
   }
 
   Session() = default;

@@ -46,7 +46,8 @@ std::vector<unsigned char> small_model() {
 TEST_CASE("CRC-32 has its published check value and continues") {
   REQUIRE(crc32("123456789", 9) == 0xCBF43926u);
   REQUIRE(crc32("", 0) == 0);
-  for (size_t split = 0; split <= 9; ++split) REQUIRE(crc32("123456789" + split, 9 - split, crc32("123456789", split)) == 0xCBF43926u);
+  for (size_t split = 0; split <= 9; ++split)
+    REQUIRE(crc32("123456789" + split, 9 - split, crc32("123456789", split)) == 0xCBF43926u);
 }
 
 TEST_CASE("what was written is read") {
@@ -176,16 +177,20 @@ TEST_CASE("each rule names its field and value") {
        [](Editor& e) { e.header().version = 2; }},
       {"num_sections is 4000000000", Status::invalid_model, [](Editor& e) { e.header().num_sections = 4000000000u; }},
       {"kind 77", Status::invalid_model, [](Editor& e) { e.entry(SectionKind::plan).kind = 77; }},
-      {"section strings starts at 64", Status::invalid_model, [](Editor& e) { e.entry(SectionKind::strings).offset = 64; }},
+      {"section strings starts at 64", Status::invalid_model,
+       [](Editor& e) { e.entry(SectionKind::strings).offset = 64; }},
       {"ends behind the file's", Status::invalid_model,
        [](Editor& e) { e.entry(SectionKind::plan).bytes = UINT64_MAX - 5; }},
       {"num_nodes of section graph is -1", Status::invalid_model,
        [](Editor& e) { e.at<GraphSection>(SectionKind::graph).num_nodes = -1; }},
-      {"section graph has", Status::invalid_model, [](Editor& e) { e.at<GraphSection>(SectionKind::graph).num_nodes = 4; }},
+      {"section graph has", Status::invalid_model,
+       [](Editor& e) { e.at<GraphSection>(SectionKind::graph).num_nodes = 4; }},
       {"num_values of section graph is 2000000000", Status::invalid_model,
        [](Editor& e) { e.at<GraphSection>(SectionKind::graph).num_values = 2000000000; }},
       {"node in.conv (conv2d)", Status::invalid_shape,
-       [](Editor& e) { e.at<Shape>(SectionKind::weight_table) = {3, 5, 3, 3}; }},
+       [](Editor& e) {
+         e.at<Shape>(SectionKind::weight_table) = {3, 5, 3, 3};
+       }},
       {"an input is not produced by an earlier node", Status::invalid_model,
        [](Editor& e) { e.at<Node>(SectionKind::graph, sizeof(GraphSection)).inputs[0] = 3; }},
       {"unknown layer kind", Status::invalid_model,
@@ -195,8 +200,10 @@ TEST_CASE("each rule names its field and value") {
        }},
       {"the name of node 0 is at 99999", Status::invalid_model,
        [](Editor& e) { e.at<uint32_t>(SectionKind::graph, sizeof(GraphSection) + 5 * sizeof(Node)) = 99999; }},
-      {"is not zero-terminated UTF-8", Status::invalid_model, [](Editor& e) { e.at<char>(SectionKind::strings) = '\xFF'; }},
-      {"is not zero-terminated UTF-8", Status::invalid_model, [](Editor& e) { e.at<char>(SectionKind::strings) = '\x1B'; }},
+      {"is not zero-terminated UTF-8", Status::invalid_model,
+       [](Editor& e) { e.at<char>(SectionKind::strings) = '\xFF'; }},
+      {"is not zero-terminated UTF-8", Status::invalid_model,
+       [](Editor& e) { e.at<char>(SectionKind::strings) = '\x1B'; }},
       {"weight in.conv.weight has type 1", Status::unsupported,
        [](Editor& e) { e.at<WeightEntry>(SectionKind::weight_table, 6 * sizeof(Shape)).type = WeightType(1); }},
       {"weight in.conv.weight starts at 4", Status::invalid_model,
@@ -222,7 +229,8 @@ TEST_CASE("each rule names its field and value") {
        [](Editor& e) { e.at<float>(SectionKind::golden, sizeof(GoldenSection)) = __builtin_inff(); }},
       {"is not key=value", Status::invalid_model, [](Editor& e) { e.at<char>(SectionKind::provenance) = '='; }},
       {"is out of order", Status::invalid_model, [](Editor& e) { e.at<char>(SectionKind::provenance) = 'z'; }},
-      {"node in.conv wants algorithm 200", Status::unsupported, [](Editor& e) { e.at<uint8_t>(SectionKind::plan) = 200; }},
+      {"node in.conv wants algorithm 200", Status::unsupported,
+       [](Editor& e) { e.at<uint8_t>(SectionKind::plan) = 200; }},
   };
   const std::vector<unsigned char> good = tiny_model();
   for (const Case& c : cases) {
@@ -282,12 +290,14 @@ TEST_CASE("the writer refuses what the reader would") {
     return std::string("accepted");
   };
   CHECK(message([](ModelSpec&) {}) == "accepted");
-  CHECK_THAT(message([](ModelSpec& s) { s.weights[0].pop_back(); }), ContainsSubstring("in.conv.weight has 134 values"));
+  CHECK_THAT(message([](ModelSpec& s) { s.weights[0].pop_back(); }),
+             ContainsSubstring("in.conv.weight has 134 values"));
   CHECK_THAT(message([](ModelSpec& s) { s.weights[1][2] = __builtin_nanf(""); }), ContainsSubstring("in.conv.bias"));
   CHECK_THAT(message([](ModelSpec& s) { s.weights.pop_back(); }), ContainsSubstring("6 weights, 5 were given"));
   CHECK_THAT(message([](ModelSpec& s) { s.preprocess.width = 21; }), ContainsSubstring("[1,12,20,3]"));
   CHECK_THAT(message([](ModelSpec& s) { s.max_depth = -1; }), ContainsSubstring("max_depth"));
-  CHECK_THAT(message([](ModelSpec& s) { s.size_multiple = 7; }), ContainsSubstring("size_multiple of section input is 7"));
+  CHECK_THAT(message([](ModelSpec& s) { s.size_multiple = 7; }),
+             ContainsSubstring("size_multiple of section input is 7"));
   CHECK_THAT(message([](ModelSpec& s) { s.provenance["a=b"] = ""; }), ContainsSubstring("a=b"));
   CHECK_THAT(message([](ModelSpec& s) { s.provenance["note"] = "two\nlines"; }), ContainsSubstring("note"));
   CHECK_THAT(message([](ModelSpec& s) { s.golden.resize(3); }), ContainsSubstring("3 values instead of 240"));
@@ -315,7 +325,8 @@ TEST_CASE("a model file appears whole or not at all") {
 TEST_CASE("messages are cut at whole characters") {
   char buffer[8];
   Message message(buffer, sizeof buffer);
-  message << "abcdef" << "\xC3\xA9";
+  message << "abcdef"
+          << "\xC3\xA9";
   REQUIRE(std::string(buffer) == "abcdef");
   message.clear();
   message << INT64_MIN;
