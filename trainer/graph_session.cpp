@@ -146,7 +146,7 @@ template <class T, class Exec> struct GraphSession<T, Exec>::Impl {
       }
     }
     for (const int32_t v : graph.outputs) {
-      touch(values, v, loss_step());
+      touch(values, v, training ? backward_step(0) + 1 : loss_step()); // read until the next forward
       if (training) touch(diffs, v, loss_step());
     }
     if (want_diff_input && training) touch(diffs, 0, backward_step(0) + 1);

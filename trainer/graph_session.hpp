@@ -30,7 +30,7 @@ public:
   const Graph& graph() const;
 
   Tensor<T> input() const;                ///< `[n,H,W,C]`, to be written before forward
-  Tensor<T> output(int k = 0) const;      ///< valid after forward
+  Tensor<T> output(int k = 0) const;      ///< valid from forward to the next forward
   Tensor<T> diff_output(int k = 0) const; ///< to be written between forward and backward (training sessions)
   Tensor<T> diff_input() const;           ///< valid after backward where want_diff_input was set, else null
 
