@@ -92,6 +92,64 @@ template <class T> LEADLINE_INLINE_FUNCTION T activate_derivative(ActivationKind
   return T(1);
 }
 
+namespace detail {
+
+template <ActivationKind kind, class T>
+LEADLINE_INLINE_FUNCTION void activate_loop(T alpha, const T* x, T* y, index_t first, index_t last) {
+  for (index_t i = first; i < last; ++i) y[i] = activate(kind, alpha, x[i]);
+}
+
+template <ActivationKind kind, class T>
+LEADLINE_INLINE_FUNCTION void activate_backward_loop(T alpha, const T* x, const T* dy, T* dx, bool accumulate,
+                                                     index_t first, index_t last) {
+  if (accumulate)
+    for (index_t i = first; i < last; ++i) dx[i] += dy[i] * activate_derivative(kind, alpha, x[i]);
+  else
+    for (index_t i = first; i < last; ++i) dx[i] = dy[i] * activate_derivative(kind, alpha, x[i]);
+}
+
+} // namespace detail
+
+/// Calls MACRO(kind) for each kind: the choice is made outside the loops, so that they vectorise.
+#define LEADLINE_FOR_EACH_ACTIVATION(MACRO)                                                                            \
+  MACRO(identity)                                                                                                      \
+  MACRO(relu)                                                                                                          \
+  MACRO(relu6)                                                                                                         \
+  MACRO(leaky_relu)                                                                                                    \
+  MACRO(elu)                                                                                                           \
+  MACRO(sigmoid)                                                                                                       \
+  MACRO(tanh)                                                                                                          \
+  MACRO(silu)                                                                                                          \
+  MACRO(gelu)                                                                                                          \
+  MACRO(hardswish)                                                                                                     \
+  MACRO(softplus)
+
+/// y[i] = f(x[i]) for i in [first, last); y may be x.
+template <class T>
+LEADLINE_INLINE_FUNCTION void activate_range(ActivationKind kind, T alpha, const T* x, T* y, index_t first,
+                                             index_t last) {
+  switch (kind) {
+#define LEADLINE_CASE(kind)                                                                                            \
+  case ActivationKind::kind: return detail::activate_loop<ActivationKind::kind>(alpha, x, y, first, last);
+    LEADLINE_FOR_EACH_ACTIVATION(LEADLINE_CASE)
+#undef LEADLINE_CASE
+  }
+}
+
+/// dx[i] = dy[i] f'(x[i]) for i in [first, last), or added to it.
+template <class T>
+LEADLINE_INLINE_FUNCTION void activate_backward_range(ActivationKind kind, T alpha, const T* x, const T* dy, T* dx,
+                                                      bool accumulate, index_t first, index_t last) {
+  switch (kind) {
+#define LEADLINE_CASE(kind)                                                                                            \
+  case ActivationKind::kind:                                                                                           \
+    return detail::activate_backward_loop<ActivationKind::kind>(alpha, x, dy, dx, accumulate, first, last);
+    LEADLINE_FOR_EACH_ACTIVATION(LEADLINE_CASE)
+#undef LEADLINE_CASE
+  }
+}
+#undef LEADLINE_FOR_EACH_ACTIVATION
+
 /// dst = f(src), element by element.
 struct Activation {
   static constexpr const char* name = "activation";
@@ -114,11 +172,9 @@ struct Activation {
     const Tensor<const T> src = args.src[0];
     const Tensor<T> dst = args.dst;
     const ActivationKind kind = params.kind;
-    const T alpha = static_cast<T>(decimal(params.alpha));
+    const T alpha = decimal<T>(params.alpha);
     const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
-      const T* x = &src(n, h, w, 0);
-      T* y = &dst(n, h, w, 0);
-      for (index_t c = first; c < last; ++c) y[c] = activate(kind, alpha, x[c]);
+      activate_range(kind, alpha, &src(n, h, w, 0), &dst(n, h, w, 0), first, last);
     };
     parallel_pixels(exec, "leadline::activation::forward", dst.shape, kernel);
   }
@@ -130,11 +186,10 @@ struct Activation {
     if (!diff_src) return;
     const bool accumulate = args.accumulate_src[0];
     const ActivationKind kind = params.kind;
-    const T alpha = static_cast<T>(decimal(params.alpha));
+    const T alpha = decimal<T>(params.alpha);
     const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
-      const T *x = &src(n, h, w, 0), *dy = &diff_dst(n, h, w, 0);
-      T* dx = &diff_src(n, h, w, 0);
-      for (index_t c = first; c < last; ++c) store(dx[c], dy[c] * activate_derivative(kind, alpha, x[c]), accumulate);
+      activate_backward_range(kind, alpha, &src(n, h, w, 0), &diff_dst(n, h, w, 0), &diff_src(n, h, w, 0), accumulate,
+                              first, last);
     };
     parallel_pixels(exec, "leadline::activation::backward", diff_src.shape, kernel);
   }

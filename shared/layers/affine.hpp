@@ -28,7 +28,7 @@ struct Affine {
   static void forward(const Exec& exec, const Params& params, const ForwardArgs<T>& args) {
     const Tensor<const T> src = args.src[0];
     const Tensor<T> dst = args.dst;
-    const T scale = static_cast<T>(decimal(params.scale)), shift = static_cast<T>(decimal(params.shift));
+    const T scale = decimal<T>(params.scale), shift = decimal<T>(params.shift);
     const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
       const T* x = &src(n, h, w, 0);
       T* y = &dst(n, h, w, 0);
@@ -43,7 +43,7 @@ struct Affine {
     const Tensor<T> diff_src = args.diff_src[0];
     if (!diff_src) return;
     const bool accumulate = args.accumulate_src[0];
-    const T scale = static_cast<T>(decimal(params.scale));
+    const T scale = decimal<T>(params.scale);
     const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
       const T* dy = &diff_dst(n, h, w, 0);
       T* dx = &diff_src(n, h, w, 0);

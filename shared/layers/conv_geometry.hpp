@@ -53,7 +53,7 @@ template <class T, class Exec>
 void apply(const Exec& exec, const char* label, const ConvGeometry& g, Tensor<const T> src, Tensor<const T> weights,
            Tensor<const T> bias, ActivationParams activation, Tensor<T> dst, bool accumulate) {
   const index_t group_ic = g.group_ic(), group_oc = g.group_oc();
-  const T alpha = static_cast<T>(activation.alpha);
+  const T alpha = decimal<T>(activation.alpha);
   parallel_for(exec, label, g.n * g.oh * g.ow * g.oc, [=] LEADLINE_FUNCTION(index_t i) {
     const index_t o = i % g.oc, p = i / g.oc, x = p % g.ow, y = p / g.ow % g.oh, n = p / (g.ow * g.oh);
     const index_t first_c = o / group_oc * group_ic;
@@ -80,7 +80,7 @@ void apply_transposed(const Exec& exec, const char* label, const ConvGeometry& g
                       Tensor<const T> weights, Tensor<const T> bias, ActivationParams activation, Tensor<T> dst,
                       bool accumulate) {
   const index_t group_ic = g.group_ic(), group_oc = g.group_oc();
-  const T alpha = static_cast<T>(activation.alpha);
+  const T alpha = decimal<T>(activation.alpha);
   parallel_for(exec, label, g.n * g.ih * g.iw * g.ic, [=] LEADLINE_FUNCTION(index_t i) {
     const index_t c = i % g.ic, p = i / g.ic, x = p % g.iw, y = p / g.iw % g.ih, n = p / (g.iw * g.ih);
     const index_t first_o = c / group_ic * group_oc, group_c = c % group_ic;

@@ -18,4 +18,12 @@ inline double decimal(float value) {
   return static_cast<float>(result) == value ? result : x;
 }
 
+/// The same for computations in T: floats stay what they are.
+template <class T> T decimal(float value) {
+  if constexpr (sizeof(T) > sizeof(float))
+    return static_cast<T>(decimal(value));
+  else
+    return static_cast<T>(value);
+}
+
 } // namespace leadline

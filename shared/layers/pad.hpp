@@ -35,7 +35,7 @@ struct Pad {
     const Tensor<const T> src = args.src[0];
     const Tensor<T> dst = args.dst;
     const index_t top = params.padding_top, left = params.padding_left;
-    const T value = static_cast<T>(decimal(params.value));
+    const T value = decimal<T>(params.value);
     const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t oh, index_t ow, index_t first, index_t last) {
       const index_t h = oh - top, w = ow - left;
       T* y = &dst(n, oh, ow, 0);

@@ -52,10 +52,13 @@ struct PoolSpan {
 struct PoolReaders {
   index_t first, last;
 
-  LEADLINE_INLINE_FUNCTION PoolReaders(index_t x, index_t stride, index_t before, index_t kernel, index_t windows) {
-    const index_t end = x + before; // window * stride <= end < window * stride + kernel
-    first = end < kernel ? 0 : (end - kernel) / stride + 1;
-    last = end / stride + 1 < windows ? end / stride + 1 : windows;
+  LEADLINE_INLINE_FUNCTION PoolReaders(index_t x, int32_t stride, int32_t before, int32_t kernel, index_t windows) {
+    // window * stride <= end < window * stride + kernel; below 2^26, and 32-bit divisions are much the faster ones
+    const uint32_t end = static_cast<uint32_t>(x) + static_cast<uint32_t>(before), step = static_cast<uint32_t>(stride);
+    const uint32_t size = static_cast<uint32_t>(kernel);
+    first = end < size ? 0 : (end - size) / step + 1;
+    last = end / step + 1;
+    if (last > windows) last = windows;
   }
 };
 
@@ -139,7 +142,10 @@ struct MaxPool2d {
           const int32_t tap = static_cast<int32_t>(kh * p.kernel_w + kw);
           const int32_t* winner = winners + ((n * out.h + oh) * out.w + ow) * out.c;
           const T* dy = &diff_dst(n, oh, ow, 0);
-          for (index_t c = first; c < last; ++c) dx[c] += winner[c] == tap ? dy[c] : T(0);
+          for (index_t c = first; c < last; ++c) {
+            const T gradient = dy[c]; // read in any case: then the loop vectorises
+            dx[c] += winner[c] == tap ? gradient : T(0);
+          }
         }
     };
     parallel_pixels(exec, "leadline::max_pool2d::backward", diff_src.shape, kernel);

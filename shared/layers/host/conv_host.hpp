@@ -58,12 +58,7 @@ template <class T> struct ApplyMemory {
 
 template <class T> void activate_row(const void* params, T* row, index_t count) {
   const ActivationParams& activation = *static_cast<const ActivationParams*>(params);
-  const T alpha = static_cast<T>(activation.alpha);
-  if (activation.kind == ActivationKind::relu) { // the common one, in a loop that vectorises
-    for (index_t j = 0; j < count; ++j) row[j] = row[j] < T(0) ? T(0) : row[j];
-    return;
-  }
-  for (index_t j = 0; j < count; ++j) row[j] = activate(activation.kind, alpha, row[j]);
+  activate_range(activation.kind, decimal<T>(activation.alpha), row, row, 0, count);
 }
 
 /// Adds tap (y, x) to the phase, keeping taps sorted by (y, x) so that neighbours in memory are neighbours in the list.
