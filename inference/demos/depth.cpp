@@ -247,6 +247,7 @@ std::vector<float> enlarge(const std::vector<float>& depth, int height, int widt
                static_cast<float>(held - low)};
   };
   std::vector<Tap> columns;
+  columns.reserve(static_cast<size_t>(dst_width));
   for (int x = 0; x < dst_width; ++x) columns.push_back(tap(x, width, dst_width));
   std::vector<float> result;
   result.reserve(static_cast<size_t>(dst_height) * static_cast<size_t>(dst_width));
@@ -282,6 +283,7 @@ void write_relative_png(const std::string& file, int height, int width, const st
   const auto [low, high] = std::minmax_element(depth.begin(), depth.end());
   const float scale = *high > *low ? 65534.0f / (*high - *low) : 0.0f;
   std::vector<std::uint16_t> values;
+  values.reserve(depth.size());
   for (const float d : depth) values.push_back(static_cast<std::uint16_t>(1.0f + (d - *low) * scale));
   leadline::data::write_png16(file, height, width, values.data());
 }
@@ -295,7 +297,7 @@ RgbImage overview(const RgbImage& image, const std::vector<float>& depth, int he
   const RgbImage picture =
       shown_width == image.width ? image : leadline::data::resized(image, shown_height, shown_width);
   const RgbImage colours = leadline::data::colour_depth(depth.data(), height, width, range);
-  const RgbImage both =
+  RgbImage both =
       leadline::data::side_by_side({picture, leadline::data::resized(colours, picture.height, picture.width)});
   if (!metric) return both;
   return leadline::data::stacked(

@@ -123,9 +123,11 @@ Section provenance_section(const ModelSpec& spec) {
   for (const auto& [key, value] : spec.provenance) {
     if (key.empty() || key.find('=') != std::string::npos)
       fail("the provenance key \"" + key + "\" is empty or contains '='");
-    for (const char c : key + value)
+    std::string entry = key;
+    entry.append("=").append(value);
+    for (const char c : entry)
       if (static_cast<unsigned char>(c) < 0x20) fail("provenance " + key + " contains a control character");
-    entries.push_back(key + "=" + value);
+    entries.push_back(std::move(entry));
   }
   // By the whole entry: "a-b=" sorts before "a=", though the key "a" sorts before "a-b".
   std::sort(entries.begin(), entries.end());
