@@ -56,7 +56,7 @@ size_t folded_nodes(const Graph& graph) {
   return folded.graph.nodes.size();
 }
 
-Conv2d::Params conv(int channels, int groups = 1) {
+Conv2d::Params conv3x3(int channels, int groups = 1) {
   Conv2d::Params p;
   p.out_channels = channels;
   p.kernel_h = p.kernel_w = 3;
@@ -71,7 +71,7 @@ TEST_CASE("conv, batch norm, activation become one node; with and without bias, 
   for (const unsigned without : {0u, 2u})
     for (const int groups : {1, 2, 4}) {
       GraphBuilder b("g", {2, 6, 5, 4});
-      int32_t x = b.add<Conv2d>(conv(8, groups), {b.input()}, "conv", without);
+      int32_t x = b.add<Conv2d>(conv3x3(8, groups), {b.input()}, "conv", without);
       x = b.add<BatchNorm2d>({}, {x}, "norm");
       b.output(b.add<Activation>(make_activation(ActivationKind::leaky_relu), {x}, "act"));
       CHECK(folded_nodes(b.finish()) == 1);
@@ -107,7 +107,7 @@ TEST_CASE("linear layers and affine maps") {
 
 TEST_CASE("an affine map after an activation stays") {
   GraphBuilder b("g", {1, 4, 4, 3});
-  int32_t x = b.add<Conv2d>(conv(1), {b.input()}, "conv");
+  int32_t x = b.add<Conv2d>(conv3x3(1), {b.input()}, "conv");
   x = b.add<Activation>(make_activation(ActivationKind::sigmoid), {x}, "act");
   b.output(b.add<Affine>({9.9f, 0.1f}, {x}, "range"));
   CHECK(folded_nodes(b.finish()) == 2);
@@ -115,13 +115,13 @@ TEST_CASE("an affine map after an activation stays") {
 
 TEST_CASE("a value that somebody else reads is left as it is") {
   GraphBuilder b("g", {1, 4, 4, 4});
-  const int32_t x = b.add<Conv2d>(conv(4), {b.input()}, "conv");
+  const int32_t x = b.add<Conv2d>(conv3x3(4), {b.input()}, "conv");
   const int32_t y = b.add<BatchNorm2d>({}, {x}, "norm");
   b.output(b.add<Add>({}, {x, y}, "sum")); // reads the convolution's own result, too
   CHECK(folded_nodes(b.finish()) == 3);
 
   GraphBuilder c("g", {1, 4, 4, 4});
-  const int32_t z = c.add<Conv2d>(conv(4), {c.input()}, "conv");
+  const int32_t z = c.add<Conv2d>(conv3x3(4), {c.input()}, "conv");
   c.output(z); // an output of the network
   c.output(c.add<Activation>(make_activation(ActivationKind::relu), {z}, "act"));
   CHECK(folded_nodes(c.finish()) == 2);
@@ -130,7 +130,7 @@ TEST_CASE("a value that somebody else reads is left as it is") {
 TEST_CASE("norms that depend on the picture, and norms with nothing before them, stay") {
   GraphBuilder b("g", {2, 4, 4, 4});
   int32_t x = b.add<BatchNorm2d>({}, {b.input()}, "first");
-  x = b.add<Conv2d>(conv(4), {x}, "conv");
+  x = b.add<Conv2d>(conv3x3(4), {x}, "conv");
   GroupNorm::Params p;
   p.num_groups = 2;
   x = b.add<GroupNorm>(p, {x}, "group");
@@ -140,7 +140,7 @@ TEST_CASE("norms that depend on the picture, and norms with nothing before them,
 
 TEST_CASE("two activations in a row: the second has a node of its own") {
   GraphBuilder b("g", {1, 4, 4, 4});
-  int32_t x = b.add<Conv2d>(conv(4), {b.input()}, "conv");
+  int32_t x = b.add<Conv2d>(conv3x3(4), {b.input()}, "conv");
   x = b.add<Activation>(make_activation(ActivationKind::relu), {x}, "a");
   b.output(b.add<Activation>(make_activation(ActivationKind::tanh), {x}, "b"));
   CHECK(folded_nodes(b.finish()) == 2);
@@ -148,9 +148,9 @@ TEST_CASE("two activations in a row: the second has a node of its own") {
 
 TEST_CASE("weights that two nodes share are folded for each by itself") {
   GraphBuilder b("g", {1, 4, 4, 4});
-  int32_t x = b.add<Conv2d>(conv(4), {b.input()}, "one");
+  int32_t x = b.add<Conv2d>(conv3x3(4), {b.input()}, "one");
   x = b.add<BatchNorm2d>({}, {x}, "norm");
-  b.output(b.add<Conv2d>(conv(4), {x}, "two"));
+  b.output(b.add<Conv2d>(conv3x3(4), {x}, "two"));
   Graph graph = b.finish();
   graph.nodes[2].weights[0] = graph.nodes[0].weights[0];
   graph.nodes[2].weights[1] = graph.nodes[0].weights[1];
