@@ -56,10 +56,11 @@ class Writer {
 public:
   explicit Writer(const std::string& file)
       : file_(file), access_(H5Pcreate(H5P_FILE_ACCESS), H5Pclose), creation_(H5Pcreate(H5P_FILE_CREATE), H5Pclose),
-        links_(H5Pcreate(H5P_LINK_CREATE), H5Pclose) {
+        groups_(H5Pcreate(H5P_GROUP_CREATE), H5Pclose) {
     H5Pset_fclose_degree(access_, H5F_CLOSE_STRONG);
+    H5Pset_obj_track_times(creation_, 0); // no times anywhere: the same run writes the same bytes
+    H5Pset_obj_track_times(groups_, 0);
     H5Pset_libver_bounds(access_, H5F_LIBVER_V110, H5F_LIBVER_V110); // its metadata has checksums, too
-    H5Pset_create_intermediate_group(links_, 1);
     handle_ = H5Fcreate(file.c_str(), H5F_ACC_TRUNC, creation_, access_);
     check(handle_);
   }
@@ -75,6 +76,16 @@ public:
     check(flushed < 0 ? flushed : closed);
   }
 
+  /// Makes the groups above `path` that aren't there yet.
+  void make_groups(const std::string& path) {
+    for (size_t end = path.find('/', 1); end != std::string::npos; end = path.find('/', end + 1)) {
+      const std::string group = path.substr(0, end);
+      if (H5Lexists(handle_, group.c_str(), H5P_DEFAULT) > 0) continue;
+      const Handle made(H5Gcreate2(handle_, group.c_str(), H5P_DEFAULT, groups_, H5P_DEFAULT), H5Gclose);
+      check(made);
+    }
+  }
+
   void number(const char* name, double value) { attribute(name, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, &value); }
   void integer(const char* name, index_t value) { attribute(name, H5T_STD_I64LE, H5T_NATIVE_INT64, &value); }
   void text(const char* name, const std::string& value) {
@@ -84,15 +95,16 @@ public:
 
   void array(const std::string& path, const std::vector<index_t>& shape, const std::vector<double>& values,
              bool single) {
+    make_groups(path);
     std::vector<hsize_t> extents(shape.begin(), shape.end());
     const Handle space(H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr), H5Sclose);
     const Handle properties(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
-    H5Pset_obj_track_times(properties, 0); // the same run writes the same bytes
+    H5Pset_obj_track_times(properties, 0);
     if (!values.empty()) {
       H5Pset_chunk(properties, static_cast<int>(extents.size()), extents.data());
       H5Pset_fletcher32(properties);
     }
-    const Handle set(H5Dcreate2(handle_, path.c_str(), single ? H5T_IEEE_F32LE : H5T_IEEE_F64LE, space, links_,
+    const Handle set(H5Dcreate2(handle_, path.c_str(), single ? H5T_IEEE_F32LE : H5T_IEEE_F64LE, space, H5P_DEFAULT,
                                 properties, H5P_DEFAULT),
                      H5Dclose);
     check(set);
@@ -101,7 +113,7 @@ public:
 
   /// A long text, as an array of bytes.
   void document(const std::string& path, const std::string& content) {
-    const std::vector<double> bytes(content.begin(), content.end());
+    make_groups(path);
     const hsize_t extent = content.size();
     const Handle space(H5Screate_simple(1, &extent, nullptr), H5Sclose);
     const Handle properties(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
@@ -110,7 +122,8 @@ public:
       H5Pset_chunk(properties, 1, &extent);
       H5Pset_fletcher32(properties);
     }
-    const Handle set(H5Dcreate2(handle_, path.c_str(), H5T_STD_U8LE, space, links_, properties, H5P_DEFAULT), H5Dclose);
+    const Handle set(H5Dcreate2(handle_, path.c_str(), H5T_STD_U8LE, space, H5P_DEFAULT, properties, H5P_DEFAULT),
+                     H5Dclose);
     check(set);
     if (extent > 0) check(H5Dwrite(set, H5T_NATIVE_UCHAR, H5S_ALL, H5S_ALL, H5P_DEFAULT, content.data()));
   }
@@ -130,7 +143,7 @@ private:
   }
 
   std::string file_;
-  Handle access_, creation_, links_;
+  Handle access_, creation_, groups_;
   hid_t handle_ = -1;
 };
 
