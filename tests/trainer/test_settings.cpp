@@ -137,5 +137,5 @@ TEST_CASE("help shows every option with its default") {
   const std::string help = option_help(groups);
   for (const OptionGroup& group : groups)
     for (const OptionSpec& option : group.options) CHECK_THAT(help, ContainsSubstring("--" + option.key));
-  CHECK_THAT(help, ContainsSubstring("transpose, nearest or bilinear"));
+  CHECK_THAT(help, ContainsSubstring("f32 or f64 (f32)"));
 }
