@@ -3,9 +3,9 @@
 #                   [THREADS 1 2 ...]   the same binary once for each OMP_NUM_THREADS, as NAME.t1, NAME.t2
 #                   [ENV A=B ...] [LABELS ...] [TIMEOUT seconds])
 #
-# A test is a Catch2 program called test_<name with _>. It reads LEADLINE_GOLDEN_DIR (golden arrays),
-# LEADLINE_SAMPLES_DIR (data/samples), LEADLINE_SOURCE_DIR, LEADLINE_BIN_DIR (programs that were built) and
-# LEADLINE_TEST_THREADS (the threads it should use) from its environment.
+# A test is a Catch2 program called test_<name with _>. Golden tests read the arrays in $LEADLINE_GOLDEN_DIR (default:
+# tests/golden), which is the caller's to set. Its environment also has LEADLINE_SAMPLES_DIR (data/samples),
+# LEADLINE_SOURCE_DIR, LEADLINE_BIN_DIR (programs that were built) and LEADLINE_TEST_THREADS (threads to use).
 function(add_leadline_test)
   cmake_parse_arguments(arg "KOKKOS" "NAME;TIMEOUT" "SOURCES;LINK;THREADS;ENV;LABELS" ${ARGN})
   if(NOT arg_NAME OR NOT arg_SOURCES OR arg_UNPARSED_ARGUMENTS)
@@ -22,10 +22,12 @@ function(add_leadline_test)
   else()
     target_link_libraries(${target} PRIVATE ${arg_LINK} Catch2::Catch2WithMain)
   endif()
+  if("pool" IN_LIST arg_LABELS)
+    add_dependencies(pool_tests ${target}) # what the thread sanitizer's build needs, and nothing else
+  endif()
   set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests/bin")
 
   set(environment
-      "LEADLINE_GOLDEN_DIR=${PROJECT_SOURCE_DIR}/tests/golden"
       "LEADLINE_SAMPLES_DIR=${PROJECT_SOURCE_DIR}/data/samples"
       "LEADLINE_SOURCE_DIR=${PROJECT_SOURCE_DIR}"
       "LEADLINE_BIN_DIR=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}"

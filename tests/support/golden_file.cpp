@@ -186,7 +186,9 @@ std::string GoldenGroup::unread() const {
 
 std::string golden_dir() {
   const char* dir = std::getenv("LEADLINE_GOLDEN_DIR");
-  return dir && *dir ? dir : "tests/golden";
+  if (!dir || !*dir) return LEADLINE_DEFAULT_GOLDEN_DIR;
+  // ctest runs tests in the build tree; a relative folder is the caller's, as seen from the source tree
+  return *dir == '/' ? dir : std::string(LEADLINE_DEFAULT_GOLDEN_DIR "/../../") + dir;
 }
 
 GoldenGroup read_golden(const std::string& file_name) {

@@ -66,7 +66,7 @@ private:
   mutable std::map<std::string, bool> read_attributes_, read_arrays_;
 };
 
-/// $LEADLINE_GOLDEN_DIR, else tests/golden below the current folder.
+/// $LEADLINE_GOLDEN_DIR (a relative one starts at the top of the source tree), else tests/golden.
 std::string golden_dir();
 
 /// The whole file, relative to golden_dir().
