@@ -30,7 +30,7 @@ asan() {
 
 # Thread sanitizer over the tests of the HostExec pool (label pool), without Kokkos: OpenMP's run-time would be all noise.
 tsan() {
-  configure tsan build-tsan && cmake --build build-tsan -j "$JOBS" &&
+  configure tsan build-tsan && cmake --build build-tsan -j "$JOBS" --target pool_tests &&
     ctest --test-dir build-tsan --output-on-failure --no-tests=error -L pool
 }
 
