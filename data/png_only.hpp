@@ -58,23 +58,19 @@ struct Huffman {
   int symbols[288] = {};
 
   Huffman(const std::uint8_t* lengths, int n) {
-    for (int i = 0; i < n; ++i)
-      ++counts[lengths[i]];
+    for (int i = 0; i < n; ++i) ++counts[lengths[i]];
     counts[0] = 0;
     int offsets[16] = {};
-    for (int length = 1; length < 15; ++length)
-      offsets[length + 1] = offsets[length] + counts[length];
+    for (int length = 1; length < 15; ++length) offsets[length + 1] = offsets[length] + counts[length];
     for (int i = 0; i < n; ++i)
-      if (lengths[i])
-        symbols[offsets[lengths[i]]++] = i;
+      if (lengths[i]) symbols[offsets[lengths[i]]++] = i;
   }
   /// The next symbol, or -1 if no code fits.
   int next(BitReader& in) const {
     int code = 0, first = 0, index = 0;
     for (int length = 1; length <= 15; ++length) {
       code |= static_cast<int>(in.take(1));
-      if (code - first < counts[length])
-        return symbols[index + code - first];
+      if (code - first < counts[length]) return symbols[index + code - first];
       index += counts[length];
       first = (first + counts[length]) << 1;
       code <<= 1;
@@ -86,27 +82,26 @@ struct Huffman {
 // RFC 1951, 3.2.5: what length symbols 257... and distance symbols 0... stand for
 inline constexpr int length_base[29] = {3,  4,  5,  6,  7,  8,  9,  10, 11,  13,  15,  17,  19,  23, 27,
                                         31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258};
-inline constexpr int length_bits[29] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0};
-inline constexpr int distance_base[30] = {1,   2,   3,   4,   5,   7,    9,    13,   17,   25,   33,   49,   65,    97,    129,
-                                          193, 257, 385, 513, 769, 1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577};
+inline constexpr int length_bits[29] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2,
+                                        2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0};
+inline constexpr int distance_base[30] = {1,    2,    3,    4,    5,    7,    9,    13,    17,    25,
+                                          33,   49,   65,   97,   129,  193,  257,  385,   513,   769,
+                                          1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577};
 
-inline bool inflate_block(BitReader& in, const Huffman& literals, const Huffman& distances, Bytes& out, std::size_t limit) {
+inline bool inflate_block(BitReader& in, const Huffman& literals, const Huffman& distances, Bytes& out,
+                          std::size_t limit) {
   while (!in.ended) {
     const int symbol = literals.next(in);
-    if (symbol < 0 || symbol > 285)
-      return fail("its compressed data has an invalid code");
-    if (symbol == 256)
-      return true;
+    if (symbol < 0 || symbol > 285) return fail("its compressed data has an invalid code");
+    if (symbol == 256) return true;
     if (symbol < 256) {
-      if (out.size() >= limit)
-        return fail("it holds more data than its size needs");
+      if (out.size() >= limit) return fail("it holds more data than its size needs");
       out.push_back(static_cast<std::uint8_t>(symbol));
       continue;
     }
     const std::size_t length = static_cast<std::size_t>(length_base[symbol - 257]) + in.take(length_bits[symbol - 257]);
     const int d = distances.next(in);
-    if (d < 0 || d > 29)
-      return fail("its compressed data has an invalid code");
+    if (d < 0 || d > 29) return fail("its compressed data has an invalid code");
     const std::size_t distance = static_cast<std::size_t>(distance_base[d]) + in.take(d < 2 ? 0 : d / 2 - 1);
     if (distance > out.size() || length > limit - out.size())
       return fail("its compressed data points outside the picture");
@@ -136,23 +131,19 @@ inline bool inflate(const Bytes& zlib, Bytes& out, std::size_t limit) {
       break;
     }
     case 1: { // the fixed codes
-      for (int i = 0; i < 288; ++i)
-        lengths[i] = i < 144 ? 8 : i < 256 ? 9 : i < 280 ? 7 : 8;
+      for (int i = 0; i < 288; ++i) lengths[i] = i < 144 ? 8 : i < 256 ? 9 : i < 280 ? 7 : 8;
       const Huffman literals(lengths, 288);
       std::fill_n(lengths, 30, std::uint8_t{5});
-      if (!inflate_block(in, literals, Huffman(lengths, 30), out, limit))
-        return false;
+      if (!inflate_block(in, literals, Huffman(lengths, 30), out, limit)) return false;
       break;
     }
     case 2: { // codes of its own
       const int n_literals = static_cast<int>(in.take(5)) + 257, n_distances = static_cast<int>(in.take(5)) + 1;
       const int n_lengths = static_cast<int>(in.take(4)) + 4;
-      if (n_literals > 286 || n_distances > 30)
-        return fail("its compressed data has too many codes");
+      if (n_literals > 286 || n_distances > 30) return fail("its compressed data has too many codes");
       constexpr std::uint8_t order[19] = {16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15};
       std::uint8_t code_lengths[19] = {};
-      for (int i = 0; i < n_lengths; ++i)
-        code_lengths[order[i]] = static_cast<std::uint8_t>(in.take(3));
+      for (int i = 0; i < n_lengths; ++i) code_lengths[order[i]] = static_cast<std::uint8_t>(in.take(3));
       const Huffman codes(code_lengths, 19);
       for (int i = 0; i < n_literals + n_distances;) {
         const int symbol = codes.next(in);
@@ -167,10 +158,8 @@ inline bool inflate(const Bytes& zlib, Bytes& out, std::size_t limit) {
         } else if (symbol < 0 || symbol > 15) {
           return fail("its compressed data has an invalid code");
         }
-        if (in.ended || repeat > n_literals + n_distances - i)
-          return fail("its compressed data is cut or damaged");
-        while (repeat-- > 0)
-          lengths[i++] = value;
+        if (in.ended || repeat > n_literals + n_distances - i) return fail("its compressed data is cut or damaged");
+        while (repeat-- > 0) lengths[i++] = value;
       }
       if (!inflate_block(in, Huffman(lengths, n_literals), Huffman(lengths + n_literals, n_distances), out, limit))
         return false;
@@ -209,14 +198,13 @@ inline bool parse(const stbi_uc* bytes, int size, Png& png) {
   png.colour = bytes[25];
   png.interlaced = bytes[28] != 0;
   const bool deep = png.bits == 8 || png.bits == 16, shallow = png.bits == 1 || png.bits == 2 || png.bits == 4;
-  const bool known = png.colour == 0 ? deep || shallow : png.colour == 3 ? png.bits == 8 || shallow
-                     : (png.colour == 2 || png.colour == 4 || png.colour == 6) && deep;
-  if (!known || png.width == 0 || png.height == 0)
-    return fail("its header names an unknown kind of pixel");
+  const bool known = png.colour == 0   ? deep || shallow
+                     : png.colour == 3 ? png.bits == 8 || shallow
+                                       : (png.colour == 2 || png.colour == 4 || png.colour == 6) && deep;
+  if (!known || png.width == 0 || png.height == 0) return fail("its header names an unknown kind of pixel");
   for (std::size_t at = 8; at + 12 <= n;) {
     const std::size_t length = big_endian(bytes + at);
-    if (length > n - at - 12)
-      break;
+    if (length > n - at - 12) break;
     const stbi_uc* payload = bytes + at + 8;
     if (std::memcmp(bytes + at + 4, "PLTE", 4) == 0)
       png.palette.assign(payload, payload + length);
@@ -234,10 +222,8 @@ inline bool decode(Png& png, Bytes& pixels) {
   const std::size_t row_bytes = png.row_bytes(), total = png.height * (row_bytes + 1);
   const std::size_t pixel_bytes = std::max<std::size_t>(1, png.samples() * static_cast<std::size_t>(png.bits) / 8);
   Bytes filtered;
-  if (!inflate(png.data, filtered, total))
-    return false;
-  if (filtered.size() != total)
-    return fail("it holds less data than its size needs");
+  if (!inflate(png.data, filtered, total)) return false;
+  if (filtered.size() != total) return fail("it holds less data than its size needs");
   pixels.assign(png.height * row_bytes, 0);
   const Bytes zeros(row_bytes, 0);
   for (std::size_t y = 0; y < png.height; ++y) {
@@ -245,8 +231,7 @@ inline bool decode(Png& png, Bytes& pixels) {
     std::uint8_t* row = &pixels[y * row_bytes];
     const std::uint8_t* above = y ? row - row_bytes : zeros.data();
     const int kind = in[0];
-    if (kind > 4)
-      return fail("it uses an unknown row filter");
+    if (kind > 4) return fail("it uses an unknown row filter");
     for (std::size_t i = 0; i < row_bytes; ++i) {
       const int left = i >= pixel_bytes ? row[i - pixel_bytes] : 0, up = above[i];
       const int corner = i >= pixel_bytes ? above[i - pixel_bytes] : 0;
@@ -263,11 +248,10 @@ inline bool decode(Png& png, Bytes& pixels) {
 
 /// Sample `index` of a row, as stored.
 inline unsigned sample(const Png& png, const std::uint8_t* row, std::size_t index) {
-  if (png.bits == 8)
-    return row[index];
-  if (png.bits == 16)
-    return static_cast<unsigned>(row[2 * index] << 8 | row[2 * index + 1]);
-  const std::size_t per_byte = static_cast<std::size_t>(8 / png.bits), shift = (per_byte - 1 - index % per_byte) * static_cast<std::size_t>(png.bits);
+  if (png.bits == 8) return row[index];
+  if (png.bits == 16) return static_cast<unsigned>(row[2 * index] << 8 | row[2 * index + 1]);
+  const std::size_t per_byte = static_cast<std::size_t>(8 / png.bits),
+                    shift = (per_byte - 1 - index % per_byte) * static_cast<std::size_t>(png.bits);
   return (row[index / per_byte] >> shift) & ((1u << png.bits) - 1);
 }
 
@@ -276,8 +260,7 @@ inline void stbi_image_free(void* p) { std::free(p); }
 
 inline int stbi_info_from_memory(const stbi_uc* bytes, int size, int* width, int* height, int* channels) {
   Png png;
-  if (!parse(bytes, size, png))
-    return 0;
+  if (!parse(bytes, size, png)) return 0;
   *width = static_cast<int>(png.width);
   *height = static_cast<int>(png.height);
   *channels = png.colour == 3 ? 3 : static_cast<int>(png.samples());
@@ -290,7 +273,8 @@ inline int stbi_is_16_bit_from_memory(const stbi_uc* bytes, int size) {
 }
 
 /// Packed [height, width, wanted] with wanted = 1 (grey files only) or 3; malloc'ed; null with a reason if it can't.
-inline stbi_uc* stbi_load_from_memory(const stbi_uc* bytes, int size, int* width, int* height, int* channels, int wanted) {
+inline stbi_uc* stbi_load_from_memory(const stbi_uc* bytes, int size, int* width, int* height, int* channels,
+                                      int wanted) {
   Png png;
   Bytes pixels;
   if (!stbi_info_from_memory(bytes, size, width, height, channels) || !parse(bytes, size, png) || !decode(png, pixels))
@@ -347,12 +331,10 @@ inline unsigned char* stbi_zlib_compress(const unsigned char* data, int size, in
   int count = 0;
   const auto put = [&](std::uint32_t value, int bits) { // least significant bit first
     buffer |= value << count;
-    for (count += bits; count >= 8; count -= 8, buffer >>= 8)
-      out.push_back(static_cast<std::uint8_t>(buffer));
+    for (count += bits; count >= 8; count -= 8, buffer >>= 8) out.push_back(static_cast<std::uint8_t>(buffer));
   };
   const auto put_code = [&](std::uint32_t code, int bits) { // Huffman codes go most significant bit first
-    for (int bit = bits - 1; bit >= 0; --bit)
-      put(code >> bit & 1, 1);
+    for (int bit = bits - 1; bit >= 0; --bit) put(code >> bit & 1, 1);
   };
   const auto put_literal = [&](std::uint32_t symbol) {
     if (symbol < 144)
@@ -376,8 +358,7 @@ inline unsigned char* stbi_zlib_compress(const unsigned char* data, int size, in
       last_seen[key] = i;
       if (before != none && i - before <= window) {
         distance = i - before;
-        while (length < 258 && i + length < n && data[before + length] == data[i + length])
-          ++length;
+        while (length < 258 && i + length < n && data[before + length] == data[i + length]) ++length;
       }
     }
     if (length < 3) {
@@ -385,10 +366,8 @@ inline unsigned char* stbi_zlib_compress(const unsigned char* data, int size, in
       continue;
     }
     int l = 28, d = 29;
-    while (length_base[l] > static_cast<int>(length))
-      --l;
-    while (distance_base[d] > static_cast<int>(distance))
-      --d;
+    while (length_base[l] > static_cast<int>(length)) --l;
+    while (distance_base[d] > static_cast<int>(distance)) --d;
     put_literal(static_cast<std::uint32_t>(257 + l));
     put(static_cast<std::uint32_t>(length) - static_cast<std::uint32_t>(length_base[l]), length_bits[l]);
     put_code(static_cast<std::uint32_t>(d), 5);
@@ -396,25 +375,22 @@ inline unsigned char* stbi_zlib_compress(const unsigned char* data, int size, in
     i += length;
   }
   put_literal(256);
-  put(0, 7); // fill the last byte
+  put(0, 7);                  // fill the last byte
   std::uint32_t a = 1, b = 0; // Adler-32
   for (std::size_t i = 0; i < n; ++i) {
     a = (a + data[i]) % 65521;
     b = (b + a) % 65521;
   }
-  for (const std::uint32_t byte : {b >> 8, b, a >> 8, a})
-    out.push_back(static_cast<std::uint8_t>(byte));
+  for (const std::uint32_t byte : {b >> 8, b, a >> 8, a}) out.push_back(static_cast<std::uint8_t>(byte));
   auto* result = static_cast<unsigned char*>(std::malloc(out.size()));
-  if (result)
-    std::memcpy(result, out.data(), out.size());
+  if (result) std::memcpy(result, out.data(), out.size());
   *out_size = static_cast<int>(out.size());
   return result;
 }
 
 inline void put_chunk(Bytes& out, const char* type, const Bytes& payload) {
   const auto put = [&out](std::uint32_t v) {
-    for (int shift = 24; shift >= 0; shift -= 8)
-      out.push_back(static_cast<std::uint8_t>(v >> shift));
+    for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<std::uint8_t>(v >> shift));
   };
   put(static_cast<std::uint32_t>(payload.size()));
   const std::size_t start = out.size();
@@ -423,15 +399,14 @@ inline void put_chunk(Bytes& out, const char* type, const Bytes& payload) {
   std::uint32_t crc = 0xFFFFFFFFu;
   for (std::size_t i = start; i < out.size(); ++i) {
     crc ^= out[i];
-    for (int bit = 0; bit < 8; ++bit)
-      crc = crc & 1 ? 0xEDB88320u ^ (crc >> 1) : crc >> 1;
+    for (int bit = 0; bit < 8; ++bit) crc = crc & 1 ? 0xEDB88320u ^ (crc >> 1) : crc >> 1;
   }
   put(~crc);
 }
 
 /// 8-bit RGB from packed [height, width, 3].
-inline int stbi_write_png_to_func(void (*write)(void*, void*, int), void* context, int width, int height, int, const void* rgb,
-                                  int row_bytes) {
+inline int stbi_write_png_to_func(void (*write)(void*, void*, int), void* context, int width, int height, int,
+                                  const void* rgb, int row_bytes) {
   const auto* pixels = static_cast<const std::uint8_t*>(rgb);
   const std::size_t n = static_cast<std::size_t>(row_bytes);
   Bytes filtered;
@@ -439,13 +414,11 @@ inline int stbi_write_png_to_func(void (*write)(void*, void*, int), void* contex
   for (int y = 0; y < height; ++y) {
     const std::uint8_t* row = pixels + static_cast<std::size_t>(y) * n;
     filtered.push_back(2); // what changed since the row above
-    for (std::size_t i = 0; i < n; ++i)
-      filtered.push_back(static_cast<std::uint8_t>(row[i] - (y ? row[i - n] : 0)));
+    for (std::size_t i = 0; i < n; ++i) filtered.push_back(static_cast<std::uint8_t>(row[i] - (y ? row[i - n] : 0)));
   }
   int size = 0;
   unsigned char* compressed = stbi_zlib_compress(filtered.data(), static_cast<int>(filtered.size()), &size, 8);
-  if (!compressed)
-    return 0;
+  if (!compressed) return 0;
   Bytes header(13, 0);
   for (int i = 0; i < 4; ++i) {
     header[static_cast<std::size_t>(i)] = static_cast<std::uint8_t>(width >> (24 - 8 * i));

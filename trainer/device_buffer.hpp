@@ -52,19 +52,23 @@ inline void copy_to_exec(const HostExec&, void* to, const void* from, size_t byt
 inline void copy_to_host(const HostExec&, void* to, const void* from, size_t bytes) {
   if (bytes) std::memcpy(to, from, bytes);
 }
-template <class Space> using DeviceBytes = Kokkos::View<unsigned char*, typename Space::memory_space, Kokkos::MemoryTraits<Kokkos::Unmanaged>>;
 template <class Space>
-using DeviceConstBytes = Kokkos::View<const unsigned char*, typename Space::memory_space, Kokkos::MemoryTraits<Kokkos::Unmanaged>>;
+using DeviceBytes = Kokkos::View<unsigned char*, typename Space::memory_space, Kokkos::MemoryTraits<Kokkos::Unmanaged>>;
+template <class Space>
+using DeviceConstBytes =
+    Kokkos::View<const unsigned char*, typename Space::memory_space, Kokkos::MemoryTraits<Kokkos::Unmanaged>>;
 
 template <class Space> void copy_to_exec(const KokkosExec<Space>& exec, void* to, const void* from, size_t bytes) {
   if (bytes == 0) return;
-  Kokkos::deep_copy(exec.instance(), DeviceBytes<Space>(static_cast<unsigned char*>(to), bytes),
-                    DeviceConstBytes<Kokkos::DefaultHostExecutionSpace>(static_cast<const unsigned char*>(from), bytes));
+  Kokkos::deep_copy(
+      exec.instance(), DeviceBytes<Space>(static_cast<unsigned char*>(to), bytes),
+      DeviceConstBytes<Kokkos::DefaultHostExecutionSpace>(static_cast<const unsigned char*>(from), bytes));
   exec.fence();
 }
 template <class Space> void copy_to_host(const KokkosExec<Space>& exec, void* to, const void* from, size_t bytes) {
   if (bytes == 0) return;
-  Kokkos::deep_copy(exec.instance(), DeviceBytes<Kokkos::DefaultHostExecutionSpace>(static_cast<unsigned char*>(to), bytes),
+  Kokkos::deep_copy(exec.instance(),
+                    DeviceBytes<Kokkos::DefaultHostExecutionSpace>(static_cast<unsigned char*>(to), bytes),
                     DeviceConstBytes<Space>(static_cast<const unsigned char*>(from), bytes));
   exec.fence();
 }

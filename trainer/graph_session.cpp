@@ -111,7 +111,9 @@ template <class T, class Exec> struct GraphSession<T, Exec>::Impl {
       visit_layer(node.kind, [&](auto tag) {
         using Layer = typename decltype(tag)::Layer;
         const auto params = node.get<Layer>();
-        const auto bytes = [&](Pass pass) { return Layer::workspace_bytes(around, params, pass, plan.algorithm, sizeof(T)); };
+        const auto bytes = [&](Pass pass) {
+          return Layer::workspace_bytes(around, params, pass, plan.algorithm, sizeof(T));
+        };
         plan.workspace_bytes = bytes(Pass::inference);
         if (training) {
           plan.workspace_bytes = std::max({plan.workspace_bytes, bytes(Pass::training_forward), bytes(Pass::backward)});
@@ -366,8 +368,9 @@ template <class T, class Exec> Tensor<T> GraphSession<T, Exec>::diff_weight(int 
 template <class T, class Exec> void GraphSession<T, Exec>::set_weight(int i, const std::vector<T>& values) {
   const Tensor<T> weight = impl_->weight(i);
   if (static_cast<index_t>(values.size()) != weight.shape.count())
-    throw std::invalid_argument("GraphSession::set_weight: " + impl_->graph.weight_names[static_cast<size_t>(i)] + " has " +
-                                std::to_string(weight.shape.count()) + " values, not " + std::to_string(values.size()));
+    throw std::invalid_argument("GraphSession::set_weight: " + impl_->graph.weight_names[static_cast<size_t>(i)] +
+                                " has " + std::to_string(weight.shape.count()) + " values, not " +
+                                std::to_string(values.size()));
   copy_to_exec(impl_->exec, weight.data, values.data(), values.size() * sizeof(T));
 }
 template <class T, class Exec> std::vector<T> GraphSession<T, Exec>::get_weight(int i) const {
@@ -424,9 +427,12 @@ template <class T, class Exec> std::string GraphSession<T, Exec>::summary() cons
     const Node& node = graph.nodes[i];
     index_t parameters = 0;
     for (const int32_t w : node.weights)
-      if (w != no_index && graph.trainable[static_cast<size_t>(w)]) parameters += graph.weight_shapes[static_cast<size_t>(w)].count();
+      if (w != no_index && graph.trainable[static_cast<size_t>(w)])
+        parameters += graph.weight_shapes[static_cast<size_t>(w)].count();
     const index_t macs = node_macs(graph.view(), static_cast<int32_t>(i), shapes.data());
-    const char* algorithm = impl_->nodes[i].skip ? "in place" : impl_->nodes[i].algorithm == Algorithm::host_gemm ? "host_gemm" : "portable";
+    const char* algorithm = impl_->nodes[i].skip                                ? "in place"
+                            : impl_->nodes[i].algorithm == Algorithm::host_gemm ? "host_gemm"
+                                                                                : "portable";
     std::snprintf(line, sizeof line, "%-20s %-18s %-20s %12lld %10.2f  %s\n", graph.node_names[i].c_str(),
                   layer_name(node.kind), GraphBuilder::to_string(shapes[static_cast<size_t>(node.output)]).c_str(),
                   static_cast<long long>(parameters), static_cast<double>(macs) * 1e-6, algorithm);

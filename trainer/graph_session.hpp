@@ -12,9 +12,9 @@ namespace leadline::trainer {
 
 /// Everything that one training run keeps on its exec. T is float or double; Exec is DefaultExec or HostExec.
 ///
-/// A step: for every micro-batch m = 0, 1, ... { upload into input(); forward(true); write diff_output(); backward(m); },
-/// then finish_step(): gradients, and batch norm's statistics, of the micro-batches are combined pairwise by index and
-/// averaged, and running statistics take one update. With one micro-batch that is exactly PyTorch's step.
+/// A step: for every micro-batch m = 0, 1, ... { upload into input(); forward(true); write diff_output(); backward(m);
+/// }, then finish_step(): gradients, and batch norm's statistics, of the micro-batches are combined pairwise by index
+/// and averaged, and running statistics take one update. With one micro-batch that is exactly PyTorch's step.
 ///
 /// Not thread-safe. Tensors point into the exec's memory and stay valid for the session's life.
 template <class T, class Exec> class GraphSession {
@@ -37,7 +37,7 @@ public:
   /// Weights lie in one block, each 64-byte aligned, in the order of the graph's table; state (running statistics) too.
   int num_weights() const;
   Tensor<T> weight(int i) const;
-  Tensor<T> diff_weight(int i) const; ///< gradient, valid after finish_step; null for state
+  Tensor<T> diff_weight(int i) const;                   ///< gradient, valid after finish_step; null for state
   void set_weight(int i, const std::vector<T>& values); ///< from the host, internal layout (weight_layout.hpp)
   std::vector<T> get_weight(int i) const;               ///< to the host
   std::vector<T> get_diff_weight(int i) const;

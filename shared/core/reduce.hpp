@@ -45,7 +45,8 @@ void reduce_columns(const Exec& exec, const char* label, index_t rows, index_t c
   }
   parallel_for(exec, label, columns, [=] LEADLINE_FUNCTION(index_t c) {
     for (index_t step = 1; step < chunks; step *= 2)
-      for (index_t i = 0; i + step < chunks; i += 2 * step) partial[i * columns + c] += partial[(i + step) * columns + c];
+      for (index_t i = 0; i + step < chunks; i += 2 * step)
+        partial[i * columns + c] += partial[(i + step) * columns + c];
     finish(c, partial[c]);
   });
 }

@@ -6,19 +6,19 @@
 namespace leadline {
 
 /// Result of a call. Values are part of the C ABI (leadline.h mirrors them): never renumber, only append.
-enum class [[nodiscard]] Status : int32_t {
-  ok = 0,
-  invalid_argument = 1,  ///< a null pointer, a negative size, an option out of range
-  invalid_shape = 2,     ///< tensor shapes don't fit the layer's rule
-  invalid_model = 3,     ///< the model file breaks its own specification
-  checksum_mismatch = 4, ///< a section's CRC differs: the file was damaged
-  version_mismatch = 5,  ///< the file was written for another format version
-  unsupported = 6,       ///< valid, but this build or target can't do it
-  out_of_memory = 7,     ///< the memory given is smaller than what the bytes function asked for
-  overflow = 8,          ///< a size doesn't fit this target's address space
-  io_error = 9,          ///< a file couldn't be opened or read
-  self_test_failed = 10, ///< the golden sample's output differs by more than its tolerance
-  cancelled = 11,        ///< the caller's callback asked to stop
+enum class [[nodiscard]] Status : int32_t{
+    ok = 0,
+    invalid_argument = 1,  ///< a null pointer, a negative size, an option out of range
+    invalid_shape = 2,     ///< tensor shapes don't fit the layer's rule
+    invalid_model = 3,     ///< the model file breaks its own specification
+    checksum_mismatch = 4, ///< a section's CRC differs: the file was damaged
+    version_mismatch = 5,  ///< the file was written for another format version
+    unsupported = 6,       ///< valid, but this build or target can't do it
+    out_of_memory = 7,     ///< the memory given is smaller than what the bytes function asked for
+    overflow = 8,          ///< a size doesn't fit this target's address space
+    io_error = 9,          ///< a file couldn't be opened or read
+    self_test_failed = 10, ///< the golden sample's output differs by more than its tolerance
+    cancelled = 11,        ///< the caller's callback asked to stop
 };
 
 /// One sentence for each status, static storage, never null.

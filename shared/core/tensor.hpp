@@ -59,8 +59,7 @@ template <class T> struct Tensor {
         stride_w(shape_.c) {}
   /// Tensor<T> converts to Tensor<const T>.
   template <class U>
-    requires(!__is_same(U, T) && __is_same(const U, T))
-  LEADLINE_INLINE_FUNCTION Tensor(const Tensor<U>& other)
+  requires(!__is_same(U, T) && __is_same(const U, T)) LEADLINE_INLINE_FUNCTION Tensor(const Tensor<U>& other)
       : data(other.data), shape(other.shape), stride_n(other.stride_n), stride_h(other.stride_h),
         stride_w(other.stride_w), layout(other.layout) {}
 

@@ -40,15 +40,16 @@ struct Conv2d {
     weights[1] = {1, 1, 1, p.out_channels};
   }
   static ConvGeometry geometry(const Params& p, const Shape& src, const Shape& dst) {
-    return {src.n,      src.h,      src.w,         src.c,          dst.h,        dst.w,        dst.c,   p.kernel_h,
-            p.kernel_w, p.stride_h, p.stride_w,    p.padding_top,  p.padding_left, p.dilation_h, p.dilation_w, p.groups};
+    return {src.n,      src.h,      src.w,      src.c,         dst.h,          dst.w,        dst.c,        p.kernel_h,
+            p.kernel_w, p.stride_h, p.stride_w, p.padding_top, p.padding_left, p.dilation_h, p.dilation_w, p.groups};
   }
   static size_t saved_bytes(const LayerShapes&, const Params&, size_t) { return 0; }
   static size_t workspace_bytes(const LayerShapes& shapes, const Params& p, Pass pass, Algorithm algorithm,
                                 size_t element) {
     const ConvGeometry g = geometry(p, shapes.src[0], shapes.dst);
     const size_t bias = pass == Pass::backward ? conv::bias_gradient_bytes(shapes.dst) : 0;
-    return bias + (algorithm == Algorithm::host_gemm ? host::conv_workspace_bytes(g, pass == Pass::backward, element) : 0);
+    return bias +
+           (algorithm == Algorithm::host_gemm ? host::conv_workspace_bytes(g, pass == Pass::backward, element) : 0);
   }
 
   template <class T, class Exec> static void forward(const Exec& exec, const Params& p, const ForwardArgs<T>& args) {

@@ -1,8 +1,8 @@
 // The arithmetic that conv2d, conv_transpose2d and linear share.
 //
-// A convolution relates an image side `[n,ih,iw,ic]` to an output side `[n,oh,ow,oc]` through weights `[oc,kh,kw,ic/groups]`:
-// output pixel (y,x) and tap (i,j) meet at image pixel (y stride_h - padding_top + i dilation_h, ...). Three sums run over
-// these meetings, and they are all that the three layers need:
+// A convolution relates an image side `[n,ih,iw,ic]` to an output side `[n,oh,ow,oc]` through weights
+// `[oc,kh,kw,ic/groups]`: output pixel (y,x) and tap (i,j) meet at image pixel (y stride_h - padding_top + i
+// dilation_h, ...). Three sums run over these meetings, and they are all that the three layers need:
 //   apply            output side from image side: conv2d forward, conv_transpose2d's data gradient
 //   apply_transposed image side from output side: conv2d's data gradient, conv_transpose2d forward
 //   weight_gradient  weights from both

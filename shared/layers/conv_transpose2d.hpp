@@ -1,5 +1,5 @@
-// conv_transpose2d: the gradient of conv2d with respect to its source, as a layer (torch.nn.functional.conv_transpose2d).
-// Its source is the output side of that convolution, its result the image side.
+// conv_transpose2d: the gradient of conv2d with respect to its source, as a layer
+// (torch.nn.functional.conv_transpose2d). Its source is the output side of that convolution, its result the image side.
 #pragma once
 
 #include "shared/layers/conv_geometry.hpp"
@@ -60,7 +60,8 @@ struct ConvTranspose2d {
                                 size_t element) {
     const ConvGeometry g = geometry(p, shapes.src[0], shapes.dst);
     const size_t bias = pass == Pass::backward ? conv::bias_gradient_bytes(shapes.dst) : 0;
-    return bias + (algorithm == Algorithm::host_gemm ? host::conv_workspace_bytes(g, pass == Pass::backward, element) : 0);
+    return bias +
+           (algorithm == Algorithm::host_gemm ? host::conv_workspace_bytes(g, pass == Pass::backward, element) : 0);
   }
 
   template <class T, class Exec> static void forward(const Exec& exec, const Params& p, const ForwardArgs<T>& args) {

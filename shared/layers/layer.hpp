@@ -8,11 +8,11 @@
 //                                                             // a model file stores
 //     static constexpr int min_inputs = 1, max_inputs = 1;
 //     static Status infer(const Params&, const Shape* src, int num_src, Shape* dst);       // shape rule + params check
-//     static void weight_shapes(const Params&, const Shape* src, Shape* weights);          // [max_weights]; count() == 0: none
-//     static constexpr int trainable_weights = 0;             // the first so many get gradients, the rest is state
-//     static constexpr bool backward_reads_src = true, backward_reads_dst = false;         // lifetimes for the planner
-//     static size_t saved_bytes(const LayerShapes&, const Params&, size_t element);        // what backward needs besides
-//     static size_t workspace_bytes(const LayerShapes&, const Params&, Pass, Algorithm, size_t element);
+//     static void weight_shapes(const Params&, const Shape* src, Shape* weights);          // [max_weights]; count() ==
+//     0: none static constexpr int trainable_weights = 0;             // the first so many get gradients, the rest is
+//     state static constexpr bool backward_reads_src = true, backward_reads_dst = false;         // lifetimes for the
+//     planner static size_t saved_bytes(const LayerShapes&, const Params&, size_t element);        // what backward
+//     needs besides static size_t workspace_bytes(const LayerShapes&, const Params&, Pass, Algorithm, size_t element);
 //     template <class T, class Exec> static void forward(const Exec&, const Params&, const ForwardArgs<T>&);
 //     template <class T, class Exec> static void backward(const Exec&, const Params&, const BackwardArgs<T>&);
 //   };
@@ -31,8 +31,8 @@
 
 namespace leadline {
 
-constexpr int max_inputs = 8;          ///< inputs of one node
-constexpr int max_weights = 4;         ///< weights and state of one node
+constexpr int max_inputs = 8;  ///< inputs of one node
+constexpr int max_weights = 4; ///< weights and state of one node
 constexpr size_t max_params_bytes = 64;
 constexpr index_t max_extent = index_t{1} << 24; ///< largest extent, kernel size or stride that a shape rule accepts
 
@@ -61,15 +61,15 @@ template <class T> struct ForwardArgs {
   void* saved = nullptr;                ///< `saved_bytes` for backward; null in inference
   Workspace workspace;                  ///< `workspace_bytes`
   Algorithm algorithm = Algorithm::portable;
-  bool training = false;                ///< batch norm: batch statistics instead of the running ones
+  bool training = false; ///< batch norm: batch statistics instead of the running ones
 };
 
 /// Arguments of a backward pass: gradients of a scalar loss with respect to sources and weights.
 template <class T> struct BackwardArgs {
   int num_src = 0;
-  Tensor<const T> src[max_inputs];      ///< what forward read; valid only where backward_reads_src
+  Tensor<const T> src[max_inputs]; ///< what forward read; valid only where backward_reads_src
   Tensor<const T> weights[max_weights];
-  Tensor<const T> dst;                  ///< what forward wrote; valid only where backward_reads_dst
+  Tensor<const T> dst; ///< what forward wrote; valid only where backward_reads_dst
   Tensor<const T> diff_dst;
   Tensor<T> diff_src[max_inputs];       ///< null: not wanted
   bool accumulate_src[max_inputs] = {}; ///< add to diff_src[i] instead of overwriting it
@@ -78,7 +78,7 @@ template <class T> struct BackwardArgs {
   const void* saved = nullptr;
   Workspace workspace;
   Algorithm algorithm = Algorithm::portable;
-  bool training = true;                 ///< whether forward ran in training mode
+  bool training = true; ///< whether forward ran in training mode
 };
 
 /// Overwrites or accumulates, as the plan asked for.

@@ -53,9 +53,7 @@ LEADLINE_FOR_EACH_LAYER(LEADLINE_LAYER_KIND)
 #undef LEADLINE_LAYER_KIND
 
 /// Carries a layer type to a generic function.
-template <class L> struct LayerTag {
-  using Layer = L;
-};
+template <class L> struct LayerTag { using Layer = L; };
 
 /// Calls f(LayerTag<Layer>{}) for the layer of that number; returns false for numbers that name none.
 template <class F> bool visit_layer(LayerKind kind, F&& f) {

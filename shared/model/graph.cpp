@@ -71,7 +71,8 @@ Status infer_shapes(const GraphView& graph, const Shape& input, Shape* values, G
 
   index_t count = 0;
   if (!sane(input)) return fail(error, no_index, "the input's extents are out of range", Status::invalid_shape);
-  if (checked_count(input, &count) != Status::ok) return fail(error, no_index, "the input is too large", Status::overflow);
+  if (checked_count(input, &count) != Status::ok)
+    return fail(error, no_index, "the input is too large", Status::overflow);
   for (int32_t w = 0; w < graph.num_weights; ++w)
     if (!sane(graph.weight_shapes[w]) || checked_count(graph.weight_shapes[w], &count) != Status::ok)
       return fail(error, no_index, "a weight's extents are out of range");

@@ -19,10 +19,10 @@ constexpr int32_t no_index = -1;
 struct Node {
   LayerKind kind = LayerKind::activation;
   uint16_t num_inputs = 0;
-  int32_t inputs[max_inputs] = {};                                       ///< values, all produced earlier
-  int32_t output = no_index;                                             ///< the value it produces, its alone
+  int32_t inputs[max_inputs] = {};                                         ///< values, all produced earlier
+  int32_t output = no_index;                                               ///< the value it produces, its alone
   int32_t weights[max_weights] = {no_index, no_index, no_index, no_index}; ///< entries of the weight table
-  alignas(8) unsigned char params[max_params_bytes] = {};                ///< the layer's Params, zero-padded
+  alignas(8) unsigned char params[max_params_bytes] = {};                  ///< the layer's Params, zero-padded
 
   template <class Layer> typename Layer::Params get() const {
     static_assert(sizeof(typename Layer::Params) <= max_params_bytes);
@@ -52,8 +52,8 @@ struct GraphView {
 
 /// Where validation or shape inference failed, for messages.
 struct GraphError {
-  int32_t node = no_index;  ///< no_index: the graph itself
-  const char* what = "";    ///< static text: which rule was broken
+  int32_t node = no_index; ///< no_index: the graph itself
+  const char* what = "";   ///< static text: which rule was broken
 };
 
 /// Checks indices, order, arity and every layer's parameters, and infers the shape of every value from the input's.

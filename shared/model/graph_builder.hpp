@@ -12,9 +12,9 @@ namespace leadline {
 
 /// A graph that owns its lists. Copyable.
 struct Graph {
-  std::string name;                      ///< network name, e.g. "unet"
+  std::string name; ///< network name, e.g. "unet"
   std::vector<Node> nodes;
-  std::vector<std::string> node_names;   ///< as modules in a PyTorch state_dict: "down.0.0"
+  std::vector<std::string> node_names; ///< as modules in a PyTorch state_dict: "down.0.0"
   std::vector<Shape> weight_shapes;
   std::vector<std::string> weight_names; ///< state_dict keys: "down.0.0.weight"
   std::vector<bool> trainable;           ///< per weight; false: state such as running_mean
@@ -24,8 +24,14 @@ struct Graph {
 
   /// Valid until the graph changes.
   GraphView view() const {
-    GraphView v{nodes.data(), static_cast<int32_t>(nodes.size()), num_values, weight_shapes.data(),
-                static_cast<int32_t>(weight_shapes.size()), 0, {}, static_cast<int32_t>(outputs.size())};
+    GraphView v{nodes.data(),
+                static_cast<int32_t>(nodes.size()),
+                num_values,
+                weight_shapes.data(),
+                static_cast<int32_t>(weight_shapes.size()),
+                0,
+                {},
+                static_cast<int32_t>(outputs.size())};
     for (int o = 0; o < max_outputs; ++o)
       v.outputs[o] = o < static_cast<int>(outputs.size()) ? outputs[static_cast<size_t>(o)] : no_index;
     return v;
@@ -35,7 +41,10 @@ struct Graph {
     std::vector<Shape> values(static_cast<size_t>(num_values));
     GraphError error;
     if (const Status status = infer_shapes(view(), input, values.data(), &error); status != Status::ok) {
-      const std::string where = error.node == no_index ? "graph" : "node " + node_names[static_cast<size_t>(error.node)] + " (" + layer_name(nodes[static_cast<size_t>(error.node)].kind) + ")";
+      const std::string where = error.node == no_index
+                                    ? "graph"
+                                    : "node " + node_names[static_cast<size_t>(error.node)] + " (" +
+                                          layer_name(nodes[static_cast<size_t>(error.node)].kind) + ")";
       throw std::invalid_argument(name + ": " + where + ": " + error.what + " [" + status_text(status) + "]");
     }
     return values;
@@ -60,9 +69,9 @@ public:
   const Shape& shape(int32_t value) const { return shapes_[static_cast<size_t>(value)]; }
   int32_t channels(int32_t value) const { return static_cast<int32_t>(shape(value).c); }
 
-  /// Adds a node with its weights, named `name.weight`, `name.bias`, ... (the layer's `weight_names`). Weights whose bit
-  /// is set in `without` are left out (only those the layer calls optional). Throws std::invalid_argument naming the
-  /// node when the layer's shape rule refuses it.
+  /// Adds a node with its weights, named `name.weight`, `name.bias`, ... (the layer's `weight_names`). Weights whose
+  /// bit is set in `without` are left out (only those the layer calls optional). Throws std::invalid_argument naming
+  /// the node when the layer's shape rule refuses it.
   template <class Layer>
   int32_t add(const typename Layer::Params& params, const std::vector<int32_t>& inputs, const std::string& name,
               unsigned without = 0) {
@@ -73,7 +82,8 @@ public:
     const auto fail = [&](const std::string& what) {
       throw std::invalid_argument(graph_.name + ": node " + name + " (" + Layer::name + "): " + what);
     };
-    if (inputs.size() < static_cast<size_t>(Layer::min_inputs) || inputs.size() > static_cast<size_t>(Layer::max_inputs))
+    if (inputs.size() < static_cast<size_t>(Layer::min_inputs) ||
+        inputs.size() > static_cast<size_t>(Layer::max_inputs))
       fail("takes " + std::to_string(Layer::min_inputs) + " to " + std::to_string(Layer::max_inputs) + " inputs, not " +
            std::to_string(inputs.size()));
     std::string sources;
@@ -107,7 +117,8 @@ public:
   }
 
   static std::string to_string(const Shape& s) {
-    return "[" + std::to_string(s.n) + "," + std::to_string(s.h) + "," + std::to_string(s.w) + "," + std::to_string(s.c) + "]";
+    return "[" + std::to_string(s.n) + "," + std::to_string(s.h) + "," + std::to_string(s.w) + "," +
+           std::to_string(s.c) + "]";
   }
 
 private:

@@ -21,10 +21,10 @@ Status plan_intervals(Interval* intervals, int32_t count, size_t* total);
 struct ValuePlan {
   Shape shape;
   Layout layout = Layout::nhwc;
-  int32_t root = no_index;    ///< itself, or the value in whose buffer it lives
-  int32_t channel_offset = 0; ///< first channel within the root
+  int32_t root = no_index;     ///< itself, or the value in whose buffer it lives
+  int32_t channel_offset = 0;  ///< first channel within the root
   int32_t first = 0, last = 0; ///< steps; of a root: those of everything that lives in it
-  size_t offset = 0;          ///< bytes from the start of the arena, of the root
+  size_t offset = 0;           ///< bytes from the start of the arena, of the root
 };
 
 /// A node's choices.
@@ -76,8 +76,8 @@ void run_inference(const Exec& exec, const GraphView& graph, const ValuePlan* va
     for (int s = 0; s < node.num_inputs; ++s) args.src[s] = value_tensor<T>(values, node.inputs[s], arena);
     for (int w = 0; w < max_weights; ++w)
       if (node.weights[w] != no_index)
-        args.weights[w] = Tensor<const T>(static_cast<const T*>(weights[node.weights[w]]),
-                                          graph.weight_shapes[node.weights[w]]);
+        args.weights[w] =
+            Tensor<const T>(static_cast<const T*>(weights[node.weights[w]]), graph.weight_shapes[node.weights[w]]);
     args.dst = value_tensor<T>(values, node.output, arena);
     args.workspace = {arena + summary.workspace_offset, summary.workspace_bytes};
     args.algorithm = nodes[i].algorithm;

@@ -1,6 +1,6 @@
 // The PNG reader and writer of builds without stb, against stb's.
-#include "data/image_io.hpp"
 #include "data/png_only.hpp"
+#include "data/image_io.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 
@@ -130,7 +130,8 @@ TEST_CASE("png_only writes what stb reads") {
       };
       REQUIRE(own::stbi_write_png_to_func(append, &png, w, h, 3, rgb.data(), 3 * w));
       int out_w = 0, out_h = 0, c = 0;
-      const Pixels stb(stbi_load_from_memory(png.data(), static_cast<int>(png.size()), &out_w, &out_h, &c, 3), &std::free);
+      const Pixels stb(stbi_load_from_memory(png.data(), static_cast<int>(png.size()), &out_w, &out_h, &c, 3),
+                       &std::free);
       REQUIRE(stb);
       REQUIRE((out_w == w && out_h == h && c == 3));
       REQUIRE(Bytes(stb.get(), stb.get() + rgb.size()) == rgb);
@@ -142,8 +143,7 @@ TEST_CASE("png_only inflates what it compressed, and survives damage") {
   std::mt19937 random(2);
   for (const std::size_t n : {0, 1, 2, 3, 257, 40000, 70000}) {
     Bytes bytes(n);
-    for (auto& byte : bytes)
-      byte = static_cast<std::uint8_t>(random() % 20 == 0 ? random() : 7);
+    for (auto& byte : bytes) byte = static_cast<std::uint8_t>(random() % 20 == 0 ? random() : 7);
     const Bytes zlib = compressed(bytes);
     Bytes out;
     REQUIRE(own::inflate(zlib, out, n));

@@ -115,7 +115,8 @@ void check_gradients(bool batch_norm) {
 
   std::vector<std::vector<double>> gradients;
   for (int i = 0; i < session.num_weights(); ++i)
-    gradients.push_back(session.graph().trainable[static_cast<size_t>(i)] ? session.get_diff_weight(i) : std::vector<double>());
+    gradients.push_back(session.graph().trainable[static_cast<size_t>(i)] ? session.get_diff_weight(i)
+                                                                          : std::vector<double>());
   std::vector<double> diff_input(input.size());
   session.download(session.diff_input(), diff_input.data());
 
@@ -162,7 +163,8 @@ TEST_CASE("micro-batches give the mean gradient, whatever their number") {
     set_random_weights(many);
     set_random_weights(one);
     const index_t values = 8 * 6 * 3, outputs = 8 * 6;
-    const std::vector<double> input = random_values<double>(count * values, 5), factors = random_values<double>(count * outputs, 6);
+    const std::vector<double> input = random_values<double>(count * values, 5),
+                              factors = random_values<double>(count * outputs, 6);
     for (int step = 0; step < 2; ++step) { // the second step starts from blocks that were used
       for (int m = 0; m < count; ++m) {
         many.upload(input.data() + m * values, many.input());
@@ -191,7 +193,8 @@ TEST_CASE("micro-batches give the mean gradient, whatever their number") {
 
 TEST_CASE("a step has the same bits on HostExec and OpenMP") {
   for (const int micro_batches : {1, 3}) {
-    const auto host = run_step<float>(HostExec(), micro_batches), kokkos = run_step<float>(DefaultExec(), micro_batches);
+    const auto host = run_step<float>(HostExec(), micro_batches),
+               kokkos = run_step<float>(DefaultExec(), micro_batches);
     REQUIRE(host.size() == kokkos.size());
     for (size_t i = 0; i < host.size(); ++i) CHECK(same_bits(host[i], kokkos[i]));
     const auto again = run_step<float>(DefaultExec(), micro_batches);
@@ -202,7 +205,8 @@ TEST_CASE("a step has the same bits on HostExec and OpenMP") {
 TEST_CASE("evaluation in a training session, an inference session and run_inference agree bit for bit") {
   const Shape shape{2, 8, 6, 3};
   const Graph graph = tangled(shape, true);
-  GraphSession<float, DefaultExec> training(DefaultExec(), graph, shape, true), inference(DefaultExec(), graph, shape, false);
+  GraphSession<float, DefaultExec> training(DefaultExec(), graph, shape, true),
+      inference(DefaultExec(), graph, shape, false);
   set_random_weights(training);
   set_random_weights(inference);
   const auto input = random_values<float>(shape.count(), 3);
@@ -222,7 +226,8 @@ TEST_CASE("evaluation in a training session, an inference session and run_infere
   std::vector<Interval> scratch(static_cast<size_t>(view.num_values) + 1);
   PlanSummary summary;
   GraphError error;
-  REQUIRE(plan_inference(view, shape, true, sizeof(float), values.data(), nodes.data(), scratch.data(), &summary, &error) == Status::ok);
+  REQUIRE(plan_inference(view, shape, true, sizeof(float), values.data(), nodes.data(), scratch.data(), &summary,
+                         &error) == Status::ok);
   std::vector<std::vector<float>> weights;
   std::vector<const void*> pointers;
   for (int i = 0; i < training.num_weights(); ++i) weights.push_back(training.get_weight(i));

@@ -64,7 +64,8 @@ template <class T> void activate_row(const void* params, T* row, index_t count) 
 /// Adds tap (y, x) to the phase, keeping taps sorted by (y, x) so that neighbours in memory are neighbours in the list.
 inline void insert_tap(Phase& phase, Tap* taps, int32_t* tap_order, Tap tap, int32_t index) {
   int32_t at = phase.first_tap + phase.taps;
-  for (; at > phase.first_tap && (taps[at - 1].y > tap.y || (taps[at - 1].y == tap.y && taps[at - 1].x > tap.x)); --at) {
+  for (; at > phase.first_tap && (taps[at - 1].y > tap.y || (taps[at - 1].y == tap.y && taps[at - 1].x > tap.x));
+       --at) {
     taps[at] = taps[at - 1];
     tap_order[at] = tap_order[at - 1];
   }
@@ -180,7 +181,8 @@ template <class T> struct GradientPlan {
     const index_t chunks = g.n * chunks_per_image;
     slots = slots > chunks ? (chunks > 0 ? chunks : 1) : slots;
     const index_t padded_rows = (rows_per_chunk - 1) * g.stride_h + (g.kh - 1) * g.dilation_h + 1;
-    const index_t values = g.depthwise() ? g.groups : padded_rows * padded_w * g.group_ic() + rows_per_chunk * g.ow * width;
+    const index_t values =
+        g.depthwise() ? g.groups : padded_rows * padded_w * g.group_ic() + rows_per_chunk * g.ow * width;
     scratch_bytes = static_cast<index_t>(align_up(static_cast<size_t>(values) * sizeof(T)));
   }
 };
@@ -235,8 +237,8 @@ void conv_apply(const Exec& exec, const char* label, const ConvGeometry& g, Tens
   job.dst_step_h = job.dst_step_w = 1;
   job.group_k = g.group_ic();
   job.group_m = g.group_oc();
-  detail::launch_apply(exec, label, g, memory, src, weights, bias, activation, dst, accumulate,
-                       g.taps() * g.group_ic(), 1, g.group_oc() * g.taps() * g.group_ic());
+  detail::launch_apply(exec, label, g, memory, src, weights, bias, activation, dst, accumulate, g.taps() * g.group_ic(),
+                       1, g.group_oc() * g.taps() * g.group_ic());
 }
 
 /// conv::apply_transposed on a host exec.
@@ -255,8 +257,18 @@ void conv_apply_transposed(const Exec& exec, const char* label, const ConvGeomet
     for (index_t rx = 0; rx < g.stride_w; ++rx) {
       if (ry >= g.ih || rx >= g.iw) continue;
       Phase& phase = memory.phases[job.num_phases++];
-      phase = Phase{detail::ceil_div(g.ih - ry, g.stride_h), detail::ceil_div(g.iw - rx, g.stride_w), ry, rx,
-                    first_tap, 0, 0, 0, 0, 0, 0, 0};
+      phase = Phase{detail::ceil_div(g.ih - ry, g.stride_h),
+                    detail::ceil_div(g.iw - rx, g.stride_w),
+                    ry,
+                    rx,
+                    first_tap,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0};
       for (index_t kh = 0; kh < g.kh; ++kh)
         for (index_t kw = 0; kw < g.kw; ++kw) {
           const index_t y = ry + g.padding_top - kh * g.dilation_h, x = rx + g.padding_left - kw * g.dilation_w;
@@ -289,25 +301,52 @@ void conv_weight_gradient(const Exec& exec, const char* label, const ConvGeometr
   WeightGradientJob<T>* job = pieces.take<WeightGradientJob<T>>(1);
   T* partial = pieces.take<T>(plan.slots * plan.partial_values);
   unsigned char* scratch = pieces.take<unsigned char>(plan.slots * plan.scratch_bytes);
-  *job = {image.data,     output.data,     partial,         scratch,          plan.scratch_bytes, g.n,
-          g.ih,           g.iw,            g.oh,            g.ow,             g.kh,               g.kw,
-          g.stride_h,     g.stride_w,      g.padding_top,   g.padding_left,   g.dilation_h,       g.dilation_w,
-          g.groups,       g.group_ic(),    g.group_oc(),    image.stride_n,   image.stride_h,     image.stride_w,
-          output.stride_n, output.stride_h, output.stride_w, plan.rows_per_chunk, plan.chunks_per_image, plan.slots,
-          plan.padded_w,  plan.partial_values};
+  *job = {image.data,
+          output.data,
+          partial,
+          scratch,
+          plan.scratch_bytes,
+          g.n,
+          g.ih,
+          g.iw,
+          g.oh,
+          g.ow,
+          g.kh,
+          g.kw,
+          g.stride_h,
+          g.stride_w,
+          g.padding_top,
+          g.padding_left,
+          g.dilation_h,
+          g.dilation_w,
+          g.groups,
+          g.group_ic(),
+          g.group_oc(),
+          image.stride_n,
+          image.stride_h,
+          image.stride_w,
+          output.stride_n,
+          output.stride_h,
+          output.stride_w,
+          plan.rows_per_chunk,
+          plan.chunks_per_image,
+          plan.slots,
+          plan.padded_w,
+          plan.partial_values};
   const KernelTable<T>& table = kernel_table<T>();
   const auto run = g.depthwise() ? table.weight_gradient_depthwise : table.weight_gradient;
   parallel_tasks(exec, label, plan.slots, [=](index_t slot) { run(*job, slot); });
 
-  const index_t width = table.panel_width, group_ic = g.group_ic(), group_oc = g.group_oc(), k_total = g.taps() * group_ic;
+  const index_t width = table.panel_width, group_ic = g.group_ic(), group_oc = g.group_oc(),
+                k_total = g.taps() * group_ic;
   const index_t panels = detail::ceil_div(group_oc, width), slots = plan.slots, partial_values = plan.partial_values;
   const bool depthwise = g.depthwise();
   const index_t channels = g.groups, taps = g.taps();
   T* result = diff_weights.data;
   parallel_for(exec, label, g.oc * k_total, [=](index_t i) {
     const index_t o = i / k_total, k = i % k_total, group = o / group_oc, m = o % group_oc;
-    const index_t at = depthwise ? i % taps * channels + i / taps
-                                 : ((group * panels + m / width) * k_total + k) * width + m % width;
+    const index_t at =
+        depthwise ? i % taps * channels + i / taps : ((group * panels + m / width) * k_total + k) * width + m % width;
     T sums[max_slots];
     for (index_t s = 0; s < slots; ++s) sums[s] = partial[s * partial_values + at];
     for (index_t step = 1; step < slots; step *= 2)

@@ -33,9 +33,8 @@ void multiply_tile(const T* const (*rows)[tile_rows], int segments, index_t coun
   constexpr int width = 2 * S::lanes;
   typename S::vector sum[tile_rows][V];
   LEADLINE_UNROLL
-  for (int r = 0; r < tile_rows; ++r)
-    LEADLINE_UNROLL
-    for (int v = 0; v < V; ++v) sum[r][v] = S::load(tile + r * width + v * S::lanes);
+  for (int r = 0; r < tile_rows; ++r) LEADLINE_UNROLL
+  for (int v = 0; v < V; ++v) sum[r][v] = S::load(tile + r * width + v * S::lanes);
   for (int s = 0; s < segments; ++s) {
     const T* const* row = rows[s];
     for (index_t q = 0, at = 0; q < count; ++q, at += step) {
@@ -52,9 +51,8 @@ void multiply_tile(const T* const (*rows)[tile_rows], int segments, index_t coun
     }
   }
   LEADLINE_UNROLL
-  for (int r = 0; r < tile_rows; ++r)
-    LEADLINE_UNROLL
-    for (int v = 0; v < V; ++v) S::store(tile + r * width + v * S::lanes, sum[r][v]);
+  for (int r = 0; r < tile_rows; ++r) LEADLINE_UNROLL
+  for (int v = 0; v < V; ++v) S::store(tile + r * width + v * S::lanes, sum[r][v]);
 }
 
 template <class T> void zero_tile(T* tile) {
@@ -143,8 +141,8 @@ void apply_tile(const ApplyJob<T>& job, const Phase& phase, const TilePixels& pi
       for (int r = 0; r < tile_rows; ++r) {
         const index_t y = pixels.y[r] + t.y, x = pixels.x[r] + t.x;
         const bool inside = pixels.interior || (y >= 0 && y < job.src_h && x >= 0 && x < job.src_w);
-        rows[segments][r] = inside ? src + pixels.n[r] * job.src_stride_n + y * job.src_stride_h + x * job.src_stride_w
-                                   : job.zeros;
+        rows[segments][r] =
+            inside ? src + pixels.n[r] * job.src_stride_n + y * job.src_stride_h + x * job.src_stride_w : job.zeros;
       }
     }
     const T* part = panel + first * job.group_k * width;
@@ -164,8 +162,7 @@ template <class T> void apply(const ApplyJob<T>& job, index_t task) {
   const index_t tile_block = task % job.tile_tasks, panel_block = task / job.tile_tasks;
   const Phase& last_phase = job.phases[job.num_phases - 1];
   const index_t last_tile = smaller((tile_block + 1) * job.tiles_per_task, last_phase.first_tile + last_phase.tiles);
-  const index_t last_panel =
-      smaller((panel_block + 1) * job.panels_per_task, job.groups * job.panels_per_group);
+  const index_t last_panel = smaller((panel_block + 1) * job.panels_per_task, job.groups * job.panels_per_group);
   for (index_t panel = panel_block * job.panels_per_task; panel < last_panel; ++panel)
     for (index_t tile = tile_block * job.tiles_per_task; tile < last_tile; ++tile) {
       const Phase& phase = phase_of(job, tile);
@@ -323,8 +320,8 @@ template <class T> void weight_gradient_depthwise(const WeightGradientJob<T>& jo
 }
 
 template <class T> constexpr KernelTable<T> table() {
-  return {2 * Simd<T>::lanes,  tile_rows,          apply<T>,
-          apply_depthwise<T>,  weight_gradient<T>, weight_gradient_depthwise<T>};
+  return {2 * Simd<T>::lanes, tile_rows,          apply<T>,
+          apply_depthwise<T>, weight_gradient<T>, weight_gradient_depthwise<T>};
 }
 
 } // namespace

@@ -1,8 +1,8 @@
 // The CPU kernels' seam: plain jobs, and a table of functions per ISA level.
 //
 // host_kernels.cpp is compiled once per level; everything in it has internal linkage, so that no inline function
-// compiled for a newer CPU can replace one that an older CPU runs. Only the tables' names are visible, and the jobs here
-// have no member functions. conv_host.hpp fills jobs and launches their tasks on an exec.
+// compiled for a newer CPU can replace one that an older CPU runs. Only the tables' names are visible, and the jobs
+// here have no member functions. conv_host.hpp fills jobs and launches their tasks on an exec.
 #pragma once
 
 #include "shared/core/config.hpp"
@@ -17,20 +17,20 @@ struct Tap {
 /// Destination pixels that share the same taps. A convolution has one phase; its transpose has one per residue of
 /// (y, x) modulo the stride.
 struct Phase {
-  index_t grid_h, grid_w;     ///< destination pixels of an image in this phase
-  index_t start_h, start_w;   ///< the first one; the others follow in steps of job.dst_step
-  int32_t first_tap, taps;    ///< in job.taps, sorted by (y, x)
+  index_t grid_h, grid_w;   ///< destination pixels of an image in this phase
+  index_t start_h, start_w; ///< the first one; the others follow in steps of job.dst_step
+  int32_t first_tap, taps;  ///< in job.taps, sorted by (y, x)
   int32_t min_y, max_y, min_x, max_x;
-  index_t first_tile, tiles;  ///< tiles of `tile_pixels` destination pixels, images one after the other
+  index_t first_tile, tiles; ///< tiles of `tile_pixels` destination pixels, images one after the other
 };
 
 /// dst = activation(bias + sum over taps of src * weights), per group; both directions of a convolution.
 template <class T> struct ApplyJob {
   const T* src;
   T* dst;
-  const T* bias;               ///< null: none
-  const T* panels;             ///< packed weights: per group and panel `[taps][group_k][panel_width]`
-  const T* zeros;              ///< group_k zeros: what taps outside the image read
+  const T* bias;   ///< null: none
+  const T* panels; ///< packed weights: per group and panel `[taps][group_k][panel_width]`
+  const T* zeros;  ///< group_k zeros: what taps outside the image read
   const Tap* taps;
   const Phase* phases;
   int32_t num_phases;
@@ -38,7 +38,7 @@ template <class T> struct ApplyJob {
   index_t dst_stride_n, dst_stride_h, dst_stride_w;
   index_t src_step_h, src_step_w; ///< source pixels per destination pixel of a phase's grid
   index_t dst_step_h, dst_step_w;
-  index_t n, groups, group_k, group_m; ///< images; channels read and written per group
+  index_t n, groups, group_k, group_m;    ///< images; channels read and written per group
   index_t panels_per_group, panel_values; ///< values of one panel: all taps * group_k * panel_width
   index_t tiles_per_task, panels_per_task, tile_tasks;
   bool accumulate;
@@ -52,20 +52,20 @@ template <class T> struct WeightGradientJob {
   const T* image;
   const T* output;
   T* partial;
-  unsigned char* scratch;      ///< scratch_bytes per slot
+  unsigned char* scratch; ///< scratch_bytes per slot
   index_t scratch_bytes;
   index_t n, ih, iw, oh, ow, kh, kw, stride_h, stride_w, padding_top, padding_left, dilation_h, dilation_w;
   index_t groups, group_ic, group_oc;
   index_t image_stride_n, image_stride_h, image_stride_w, output_stride_n, output_stride_h, output_stride_w;
   index_t rows_per_chunk, chunks_per_image, slots;
-  index_t padded_w;            ///< columns of the zero-padded copy of the image rows
-  index_t partial_values;      ///< of one slot: groups * k * padded group_oc
+  index_t padded_w;       ///< columns of the zero-padded copy of the image rows
+  index_t partial_values; ///< of one slot: groups * k * padded group_oc
 };
 
 /// One level's functions. The depthwise forms take one channel per group, and weights as `[tap][C]`.
 template <class T> struct KernelTable {
-  int32_t panel_width;  ///< output channels of one panel: two vectors
-  int32_t tile_pixels;  ///< pixels of one register tile
+  int32_t panel_width; ///< output channels of one panel: two vectors
+  int32_t tile_pixels; ///< pixels of one register tile
   void (*apply)(const ApplyJob<T>& job, index_t task);
   void (*apply_depthwise)(const ApplyJob<T>& job, index_t task);
   void (*weight_gradient)(const WeightGradientJob<T>& job, index_t slot);
@@ -73,7 +73,7 @@ template <class T> struct KernelTable {
 };
 
 struct HostKernels {
-  const char* isa;             ///< "x86-64-v4", "x86-64-v3", "armv8", "baseline": part of every plan's record
+  const char* isa; ///< "x86-64-v4", "x86-64-v3", "armv8", "baseline": part of every plan's record
   KernelTable<float> f32;
   KernelTable<double> f64;
 };

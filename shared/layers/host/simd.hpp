@@ -30,7 +30,9 @@ template <class T> struct Simd {
   typedef T unaligned __attribute__((vector_size(vector_bytes), aligned(sizeof(T)), may_alias));
   static constexpr int lanes = vector_bytes / static_cast<int>(sizeof(T));
 
-  static inline __attribute__((always_inline)) vector load(const T* p) { return *reinterpret_cast<const unaligned*>(p); }
+  static inline __attribute__((always_inline)) vector load(const T* p) {
+    return *reinterpret_cast<const unaligned*>(p);
+  }
   static inline __attribute__((always_inline)) void store(T* p, vector v) { *reinterpret_cast<unaligned*>(p) = v; }
 };
 

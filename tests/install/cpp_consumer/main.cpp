@@ -6,16 +6,14 @@
 #include <vector>
 
 int main(int argc, char** argv) {
-  if (argc != 2)
-    return std::fprintf(stderr, "usage: %s MODEL\n", argv[0]), 2;
+  if (argc != 2) return std::fprintf(stderr, "usage: %s MODEL\n", argv[0]), 2;
 
   leadline::Model model;
   leadline::Session session;
   leadline::ErrorText error;
   if (model.open_file(argv[1], error) != LEADLINE_OK || session.create(model, error) != LEADLINE_OK)
     return std::fprintf(stderr, "%s\n", error.text), 1;
-  if (session.self_test() != LEADLINE_OK)
-    return std::fprintf(stderr, "the self test failed\n"), 1;
+  if (session.self_test() != LEADLINE_OK) return std::fprintf(stderr, "the self test failed\n"), 1;
 
   const int width = 64, height = 48;
   const std::vector<std::uint8_t> grey(3 * width * height, 128);
@@ -25,8 +23,7 @@ int main(int argc, char** argv) {
 
   // once more on two threads: the same bits
   leadline::Threads threads;
-  if (threads.create(2) != LEADLINE_OK)
-    return std::fprintf(stderr, "no threads\n"), 1;
+  if (threads.create(2) != LEADLINE_OK) return std::fprintf(stderr, "no threads\n"), 1;
   const leadline_runner runner = threads.runner();
   leadline_session_options options{};
   options.struct_size = sizeof options;

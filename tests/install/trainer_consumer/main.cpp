@@ -79,10 +79,16 @@ int train() {
   });
 
   Settings settings(train_option_groups());
-  for (const auto& [key, value] : {std::pair{"model.network", "tiny"}, {"model.width", "6"}, {"loss.name", "charbonnier"},
-                                   {"loss.extra", "eps=0.05"}, {"data.train", "synthetic:count=8,height=24,width=32"},
-                                   {"data.val", "synthetic:count=4,split=val,height=24,width=32"}, {"data.size", "24x32"},
-                                   {"data.batch_size", "4"}, {"optimizer.lr", "0.02"}, {"scheduler.name", "constant"},
+  for (const auto& [key, value] : {std::pair{"model.network", "tiny"},
+                                   {"model.width", "6"},
+                                   {"loss.name", "charbonnier"},
+                                   {"loss.extra", "eps=0.05"},
+                                   {"data.train", "synthetic:count=8,height=24,width=32"},
+                                   {"data.val", "synthetic:count=4,split=val,height=24,width=32"},
+                                   {"data.size", "24x32"},
+                                   {"data.batch_size", "4"},
+                                   {"optimizer.lr", "0.02"},
+                                   {"scheduler.name", "constant"},
                                    {"train.epochs", "10"}})
     settings.set(key, value, "main.cpp");
 

@@ -135,7 +135,9 @@ TEST_CASE("column sums have the same bits for any number of threads", "[pool]") 
   const Philox random(3);
   for (const index_t rows : {0, 1, 255, 256, 257, 5000})
     for (const index_t columns : {1, 3, 16, 33}) {
-      const auto term = [=](index_t r, index_t c) { return random.uniform(static_cast<uint64_t>(r * columns + c)) - 0.4f; };
+      const auto term = [=](index_t r, index_t c) {
+        return random.uniform(static_cast<uint64_t>(r * columns + c)) - 0.4f;
+      };
       std::vector<float> first;
       for (const int threads : {1, 2, 5}) {
         Pool pool(threads);

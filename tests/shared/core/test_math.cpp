@@ -25,11 +25,9 @@ constexpr double inf_d = std::numeric_limits<double>::infinity();
 /// infinite and the other is further away than the largest T.
 template <class T> double ulp_error(T got, long double expected) {
   using Limits = std::numeric_limits<T>;
-  if (std::isnan(got) || std::isnan(expected))
-    return std::isnan(got) && std::isnan(expected) ? 0.0 : inf_d;
+  if (std::isnan(got) || std::isnan(expected)) return std::isnan(got) && std::isnan(expected) ? 0.0 : inf_d;
   if (std::isinf(static_cast<T>(expected)) || std::isinf(got)) {
-    if (got == static_cast<T>(expected))
-      return 0.0;
+    if (got == static_cast<T>(expected)) return 0.0;
     const bool boundary = std::fabs(got) == Limits::max() || std::fabs(static_cast<T>(expected)) == Limits::max();
     return boundary && (got > 0) == (expected > 0) ? 1.0 : inf_d;
   }
@@ -50,15 +48,13 @@ std::vector<float> spread(float) {
 /// The same for double: a step of 2^64 over the golden ratio never repeats and fills the range evenly.
 std::vector<double> spread(double) {
   std::vector<double> x;
-  for (uint64_t i = 0; i < 250000; ++i)
-    x.push_back(math::detail::bit_cast<double>(i * 0x9e3779b97f4a7c15u));
+  for (uint64_t i = 0; i < 250000; ++i) x.push_back(math::detail::bit_cast<double>(i * 0x9e3779b97f4a7c15u));
   return x;
 }
 
 /// [low, high] evenly in steps that are no round numbers, both ends included.
-template <class T> void add_grid(std::vector<T> &x, double low, double high, int count) {
-  for (int i = 0; i < count; ++i)
-    x.push_back(static_cast<T>(low + (high - low) * (i + 0.3183 * (i % 3 == 1)) / count));
+template <class T> void add_grid(std::vector<T>& x, double low, double high, int count) {
+  for (int i = 0; i < count; ++i) x.push_back(static_cast<T>(low + (high - low) * (i + 0.3183 * (i % 3 == 1)) / count));
   x.push_back(static_cast<T>(high));
 }
 
@@ -69,13 +65,12 @@ template <class T> struct Worst {
 };
 
 template <class T, class Function, class Reference>
-Worst<T> worst_error(const std::vector<T> &points, Function function, Reference reference) {
+Worst<T> worst_error(const std::vector<T>& points, Function function, Reference reference) {
   Worst<T> worst;
   for (const T x : points) {
     const long double expected = reference(static_cast<long double>(x));
     const double error = ulp_error<T>(function(x), expected);
-    if (!(error <= worst.error))
-      worst = {error, x, expected};
+    if (!(error <= worst.error)) worst = {error, x, expected};
   }
   return worst;
 }
@@ -85,7 +80,7 @@ constexpr double slack = LDBL_MANT_DIG > DBL_MANT_DIG ? 0.0 : 0.6;
 
 /// Checks one function in one precision over all magnitudes, and densely in [low, high] and around 0 and +-1.
 template <class T, class Function, class Reference>
-void check_accuracy(const char *name, double bound, double low, double high, Function function, Reference reference) {
+void check_accuracy(const char* name, double bound, double low, double high, Function function, Reference reference) {
   std::vector<T> points = spread(T{});
   add_grid(points, low, high, 150000);
   add_grid(points, std::max(low, -2.0), std::min(high, 2.0), 150000);
@@ -111,7 +106,7 @@ template <class T> bool same(T a, T b) {
   return (std::isnan(a) && std::isnan(b)) || (a == b && std::signbit(a) == std::signbit(b));
 }
 
-template <class T, class Function> void check_non_decreasing(const char *name, double low, double high, Function f) {
+template <class T, class Function> void check_non_decreasing(const char* name, double low, double high, Function f) {
   T y = f(static_cast<T>(low));
   int falls = 0;
   T fell_at = 0;
@@ -143,14 +138,12 @@ struct Digest {
 template <class T, class Function> uint64_t digest(double low, double high, Function f) {
   std::vector<T> points;
   const int count = 4001;
-  for (int i = 0; i < count; ++i)
-    points.push_back(static_cast<T>(low + (high - low) / 4096 * i));
+  for (int i = 0; i < count; ++i) points.push_back(static_cast<T>(low + (high - low) / 4096 * i));
   std::vector<T> values(points.size());
   for (size_t i = 0; i < points.size(); ++i) // a loop that compilers vectorise
     values[i] = f(points[i]);
   Digest d;
-  for (const T y : values)
-    d.add(y);
+  for (const T y : values) d.add(y);
   return d.value;
 }
 
@@ -200,8 +193,7 @@ TEST_CASE("sin, cos and tan are accurate up to 2^20", "[math]") {
   }
   // Next to multiples of pi/2, where the reduction has to cancel nearly everything.
   std::vector<double> points;
-  for (int i = -6400; i <= 6400; ++i)
-    points.push_back(i * 1.5707963267948966);
+  for (int i = -6400; i <= 6400; ++i) points.push_back(i * 1.5707963267948966);
   const Worst<double> worst = worst_error(
       points, [](double x) { return math::sin(x); }, sine);
   INFO("sin next to a multiple of pi/2: " << worst.error << " ulp at " << worst.at);
@@ -246,8 +238,7 @@ TEST_CASE("pow is accurate for any magnitude of the result", "[math]") {
       const float xf = static_cast<float>(x), yf = static_cast<float>(y * 0.1);
       const long double expected_f = reference_pow(xf, yf);
       const double error_f = ulp_error(math::pow(xf, yf), expected_f);
-      if (!(error_f <= worst_float))
-        worst_float = error_f;
+      if (!(error_f <= worst_float)) worst_float = error_f;
     }
   INFO("relative error " << worst << " at pow(" << std::hexfloat << worst_x << ", " << worst_y << ")");
   CHECK(worst <= 1e-14);

@@ -23,7 +23,9 @@ struct Draw {
   Philox random{5};
   uint64_t next = 0;
   double real() { return random.uniform_double(next++) * 2 - 1; }
-  int32_t integer(int32_t low, int32_t high) { return low + static_cast<int32_t>(random.below(next++, static_cast<uint64_t>(high - low + 1))); }
+  int32_t integer(int32_t low, int32_t high) {
+    return low + static_cast<int32_t>(random.below(next++, static_cast<uint64_t>(high - low + 1)));
+  }
   template <class T> std::vector<T> values(index_t count) {
     std::vector<T> v(static_cast<size_t>(count));
     for (T& x : v) x = static_cast<T>(real());
@@ -33,7 +35,8 @@ struct Draw {
 
 // Exactly as many bytes as asked for, so that the address sanitizer sees any overrun.
 struct Bytes {
-  explicit Bytes(size_t bytes) : data(static_cast<unsigned char*>(std::aligned_alloc(64, align_up(bytes ? bytes : 1)))), size(bytes) {}
+  explicit Bytes(size_t bytes)
+      : data(static_cast<unsigned char*>(std::aligned_alloc(64, align_up(bytes ? bytes : 1)))), size(bytes) {}
   ~Bytes() { std::free(data); }
   Bytes(const Bytes&) = delete;
   Bytes& operator=(const Bytes&) = delete;
@@ -41,12 +44,11 @@ struct Bytes {
   size_t size;
 };
 
-template <class T> struct Results {
-  std::vector<T> dst, diff_src, diff_weights, diff_bias;
-};
+template <class T> struct Results { std::vector<T> dst, diff_src, diff_weights, diff_bias; };
 
 // Both passes with inputs that are slices of wider tensors; gradients are added to ones.
-template <class Layer, class T> Results<T> run(const typename Layer::Params& params, const Shape& src, Algorithm algorithm) {
+template <class Layer, class T>
+Results<T> run(const typename Layer::Params& params, const Shape& src, Algorithm algorithm) {
   LayerShapes shapes;
   shapes.num_src = 1;
   shapes.src[0] = src;
@@ -119,7 +121,8 @@ template <class T> bool same_bits(const std::vector<T>& a, const std::vector<T>&
   return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0);
 }
 
-template <class Layer, class T> void check_levels(const typename Layer::Params& params, const Shape& src, double tolerance) {
+template <class Layer, class T>
+void check_levels(const typename Layer::Params& params, const Shape& src, double tolerance) {
   Shape dst;
   if (Layer::infer(params, &src, 1, &dst) != Status::ok) return;
   host::force_host_kernels(nullptr);
