@@ -223,7 +223,9 @@ void conv_apply(const Exec& exec, const char* label, const ConvGeometry& g, Tens
   detail::Pieces pieces(workspace.data);
   const detail::ApplyMemory<T> memory(pieces, g, g.group_ic(), g.group_oc());
   Phase& phase = memory.phases[0];
-  phase = Phase{g.oh, g.ow, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+  phase = {};
+  phase.grid_h = g.oh;
+  phase.grid_w = g.ow;
   for (index_t kh = 0; kh < g.kh; ++kh)
     for (index_t kw = 0; kw < g.kw; ++kw)
       detail::insert_tap(phase, memory.taps, memory.tap_order,
@@ -257,18 +259,12 @@ void conv_apply_transposed(const Exec& exec, const char* label, const ConvGeomet
     for (index_t rx = 0; rx < g.stride_w; ++rx) {
       if (ry >= g.ih || rx >= g.iw) continue;
       Phase& phase = memory.phases[job.num_phases++];
-      phase = Phase{detail::ceil_div(g.ih - ry, g.stride_h),
-                    detail::ceil_div(g.iw - rx, g.stride_w),
-                    ry,
-                    rx,
-                    first_tap,
-                    0,
-                    0,
-                    0,
-                    0,
-                    0,
-                    0,
-                    0};
+      phase = {};
+      phase.grid_h = detail::ceil_div(g.ih - ry, g.stride_h);
+      phase.grid_w = detail::ceil_div(g.iw - rx, g.stride_w);
+      phase.start_h = ry;
+      phase.start_w = rx;
+      phase.first_tap = first_tap;
       for (index_t kh = 0; kh < g.kh; ++kh)
         for (index_t kw = 0; kw < g.kw; ++kw) {
           const index_t y = ry + g.padding_top - kh * g.dilation_h, x = rx + g.padding_left - kw * g.dilation_w;
@@ -301,38 +297,38 @@ void conv_weight_gradient(const Exec& exec, const char* label, const ConvGeometr
   WeightGradientJob<T>* job = pieces.take<WeightGradientJob<T>>(1);
   T* partial = pieces.take<T>(plan.slots * plan.partial_values);
   unsigned char* scratch = pieces.take<unsigned char>(plan.slots * plan.scratch_bytes);
-  *job = {image.data,
-          output.data,
-          partial,
-          scratch,
-          plan.scratch_bytes,
-          g.n,
-          g.ih,
-          g.iw,
-          g.oh,
-          g.ow,
-          g.kh,
-          g.kw,
-          g.stride_h,
-          g.stride_w,
-          g.padding_top,
-          g.padding_left,
-          g.dilation_h,
-          g.dilation_w,
-          g.groups,
-          g.group_ic(),
-          g.group_oc(),
-          image.stride_n,
-          image.stride_h,
-          image.stride_w,
-          output.stride_n,
-          output.stride_h,
-          output.stride_w,
-          plan.rows_per_chunk,
-          plan.chunks_per_image,
-          plan.slots,
-          plan.padded_w,
-          plan.partial_values};
+  job->image = image.data;
+  job->output = output.data;
+  job->partial = partial;
+  job->scratch = scratch;
+  job->scratch_bytes = plan.scratch_bytes;
+  job->n = g.n;
+  job->ih = g.ih;
+  job->iw = g.iw;
+  job->oh = g.oh;
+  job->ow = g.ow;
+  job->kh = g.kh;
+  job->kw = g.kw;
+  job->stride_h = g.stride_h;
+  job->stride_w = g.stride_w;
+  job->padding_top = g.padding_top;
+  job->padding_left = g.padding_left;
+  job->dilation_h = g.dilation_h;
+  job->dilation_w = g.dilation_w;
+  job->groups = g.groups;
+  job->group_ic = g.group_ic();
+  job->group_oc = g.group_oc();
+  job->image_stride_n = image.stride_n;
+  job->image_stride_h = image.stride_h;
+  job->image_stride_w = image.stride_w;
+  job->output_stride_n = output.stride_n;
+  job->output_stride_h = output.stride_h;
+  job->output_stride_w = output.stride_w;
+  job->rows_per_chunk = plan.rows_per_chunk;
+  job->chunks_per_image = plan.chunks_per_image;
+  job->slots = plan.slots;
+  job->padded_w = plan.padded_w;
+  job->partial_values = plan.partial_values;
   const KernelTable<T>& table = kernel_table<T>();
   const auto run = g.depthwise() ? table.weight_gradient_depthwise : table.weight_gradient;
   parallel_tasks(exec, label, plan.slots, [=](index_t slot) { run(*job, slot); });
