@@ -31,7 +31,7 @@ function(add_leadline_test)
       "LEADLINE_SAMPLES_DIR=${PROJECT_SOURCE_DIR}/data/samples"
       "LEADLINE_SOURCE_DIR=${PROJECT_SOURCE_DIR}"
       "LEADLINE_BIN_DIR=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}"
-      "OMP_PROC_BIND=false"
+      "OMP_PROC_BIND=false" "OMP_WAIT_POLICY=passive" # tests share the cores: waiting threads don't spin
       # a plain build knows every leak; Kokkos, OpenMP and HDF5 keep some memory until the process ends
       "LSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/support/lsan.supp:print_suppressions=0"
       "UBSAN_OPTIONS=print_stacktrace=1"

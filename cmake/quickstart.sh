@@ -12,6 +12,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 mode=${1:-full}
 jobs=${JOBS:-$(nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)}
 started=$SECONDS
+# On a machine that does other things too, threads that wait for each other must sleep, not spin.
+export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive} OMP_PROC_BIND=${OMP_PROC_BIND:-false}
 
 say() { printf '\n\033[1m==> %s\033[0m\n' "$*"; }
 
