@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
 # check_install.sh PART SOURCE_ROOT BUILD_DIR CXX_COMPILER
 #
-#   install      cmake --install into BUILD_DIR/tests/installed, then move the tree: nothing may depend on where it was made
+#   install      cmake --install into BUILD_DIR-install/tree, then move the tree: nothing may depend on where it was made
 #   c            find_package(Leadline) from a project in C alone
 #   pkg_config   gcc main.c $(pkg-config --cflags --libs leadline)
 #   cpp          find_package(Leadline) from C++, with leadline.hpp
 #   trainer      find_package(Leadline COMPONENTS trainer): a network, a loss and a callback of the user's own
 set -euo pipefail
 part=$1 source=$2 build=$3 compiler=$4
-installed=$build/tests/installed
-work=$build/tests/consumers/$part
+# beside the build tree, which keeps one library and one of each program
+installed=$build-install/tree
+work=$build-install/$part
 model=$source/inference/demos/models/rooms.lead
 
 consume() { # FOLDER [-D...]: configure, build and run a consumer project
@@ -21,6 +22,7 @@ consume() { # FOLDER [-D...]: configure, build and run a consumer project
 case $part in
 install)
   rm -rf "$installed" "$installed.before"
+  mkdir -p "$(dirname "$installed")"
   cmake --install "$build" --prefix "$installed.before" >/dev/null
   mv "$installed.before" "$installed"
   # no file of the installation names the source tree or the build tree
