@@ -67,7 +67,7 @@ int evaluate_command(const std::vector<std::string>& arguments) {
         {"protocol",
          "",
          "crop, depth range and mean; empty: that of the run",
-         {"", "raw", "eigen", "densedepth", "fastdepth", "garg"}},
+         {"raw", "eigen", "densedepth", "fastdepth", "garg"}},
         which_option,
         threads_option,
         help_option}}};
