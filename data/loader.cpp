@@ -135,7 +135,7 @@ void check(const Dataset& dataset, const LoaderOptions& o) {
 
 struct Loader::Impl {
   Impl(DatasetPtr dataset_, LoaderOptions options_)
-      : dataset(std::move(dataset_)), options(std::move(options_)), cache(dataset->size()), bad(dataset->size()) {}
+      : dataset(std::move(dataset_)), options(options_), cache(dataset->size()), bad(dataset->size()) {}
 
   // One finished place in the order: a batch, or the error that making it met.
   struct Result {
@@ -286,7 +286,7 @@ struct Loader::Impl {
 Loader::Loader(DatasetPtr dataset, LoaderOptions options) {
   if (!dataset) throw std::invalid_argument("leadline::data::Loader: dataset is null");
   check(*dataset, options);
-  impl_ = std::make_unique<Impl>(std::move(dataset), std::move(options));
+  impl_ = std::make_unique<Impl>(std::move(dataset), options);
 }
 
 Loader::~Loader() { impl_->stop(); }
