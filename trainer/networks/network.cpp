@@ -1,5 +1,6 @@
 #include "trainer/networks/network.hpp"
 
+#include "trainer/networks/fastdepth.hpp"
 #include "trainer/networks/unet.hpp"
 #include "trainer/registry.hpp" // nearest_name
 
@@ -8,7 +9,7 @@ namespace leadline::trainer {
 namespace {
 
 std::vector<Network>& registry() {
-  static std::vector<Network> list{unet_network()};
+  static std::vector<Network> list{unet_network(), fastdepth_network()};
   return list;
 }
 

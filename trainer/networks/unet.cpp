@@ -4,35 +4,13 @@ namespace leadline::trainer {
 
 namespace {
 
-[[noreturn]] void refuse(const char* field, int value, const std::string& reason, const std::string& fix) {
-  throw Error({.field = std::string("unet: ") + field, .value = std::to_string(value), .reason = reason, .fix = fix});
-}
-
-void check_range(const char* field, int value, int min, int max) {
-  if (value < min || value > max)
-    refuse(field, value, "it is out of range", "Use " + std::to_string(min) + " to " + std::to_string(max));
-}
-
-/// Every level halves the picture, and every half must be whole.
-void check_size(const char* field, int value, int multiple, int levels) {
-  if (value > 0 && value % multiple == 0) return;
-  const int below = value / multiple * multiple, above = (below > 0 ? below : 0) + multiple;
-  const std::string near = below > 0 ? std::to_string(below) + " or " + std::to_string(above) : std::to_string(above);
-  refuse(field, value, std::to_string(levels) + " levels need a multiple of " + std::to_string(multiple),
-         "Use " + near + ", or fewer levels");
-}
-
 /// The pieces of a U-Net on a GraphBuilder; each returns the value that it made.
 struct Blocks {
   GraphBuilder& builder;
   const UNetParams& params;
 
   int32_t conv(int32_t x, int channels, int kernel, const std::string& name, bool bias) {
-    Conv2d::Params p;
-    p.out_channels = channels;
-    p.kernel_h = p.kernel_w = kernel;
-    p.padding_top = p.padding_bottom = p.padding_left = p.padding_right = kernel / 2;
-    return builder.add<Conv2d>(p, {x}, name, bias ? 0 : 0b10);
+    return padded_conv(builder, x, channels, kernel, name, bias);
   }
 
   int32_t norm(int32_t x, const std::string& name) {
@@ -73,37 +51,17 @@ struct Blocks {
     p.mode = params.up_sampling == UpSampling::nearest ? ResizeMode::nearest : ResizeMode::bilinear;
     return builder.add<Resize>(p, {conv(x, channels, 1, name, true)}, name + ".resize");
   }
-
-  int32_t depth(int32_t x) {
-    Affine::Params range;
-    switch (params.head) {
-    case Head::linear: return x;
-    case Head::sigmoid:
-      range = {params.max_depth - params.min_depth, params.min_depth};
-      x = activation(x, ActivationKind::sigmoid, "head.sigmoid");
-      break;
-    case Head::softplus:
-      range = {1, params.min_depth};
-      x = activation(x, ActivationKind::softplus, "head.softplus");
-      break;
-    }
-    return range.scale == 1 && range.shift == 0 ? x : builder.add<Affine>(range, {x}, "head.range");
-  }
 };
 
 } // namespace
 
 Graph unet(const UNetParams& params) {
-  check_range("base_channels", params.base_channels, 1, 1024);
-  check_range("levels", params.levels, 0, 8);
-  check_range("in_channels", params.in_channels, 1, 64);
-  check_size("height", params.height, 1 << params.levels, params.levels);
-  check_size("width", params.width, 1 << params.levels, params.levels);
-  if (params.head != Head::linear && !(params.min_depth >= 0 && params.min_depth < params.max_depth))
-    throw Error({.field = "unet: min_depth",
-                 .value = std::to_string(params.min_depth),
-                 .reason = "the depth range is empty",
-                 .fix = "Use 0 <= min_depth < max_depth, in metres"});
+  check_range("unet", "base_channels", params.base_channels, 1, 1024);
+  check_range("unet", "levels", params.levels, 0, 8);
+  check_range("unet", "in_channels", params.in_channels, 1, 64);
+  const std::string reason = std::to_string(params.levels) + " levels need";
+  check_size("unet", "height", params.height, 1 << params.levels, reason, ", or fewer levels");
+  check_size("unet", "width", params.width, 1 << params.levels, reason, ", or fewer levels");
 
   GraphBuilder builder("unet", {1, params.height, params.width, params.in_channels});
   Blocks net{builder, params};
@@ -126,7 +84,8 @@ Graph unet(const UNetParams& params) {
     x = builder.add<Concat>({}, {up, skips[static_cast<size_t>(level)]}, named("cat.", level));
     x = net.block(x, channels(level), named("dec.", level));
   }
-  builder.output(net.depth(net.conv(x, 1, 1, "head", true)));
+  x = net.conv(x, 1, 1, "head", true);
+  builder.output(depth_head(builder, x, params.head, params.min_depth, params.max_depth));
   return builder.finish();
 }
 
@@ -134,36 +93,29 @@ Network unet_network() {
   Network network;
   network.name = "unet";
   network.description = "U-Net: two 3x3 convolutions a level, skips, up-sampling, depth head";
-  std::vector<std::string> activations;
-  for (int kind = 0; kind < num_activations; ++kind)
-    activations.push_back(activation_name(static_cast<ActivationKind>(kind)));
   network.options = {
-      {"model.base_channels", "16", "channels of the finest level; doubled at each level down"},
-      {"model.levels", "4", "how often resolution is halved; sides must be multiples of 2^levels"},
-      {"model.up_sampling", "transpose", "how the decoder doubles resolution", {"transpose", "nearest", "bilinear"}},
-      {"model.norm", "batch", "normalisation after each convolution", {"batch", "group", "none"}},
-      {"model.activation", "relu", "after each norm", activations},
-      {"model.head", "sigmoid", "how the last value becomes metres", {"sigmoid", "softplus", "linear"}},
-      {"model.min_depth", "0.1", "smallest depth of the head in metres"},
-      {"model.max_depth", "10", "largest depth of the sigmoid head in metres"},
+      {"model.base_channels", "16", "unet: channels of the finest level; doubled at each level down"},
+      {"model.levels", "4", "unet: how often resolution is halved; sides must be multiples of 2^levels"},
+      {"model.up_sampling",
+       "transpose",
+       "unet: how the decoder doubles resolution",
+       {"transpose", "nearest", "bilinear"}},
+      {"model.norm", "batch", "unet: normalisation after each convolution", {"batch", "group", "none"}},
+      activation_option(),
   };
-  network.build = [activations](const Settings& settings, const Shape& input) {
-    const auto index = [&](const char* key) {
-      const std::vector<std::string>& choices = settings.spec(key).choices;
-      int i = 0;
-      while (settings.text(key) != choices[static_cast<size_t>(i)]) ++i;
-      return i;
-    };
+  for (const OptionSpec& option : head_options()) network.options.push_back(option);
+  network.build = [](const Settings& settings, const Shape& input) {
+    const HeadSettings head = head_settings(settings);
     UNetParams params;
     params.base_channels = static_cast<int>(settings.integer("model.base_channels", 1, 1024));
     params.levels = static_cast<int>(settings.integer("model.levels", 0, 8));
     params.in_channels = static_cast<int>(input.c);
-    params.up_sampling = static_cast<UpSampling>(index("model.up_sampling"));
-    params.norm = static_cast<Norm>(index("model.norm"));
-    params.activation = static_cast<ActivationKind>(index("model.activation"));
-    params.head = static_cast<Head>(index("model.head"));
-    params.min_depth = static_cast<float>(settings.real("model.min_depth", 0, 1000));
-    params.max_depth = static_cast<float>(settings.real("model.max_depth", 0, 1000));
+    params.up_sampling = static_cast<UpSampling>(choice_index(settings, "model.up_sampling"));
+    params.norm = static_cast<Norm>(choice_index(settings, "model.norm"));
+    params.activation = activation_setting(settings);
+    params.head = head.head;
+    params.min_depth = head.min_depth;
+    params.max_depth = head.max_depth;
     params.height = static_cast<int>(input.h);
     params.width = static_cast<int>(input.w);
     return unet(params);

@@ -2,17 +2,12 @@
 // with padded convolutions and a depth head.
 #pragma once
 
-#include "trainer/networks/network.hpp"
+#include "trainer/networks/parts.hpp"
 
 namespace leadline::trainer {
 
 enum class UpSampling { transpose, nearest, bilinear };
 enum class Norm { batch, group, none };
-enum class Head {
-  sigmoid,  ///< min_depth + (max_depth - min_depth) * sigmoid(x): bounded on both sides
-  softplus, ///< min_depth + softplus(x): bounded below
-  linear,   ///< x itself
-};
 
 struct UNetParams {
   int base_channels = 16; ///< channels of the finest level; each level down has twice as many

@@ -1,0 +1,47 @@
+// What networks share: checks of their parameters, a padded convolution, and the head that ends in metres.
+#pragma once
+
+#include "trainer/networks/network.hpp"
+
+namespace leadline::trainer {
+
+/// Throws leadline::Error, `network: field`, unless min <= value <= max.
+void check_range(const char* network, const char* field, int value, int min, int max);
+/// Throws leadline::Error that says which sizes are near, unless `value` is a positive multiple of `multiple`. `reason`
+/// is who wants that: "3 levels need", `otherwise` what else would help: ", or fewer levels".
+void check_size(const char* network, const char* field, int value, int multiple, const std::string& reason,
+                const std::string& otherwise = "");
+
+/// A square convolution with an odd kernel, padded so that stride 1 keeps the size and stride 2 halves even ones. A
+/// norm behind it makes its bias useless.
+int32_t padded_conv(GraphBuilder& builder, int32_t x, int channels, int kernel, const std::string& name, bool bias,
+                    int stride = 1, int groups = 1);
+
+/// How the last value becomes metres.
+enum class Head {
+  sigmoid,  ///< min_depth + (max_depth - min_depth) * sigmoid(x): bounded on both sides
+  softplus, ///< min_depth + softplus(x): bounded below
+  linear,   ///< x itself
+  relu,     ///< max(x, 0)
+};
+
+/// Adds the head behind `x`; its nodes are called head.*. Throws leadline::Error for an empty range (in metres) where
+/// the head has one.
+int32_t depth_head(GraphBuilder& builder, int32_t x, Head head, float min_depth, float max_depth);
+
+/// Options of networks that end in `depth_head`, and their values.
+std::vector<OptionSpec> head_options();
+struct HeadSettings {
+  Head head;
+  float min_depth, max_depth; ///< metres
+};
+HeadSettings head_settings(const Settings& settings);
+
+/// model.activation, which is after each norm.
+OptionSpec activation_option();
+ActivationKind activation_setting(const Settings& settings);
+
+/// Which of its option's choices a setting has.
+int choice_index(const Settings& settings, const char* key);
+
+} // namespace leadline::trainer
