@@ -4,6 +4,7 @@
 #include "shared/model/fold.hpp"
 #include "trainer/evaluate.hpp"
 #include "trainer/graph_session.hpp"
+#include "trainer/onnx_writer.hpp"
 #include "trainer/text.hpp"
 #include "trainer/train_settings.hpp"
 #include "trainer/weight_io.hpp"
@@ -14,6 +15,7 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <map>
 
 namespace leadline::trainer {
 
@@ -176,7 +178,58 @@ float verify_model(const std::string& path, const ModelSpec& spec) {
   return golden_error;
 }
 
-ExportReport export_model(const Checkpoint& checkpoint, const std::string& file, const std::string& path) {
+namespace {
+
+/// Folding changes how sums are rounded, nothing else. Returns the largest difference, relative to the largest output.
+double check_folding(const Checkpoint& checkpoint, const std::string& file, const Graph& trained,
+                     const ModelSpec& spec) {
+  std::vector<std::vector<double>> before, after;
+  for (int i = 0; i < static_cast<int>(trained.weight_shapes.size()); ++i)
+    before.push_back(internal_values<double>(trained, i, checkpoint.weights));
+  for (const std::vector<float>& weight : spec.weights) after.emplace_back(weight.begin(), weight.end());
+  const std::vector<double> wanted = run_golden(HostExec(), trained, before, spec.golden_seed);
+  const std::vector<double> got = run_golden(HostExec(), *spec.graph, after, spec.golden_seed);
+  double difference = 0, largest = 0;
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    difference = std::max(difference, std::abs(wanted[i] - got[i]));
+    largest = std::max(largest, std::abs(wanted[i]));
+  }
+  const double error = largest > 0 ? difference / largest : difference;
+  if (!(error <= 1e-4))
+    throw Error({.file = file,
+                 .field = "folding",
+                 .value = exact(error),
+                 .reason = "folding batch norm into the convolutions changes the network's answer by more than 1e-4 of "
+                           "its largest value: some running variance is almost 0, or the training has diverged",
+                 .fix = "Export an earlier checkpoint, or train with a lower learning rate"});
+  return error;
+}
+
+/// What a model file says besides the network, for readers of the ONNX file.
+std::map<std::string, std::string> onnx_metadata(const ModelSpec& spec) {
+  const Preprocess& p = spec.preprocess;
+  const auto number = [](float value) { return exact(decimal(value)); }; // 0.45, not its nearest float
+  const auto three = [&](const float* values) {
+    return number(values[0]) + ", " + number(values[1]) + ", " + number(values[2]);
+  };
+  std::map<std::string, std::string> entries = spec.provenance;
+  entries["input"] = "(rgb / 255 - mean) / std";
+  entries["mean"] = three(p.mean);
+  entries["std"] = three(p.std);
+  entries["colour_order"] = p.colour_order == ColourOrder::rgb ? "rgb" : "bgr";
+  entries["resize"] = p.resize == ResizeKernel::nearest ? "nearest" : "triangle, antialiased";
+  entries["crop"] = p.crop == CropMode::none ? "none" : "centre";
+  entries["output"] = "depth in metres";
+  entries["min_depth"] = number(spec.min_depth);
+  entries["max_depth"] = number(spec.max_depth);
+  if (spec.fx > 0) entries["focal_length"] = number(spec.fx) + ", " + number(spec.fy);
+  return entries;
+}
+
+/// Folds a checkpoint, lets `write` make the file under a temporary name, and gives it its own if all went well.
+template <class Write>
+ExportReport export_file(const Checkpoint& checkpoint, const std::string& file, const std::string& path,
+                         const Write& write) {
   namespace fs = std::filesystem;
   if (fs::is_directory(path))
     throw Error({.file = path,
@@ -188,32 +241,9 @@ ExportReport export_model(const Checkpoint& checkpoint, const std::string& file,
   const std::string temporary = path + ".unverified";
   try {
     const ModelSpec spec = model_spec(checkpoint, file, &graph);
-
-    // Folding changes how sums are rounded, nothing else.
     const Graph trained = graph_settings(checkpoint_settings(checkpoint, file));
-    std::vector<std::vector<double>> before, after;
-    for (int i = 0; i < static_cast<int>(trained.weight_shapes.size()); ++i)
-      before.push_back(internal_values<double>(trained, i, checkpoint.weights));
-    for (const std::vector<float>& weight : spec.weights) after.emplace_back(weight.begin(), weight.end());
-    const std::vector<double> wanted = run_golden(HostExec(), trained, before, spec.golden_seed);
-    const std::vector<double> got = run_golden(HostExec(), graph, after, spec.golden_seed);
-    double difference = 0, largest = 0;
-    for (size_t i = 0; i < wanted.size(); ++i) {
-      difference = std::max(difference, std::abs(wanted[i] - got[i]));
-      largest = std::max(largest, std::abs(wanted[i]));
-    }
-    report.fold_error = largest > 0 ? difference / largest : difference;
-    if (!(report.fold_error <= 1e-4))
-      throw Error({.file = file,
-                   .field = "folding",
-                   .value = exact(report.fold_error),
-                   .reason =
-                       "folding batch norm into the convolutions changes the network's answer by more than 1e-4 of "
-                       "its largest value: some running variance is almost 0, or the training has diverged",
-                   .fix = "Export an earlier checkpoint, or train with a lower learning rate"});
-
-    write_model(temporary, spec);
-    report.golden_error = verify_model(temporary, spec);
+    report.fold_error = check_folding(checkpoint, file, trained, spec);
+    write(temporary, spec, &report);
     report.nodes_before = trained.nodes.size();
     report.nodes_after = graph.nodes.size();
     report.file_bytes = fs::file_size(temporary);
@@ -231,6 +261,22 @@ ExportReport export_model(const Checkpoint& checkpoint, const std::string& file,
     }
   }
   return report;
+}
+
+} // namespace
+
+ExportReport export_model(const Checkpoint& checkpoint, const std::string& file, const std::string& path) {
+  return export_file(checkpoint, file, path,
+                     [](const std::string& temporary, const ModelSpec& spec, ExportReport* report) {
+                       write_model(temporary, spec);
+                       report->golden_error = verify_model(temporary, spec);
+                     });
+}
+
+ExportReport export_onnx(const Checkpoint& checkpoint, const std::string& file, const std::string& path) {
+  return export_file(checkpoint, file, path, [](const std::string& temporary, const ModelSpec& spec, ExportReport*) {
+    write_onnx(temporary, *spec.graph, spec.weights, onnx_metadata(spec));
+  });
 }
 
 } // namespace leadline::trainer

@@ -31,4 +31,8 @@ float verify_model(const std::string& path, const ModelSpec& spec);
 /// leadline::Error.
 ExportReport export_model(const Checkpoint& checkpoint, const std::string& file, const std::string& path);
 
+/// The same folded network as an ONNX file for other engines (onnx_writer.hpp); size, preprocessing, range and origin
+/// are its metadata. Nothing here can run it, so `golden_error` stays 0. Throws leadline::Error.
+ExportReport export_onnx(const Checkpoint& checkpoint, const std::string& file, const std::string& path);
+
 } // namespace leadline::trainer

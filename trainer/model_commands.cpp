@@ -45,12 +45,13 @@ constexpr const char* evaluate_help =
   leadline evaluate runs/office --data pairs:val.txt
   leadline evaluate runs/office --data nyu_h5:nyudepthv2,split=val --protocol eigen
 )";
-constexpr const char* export_help = R"(leadline export RUN|CHECKPOINT --out model.lead: write a network for devices.
+constexpr const char* export_help = R"(leadline export RUN|CHECKPOINT --out FILE: write a network for devices.
 
   leadline export runs/office --out office.lead
+  leadline export runs/office --out office.onnx --format onnx     for other engines
 
-Batch norms are folded, activations fused; preprocessing, origin and a golden sample go into the file. Before it appears,
-the device's engine has run it and given the trainer's answer, bit for bit.
+Batch norms are folded, activations fused; preprocessing, origin and a golden sample go into the file. A .lead
+file appears only once the device's engine has run it and given the trainer's answer, bit for bit.
 )";
 constexpr const char* inspect_help =
     R"(leadline inspect MODEL.lead: layers, shapes, cost, memory and origin of a model file.
@@ -101,19 +102,30 @@ int evaluate_command(const std::vector<std::string>& arguments) {
 int export_command(const std::vector<std::string>& arguments) {
   const std::vector<OptionGroup> groups{
       {"Options",
-       {{"out", "", "model file to write; replaced if it exists"}, which_option, threads_option, help_option}}};
+       {{"out", "", "model file to write; replaced if it exists"},
+        {"format", "lead", "lead: for this library; onnx: for other engines (opset 17)", {"lead", "onnx"}},
+        which_option,
+        threads_option,
+        help_option}}};
   Settings options;
   std::string path;
   if (!parse("leadline export", export_help, groups, arguments, "RUN", &options, &path)) return 0;
   const std::string out = options.required("out");
+  const bool onnx = options.text("format") == "onnx";
+  if (!onnx && out.ends_with(".onnx"))
+    throw Error({.file = "leadline export",
+                 .field = "--out",
+                 .value = out,
+                 .reason = "the name is that of an ONNX file, the format that of a .lead file",
+                 .fix = "Add --format onnx, or name a .lead file"});
   const std::string file = find_checkpoint(path, options.text("checkpoint") == "best");
   const Checkpoint checkpoint = read_checkpoint(file);
   const Compute compute(static_cast<int>(options.integer("threads", 0, 4096)));
-  const ExportReport report = export_model(checkpoint, file, out);
-  std::printf("%s: %s KiB, %zu layers (%zu before folding, which changed the answer by %.1e), %lld parameters\n"
-              "verified: the engine gives the trainer's bits, and passes its self-test\n",
+  const ExportReport report = onnx ? export_onnx(checkpoint, file, out) : export_model(checkpoint, file, out);
+  std::printf("%s: %s KiB, %zu layers (%zu before folding, which changed the answer by %.1e), %lld parameters\n%s",
               out.c_str(), decimals(static_cast<double>(report.file_bytes) / 1024, 1).c_str(), report.nodes_after,
-              report.nodes_before, report.fold_error, static_cast<long long>(report.parameters));
+              report.nodes_before, report.fold_error, static_cast<long long>(report.parameters),
+              onnx ? "" : "verified: the engine gives the trainer's bits, and passes its self-test\n");
   return 0;
 }
 

@@ -67,6 +67,9 @@ echo "== evaluate, export, inspect"
 grep -q 'constant depth' table.txt && grep -q 'mean map' table.txt && grep -q 'protocol raw' table.txt || fail "$(cat table.txt)"
 "$leadline" evaluate whole/checkpoints/last.h5 --data "synthetic:count=2,split=val,height=48,width=64" --protocol eigen >table.txt
 grep -q 'eigen' table.txt || fail "$(cat table.txt)"
+"$leadline" export whole --out model.onnx --format onnx >out.txt
+grep -q '^model.onnx: .* parameters' out.txt || fail "export --format onnx says nothing of its file"
+grep -q 'down.0.0.weight' model.onnx || fail "model.onnx has no weights"
 "$leadline" export whole --out model.lead >out.txt
 grep -q 'self-test' out.txt || fail "$(cat out.txt)"
 "$leadline" inspect model.lead >out.txt
@@ -101,6 +104,8 @@ expect_error 1 RUN 'missing' -- "$leadline" evaluate
 expect_error 1 protocol 'eigen' -- "$leadline" evaluate whole --protocol egen
 expect_error 1 --out 'out' -- "$leadline" export whole
 expect_error 1 model.lead -- "$leadline" export whole --out nowhere/model.lead
+expect_error 1 model.onnx '--format onnx' -- "$leadline" export whole --out model.onnx
+expect_error 1 model.onnx 'folder that exists' -- "$leadline" export whole --out nowhere/model.onnx --format onnx
 head -c 3000 whole/checkpoints/last.h5 >cut.h5
 expect_error 1 cut.h5 -- "$leadline" export cut.h5 --out cut.lead
 [ ! -e cut.lead ] || fail "a failed export left a file"

@@ -101,6 +101,21 @@ TEST_CASE("the file carries size, preprocessing, range, cameras and origin") {
   CHECK_THAT(model.provenance("metric"), ContainsSubstring("delta1") && ContainsSubstring("protocol raw"));
 }
 
+TEST_CASE("an ONNX file carries the folded network, what its input wants, and its origin") {
+  const Folder folder;
+  const Checkpoint checkpoint = trained({{"run.data_licence", "CC BY 4.0"}, {"data.mean", "0.1, 0.2, 0.3"}});
+  const ExportReport report = export_onnx(checkpoint, "c.h5", folder.file("model.onnx"));
+  CHECK(report.nodes_after < report.nodes_before);
+  CHECK(folder.files() == 1);
+  std::ifstream stream(folder.file("model.onnx"), std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(stream), {}};
+  CHECK(bytes.size() == report.file_bytes);
+  for (const char* text : {"0.1, 0.2, 0.3", "0.25, 0.25, 0.25", "CC BY 4.0", "down.0.0.weight", "ConvTranspose"})
+    CHECK_THAT(bytes, ContainsSubstring(text));
+  CHECK_THAT(bytes, !ContainsSubstring("BatchNormalization"));
+  CHECK_THROWS_AS(export_onnx(checkpoint, "c.h5", folder.file("no/such/folder/model.onnx")), Error);
+}
+
 TEST_CASE("the engine answers a camera's picture as the trainer's validation does") {
   const Folder folder;
   const Checkpoint checkpoint = trained({});
