@@ -1,0 +1,169 @@
+// bench_network MODEL.lead: how fast, how large and how soon ready the edge library is on a model, through its C API.
+//
+//   --threads 1,2     thread counts, measured in turns
+//   --rounds 20       measurements of each
+//   --seconds 0.1     length of one measurement: as many runs as fit, at least one
+//   --size HxW        another size than the model's own
+//   --isa NAME        force an ISA level (x86-64, x86-64-v3, x86-64-v4)
+//   --csv FILE        the same table for programs
+//   --once 1          open, run once and leave, with no clock: for callgrind (instructions.py)
+#include "shared/layers/host/host_kernels.hpp"
+#include "tests/bench/bench.hpp"
+
+#include <leadline/leadline.hpp>
+
+#include <memory>
+#include <sys/wait.h>
+#include <unistd.h>
+
+using namespace leadline;
+using namespace leadline::bench;
+
+namespace {
+
+[[noreturn]] void stop(const char* what, leadline_status status, const ErrorText& error) {
+  std::fprintf(stderr, "error: %s: %s%s%s\n", what, leadline_status_text(status), error.text[0] ? "; " : "",
+               error.text);
+  std::exit(1);
+}
+
+/// A model ready to run with a number of threads.
+struct Engine {
+  Model model;
+  Threads threads; // before the session, which uses it to the end
+  Session session;
+  std::vector<float> input, output;
+  double open_seconds = 0, session_seconds = 0;
+
+  Engine(const std::string& path, int thread_count, int height, int width) {
+    ErrorText error;
+    const double start = now();
+    if (const leadline_status status = model.open_file(path.c_str(), error); status != LEADLINE_OK)
+      stop(path.c_str(), status, error);
+    open_seconds = now() - start;
+    leadline_session_options options{};
+    options.struct_size = sizeof options;
+    options.height = height;
+    options.width = width;
+    leadline_runner runner{};
+    if (thread_count > 1) {
+      if (const leadline_status status = threads.create(thread_count); status != LEADLINE_OK)
+        stop("threads", status, error);
+      runner = threads.runner();
+      options.runner = &runner;
+    }
+    if (const leadline_status status = session.create(model, error, &options); status != LEADLINE_OK)
+      stop("session", status, error);
+    session_seconds = now() - start - open_seconds;
+    const leadline_session_info info = session.info();
+    input.resize(static_cast<size_t>(info.input_height) * static_cast<size_t>(info.input_width) *
+                 static_cast<size_t>(info.input_channels));
+    for (size_t i = 0; i < input.size(); ++i) // between 0 and 1, the same everywhere
+      input[i] = static_cast<float>(i * 2654435761u % 65536) / 65536;
+    output.resize(session.output_values());
+  }
+  void run() {
+    if (const leadline_status status = session.run_raw(input.data(), input.size(), output.data(), output.size());
+        status != LEADLINE_OK)
+      stop("run", status, {});
+  }
+};
+
+/// What one fresh process needs from the file to the first depth.
+struct ColdStart {
+  double open, session, first_run; // seconds
+  double peak_rss;                 // MiB
+};
+ColdStart cold_start(const std::string& path, int threads, int height, int width) {
+  int ends[2];
+  if (pipe(ends) != 0) usage_error("no pipe");
+  const pid_t child = fork();
+  if (child == 0) {
+    Engine engine(path, threads, height, width);
+    const double start = now();
+    engine.run();
+    const ColdStart result{engine.open_seconds, engine.session_seconds, now() - start, peak_rss_mib()};
+    _exit(write(ends[1], &result, sizeof result) == static_cast<ssize_t>(sizeof result) ? 0 : 1);
+  }
+  ColdStart result{};
+  const bool whole = child > 0 && read(ends[0], &result, sizeof result) == static_cast<ssize_t>(sizeof result);
+  int status = 0;
+  waitpid(child, &status, 0);
+  close(ends[0]);
+  close(ends[1]);
+  if (!whole || status != 0) std::exit(1); // the child has said why
+  return result;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+  const Arguments arguments(argc, argv, {"threads", "rounds", "seconds", "size", "isa", "csv", "once"});
+  if (arguments.operands().size() != 1)
+    usage_error("bench_network MODEL.lead [--threads 1,2] [--rounds 20] [--seconds 0.1] [--size HxW] [--isa NAME] "
+                "[--csv FILE]; bench_model writes models");
+  const std::string path = arguments.operands()[0], isa = arguments.text("isa", "");
+  if (!isa.empty() && !host::force_host_kernels(isa.c_str()))
+    usage_error("--isa is \"" + isa + "\": this build or CPU doesn't have it; the best here is " +
+                host::host_kernels().isa);
+  int height = 0, width = 0;
+  if (const std::string size = arguments.text("size", "");
+      !size.empty() && std::sscanf(size.c_str(), "%dx%d", &height, &width) != 2)
+    usage_error("--size is \"" + size + "\": HEIGHTxWIDTH is wanted, e.g. 224x224");
+  const std::vector<int> thread_counts = arguments.integers("threads", "1");
+
+  if (arguments.integer("once", 0) != 0) {
+    Engine(path, thread_counts.at(0), height, width).run();
+    return 0;
+  }
+  std::vector<ColdStart> starts;
+  for (const int threads : thread_counts) starts.push_back(cold_start(path, threads, height, width));
+
+  std::vector<std::unique_ptr<Engine>> engines;
+  for (const int threads : thread_counts) engines.push_back(std::make_unique<Engine>(path, threads, height, width));
+  std::vector<Times> times(engines.size());
+  const int rounds = arguments.integer("rounds", 20);
+  for (int round = -1; round < rounds; ++round) // the first warms up
+    for (size_t e = 0; e < engines.size(); ++e) {
+      engines[e]->run(); // caches are this engine's again
+      int runs = 0;
+      const double start = now();
+      do {
+        engines[e]->run();
+        ++runs;
+      } while (now() - start < (round < 0 ? 0 : arguments.number("seconds", 0.1)));
+      if (round >= 0) times[e].add((now() - start) / runs);
+    }
+
+  const leadline_model_info model = engines[0]->model.info();
+  const leadline_session_info shape = engines[0]->session.info();
+  const double gmac = static_cast<double>(model.macs) * 1e-9 * shape.input_height * shape.input_width /
+                      model.input_height / model.input_width;
+  std::printf("%s (%s), %dx%d, %.2f M parameters, %.2f GMAC, %s; %d rounds in turns\n", path.c_str(), model.name,
+              shape.input_height, shape.input_width, static_cast<double>(model.parameters) * 1e-6, gmac,
+              host::host_kernels().isa, rounds);
+  std::printf("%7s %10s %9s %8s %8s | cold start: %8s %8s %10s %10s | %12s %10s\n", "threads", "median ms", "min ms",
+              "spread", "GMAC/s", "open ms", "plan ms", "1st run ms", "peak MiB", "session MiB", "arena MiB");
+  std::FILE* csv = nullptr;
+  if (const std::string file = arguments.text("csv", ""); !file.empty()) {
+    csv = std::fopen(file.c_str(), "w");
+    if (!csv) usage_error("--csv: " + file + " can't be written");
+    std::fprintf(csv, "model,isa,height,width,threads,median_ms,min_ms,spread,gmac,open_ms,plan_ms,first_run_ms,"
+                      "peak_mib,session_mib,arena_mib\n");
+  }
+  for (size_t e = 0; e < engines.size(); ++e) {
+    const leadline_session_info session = engines[e]->session.info();
+    const ColdStart& start = starts[e];
+    const double session_mib = static_cast<double>(session.bytes) / (1 << 20),
+                 arena_mib = static_cast<double>(session.arena_bytes) / (1 << 20);
+    std::printf("%7d %10.2f %9.2f %7.1f%% %8.1f | %20.2f %8.2f %10.2f %10.1f | %12.1f %10.1f\n", thread_counts[e],
+                times[e].median() * 1e3, times[e].min() * 1e3, times[e].spread() * 100, gmac / times[e].median(),
+                start.open * 1e3, start.session * 1e3, start.first_run * 1e3, start.peak_rss, session_mib, arena_mib);
+    if (csv)
+      std::fprintf(csv, "%s,%s,%d,%d,%d,%.4f,%.4f,%.4f,%.4f,%.4f,%.4f,%.4f,%.2f,%.3f,%.3f\n", path.c_str(),
+                   host::host_kernels().isa, shape.input_height, shape.input_width, thread_counts[e],
+                   times[e].median() * 1e3, times[e].min() * 1e3, times[e].spread(), gmac, start.open * 1e3,
+                   start.session * 1e3, start.first_run * 1e3, start.peak_rss, session_mib, arena_mib);
+  }
+  if (csv) std::fclose(csv);
+}
