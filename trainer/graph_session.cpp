@@ -31,7 +31,8 @@ ActivationParams fused_activation(const Node& node) {
 
 // Where node i's training pass keeps things, and what its backward writes.
 struct TrainingNode {
-  bool backward = false; // its output reaches a graph output
+  Algorithm backward_algorithm = Algorithm::portable; // the forward one is in its NodePlan
+  bool backward = false;                              // its output reaches a graph output
   size_t saved_bytes = 0, saved_offset = 0;
   bool diff_src[max_inputs] = {}, accumulate_src[max_inputs] = {};
   bool accumulate_weights = false; // the weights have another user whose backward runs earlier
@@ -106,17 +107,22 @@ template <class T, class Exec> struct GraphSession<T, Exec>::Impl {
                                     " has a fused activation, which has no backward pass: train the graph before it is "
                                     "optimised for export");
       NodePlan& plan = nodes[static_cast<size_t>(i)];
-      plan = NodePlan{default_algorithm(node.kind, Exec::on_host), false, 0};
-      const LayerShapes around = node_shapes(view, i, shapes.data());
+      LayerShapes around = node_shapes(view, i, shapes.data());
+      plan.algorithm = default_algorithm(node, around, Exec::on_host, sizeof(T), false);
+      steps[static_cast<size_t>(i)].backward_algorithm =
+          default_algorithm(node, around, Exec::on_host, sizeof(T), true);
+      around.threads = Exec::on_host ? exec.threads() : 1;
       visit_layer(node.kind, [&](auto tag) {
         using Layer = typename decltype(tag)::Layer;
         const auto params = node.get<Layer>();
         const auto bytes = [&](Pass pass) {
-          return Layer::workspace_bytes(around, params, pass, plan.algorithm, sizeof(T));
+          const Algorithm algorithm =
+              pass == Pass::backward ? steps[static_cast<size_t>(i)].backward_algorithm : plan.algorithm;
+          return Layer::workspace_bytes(around, params, pass, algorithm, sizeof(T));
         };
-        plan.workspace_bytes = bytes(Pass::inference);
+        plan.workspace_bytes = bytes(Pass::training_forward); // weights change: they are prepared in each pass
         if (training) {
-          plan.workspace_bytes = std::max({plan.workspace_bytes, bytes(Pass::training_forward), bytes(Pass::backward)});
+          plan.workspace_bytes = std::max(plan.workspace_bytes, bytes(Pass::backward));
           steps[static_cast<size_t>(i)].saved_bytes = Layer::saved_bytes(around, params, sizeof(T));
         }
       });
@@ -234,7 +240,9 @@ template <class T, class Exec> struct GraphSession<T, Exec>::Impl {
     if (!graph.trainable[static_cast<size_t>(i)]) return {};
     return {block(b) + gradient_offset[static_cast<size_t>(i)], graph.weight_shapes[static_cast<size_t>(i)]};
   }
-  Workspace workspace() const { return {arena.data() + summary.workspace_offset, summary.workspace_bytes}; }
+  Workspace workspace() const {
+    return {arena.data() + summary.workspace_offset, summary.workspace_bytes, Exec::on_host ? exec.threads() : 1};
+  }
 
   int take_block() {
     if (free_blocks.empty()) {
@@ -288,7 +296,7 @@ template <class T, class Exec> struct GraphSession<T, Exec>::Impl {
       args.diff_dst = diff(node.output);
       args.saved = arena.data() + step.saved_offset;
       args.workspace = workspace();
-      args.algorithm = nodes[i].algorithm;
+      args.algorithm = step.backward_algorithm;
       backward_layer<T>(exec, node.kind, node.params, args);
 
       if (step.statistics >= 0) { // batch norm's mean and variance travel with the gradient
@@ -430,9 +438,7 @@ template <class T, class Exec> std::string GraphSession<T, Exec>::summary() cons
       if (w != no_index && graph.trainable[static_cast<size_t>(w)])
         parameters += graph.weight_shapes[static_cast<size_t>(w)].count();
     const index_t macs = node_macs(graph.view(), static_cast<int32_t>(i), shapes.data());
-    const char* algorithm = impl_->nodes[i].skip                                ? "in place"
-                            : impl_->nodes[i].algorithm == Algorithm::host_gemm ? "host_gemm"
-                                                                                : "portable";
+    const char* algorithm = impl_->nodes[i].skip ? "in place" : algorithm_name(impl_->nodes[i].algorithm);
     std::snprintf(line, sizeof line, "%-20s %-18s %-20s %12lld %10.2f  %s\n", graph.node_names[i].c_str(),
                   layer_name(node.kind), GraphBuilder::to_string(shapes[static_cast<size_t>(node.output)]).c_str(),
                   static_cast<long long>(parameters), static_cast<double>(macs) * 1e-6, algorithm);

@@ -16,7 +16,22 @@ struct SessionLayout {
 struct SessionSize {
   int32_t height, width, max_picture_height, max_picture_width;
   size_t picture_bytes; ///< of scratch for preprocessing
+  int32_t threads;
+  size_t memory_limit;
+  Algorithm algorithm;
 };
+
+/// "winograd4" -> Algorithm::winograd4; null: automatic.
+bool find_algorithm(const char* name, Algorithm* algorithm) {
+  *algorithm = automatic;
+  if (!name) return true;
+  for (int i = 0; i < num_algorithms; ++i)
+    if (strcmp(name, algorithm_name(static_cast<Algorithm>(i))) == 0) {
+      *algorithm = static_cast<Algorithm>(i);
+      return true;
+    }
+  return false;
+}
 
 constexpr int32_t default_max_picture = 4096;
 
@@ -36,6 +51,14 @@ Status choose_size(const leadline_model& model, const leadline_session_options& 
   }
   if (options.runner && (!options.runner->run || options.runner->threads < 1)) {
     *message << "the runner has no function or " << options.runner->threads << " threads";
+    return Status::invalid_argument;
+  }
+  size->threads = options.runner ? options.runner->threads : 1;
+  size->memory_limit = options.memory_limit;
+  if (!find_algorithm(options.algorithm, &size->algorithm)) {
+    *message << "algorithm is \"" << options.algorithm << "\", expected";
+    for (int i = 0; i < num_algorithms; ++i)
+      *message << (i == 0 ? " " : i + 1 < num_algorithms ? ", " : " or ") << algorithm_name(static_cast<Algorithm>(i));
     return Status::invalid_argument;
   }
   if (input.channels == 3) { // 0 for a size that the plan will refuse
@@ -74,10 +97,14 @@ Status plan(const leadline_model& model, const SessionSize& size, unsigned char*
 
   const Shape input{1, size.height, size.width, view.input->channels};
   GraphError error;
-  const Status status = plan_inference(view.graph, input, true, sizeof(float), values,
-                                       reinterpret_cast<NodePlan*>(memory + layout->nodes),
-                                       reinterpret_cast<Interval*>(memory + layout->scratch), summary, &error,
-                                       reinterpret_cast<const Algorithm*>(view.algorithms));
+  PlanOptions options;
+  options.threads = size.threads;
+  options.memory_limit = size.memory_limit;
+  options.every = size.algorithm;
+  options.algorithms = reinterpret_cast<const Algorithm*>(view.algorithms);
+  const Status status =
+      plan_inference(view.graph, input, options, values, reinterpret_cast<NodePlan*>(memory + layout->nodes),
+                     reinterpret_cast<Interval*>(memory + layout->scratch), summary, &error);
   if (status != Status::ok || summary->arena_bytes > SIZE_MAX - layout->arena) {
     *message << "an input of " << size.height << "x" << size.width
              << " needs more memory than this machine can address; use a smaller one";
@@ -110,12 +137,15 @@ Tensor<float> input_of(const leadline_session& session) {
   return value_tensor<float>(session.values, session.model->view.graph.input, session.arena);
 }
 
+HostExec exec_of(const leadline_session& session) {
+  return HostExec(session.caller_runner.run ? &session.runner : nullptr);
+}
+
 /// Runs the graph on the input value and returns the first output, dense, in the arena. The caller holds a
 /// FloatEnvironment.
 Tensor<float> run_graph(const leadline_session& session) {
   const GraphView& graph = session.model->view.graph;
-  const HostExec exec(session.caller_runner.run ? &session.runner : nullptr);
-  run_inference<float>(exec, graph, session.values, session.nodes, session.summary, session.model->weights,
+  run_inference<float>(exec_of(session), graph, session.values, session.nodes, session.summary, session.model->weights,
                        session.arena);
   return value_tensor<float>(session.values, graph.outputs[0], session.arena);
 }
@@ -234,6 +264,11 @@ leadline_status leadline_session_create(const leadline_model* model, const leadl
   session->picture_workspace_bytes = size.picture_bytes;
   session->arena = base + layout.arena;
   session->bytes = layout.total;
+  {
+    const FloatEnvironment environment;
+    prepare_inference<float>(exec_of(*session), model->view.graph, session->values, session->nodes, model->weights,
+                             session->arena);
+  }
   *session_out = session;
   return LEADLINE_OK;
 }
@@ -250,7 +285,19 @@ leadline_status leadline_session_get_info(const leadline_session* session, leadl
   i.threads = session->caller_runner.run ? session->caller_runner.threads : 1;
   i.bytes = session->bytes;
   i.arena_bytes = session->summary.arena_bytes;
+  i.prepared_bytes = session->summary.prepared_bytes;
+  i.isa = host::host_kernels().isa;
   return to_c(write_info(info, i));
+}
+
+leadline_status leadline_session_get_node(const leadline_session* session, int32_t index, leadline_node_plan* plan) {
+  if (!session || index < 0 || index >= session->model->view.graph.num_nodes) return LEADLINE_INVALID_ARGUMENT;
+  const NodePlan& node = session->nodes[index];
+  leadline_node_plan p{};
+  p.algorithm = node.skip ? "in place" : algorithm_name(node.algorithm);
+  p.workspace_bytes = node.workspace_bytes;
+  p.prepared_bytes = node.prepared_bytes;
+  return to_c(write_info(plan, p));
 }
 
 leadline_status leadline_run_rgb8(leadline_session* session, const uint8_t* rgb, int32_t width, int32_t height,

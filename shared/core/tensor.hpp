@@ -94,6 +94,7 @@ template <class T> struct Tensor {
 struct Workspace {
   unsigned char* data = nullptr;
   size_t bytes = 0;
+  int threads = 1; ///< how many threads it was sized for: each may want scratch of its own
 };
 
 constexpr size_t workspace_alignment = 64;

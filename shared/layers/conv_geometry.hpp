@@ -25,6 +25,9 @@ struct ConvGeometry {
   LEADLINE_INLINE_FUNCTION bool depthwise() const { return groups == ic && groups == oc && groups > 1; }
 };
 
+/// The two directions in which pixels are computed.
+enum class ConvDirection : uint8_t { apply, apply_transposed };
+
 /// Extents of one axis of a convolution: false when a parameter is out of range or no output pixel is left.
 inline bool conv_extent(index_t in, index_t kernel, index_t stride, index_t padding_low, index_t padding_high,
                         index_t dilation, index_t* out) {

@@ -2,8 +2,7 @@
 // (torch.nn.functional.conv_transpose2d). Its source is the output side of that convolution, its result the image side.
 #pragma once
 
-#include "shared/layers/conv_geometry.hpp"
-#include "shared/layers/host/conv_host.hpp"
+#include "shared/layers/convolution.hpp"
 
 namespace leadline {
 
@@ -22,6 +21,7 @@ struct ConvTranspose2d {
   static constexpr int min_inputs = 1, max_inputs = 1;
   static constexpr int trainable_weights = 2;        ///< weight `[C,KH,KW,OC/groups]`, bias `[1,1,1,OC]`
   static constexpr unsigned optional_weights = 0b10; ///< bias
+  static constexpr ConvDirection forward_direction = ConvDirection::apply_transposed;
   static constexpr bool backward_reads_src = true, backward_reads_dst = false;
 
   static Status infer(const Params& p, const Shape* src, int /*num_src*/, Shape* dst) {
@@ -56,22 +56,33 @@ struct ConvTranspose2d {
             p.kernel_w, p.stride_h, p.stride_w, p.padding_h, p.padding_w, p.dilation_h, p.dilation_w, p.groups};
   }
   static size_t saved_bytes(const LayerShapes&, const Params&, size_t) { return 0; }
+  static Algorithm choose(const LayerShapes& shapes, const Params& p, bool backward) {
+    return host::choose_conv(geometry(p, shapes.src[0], shapes.dst),
+                             backward ? conv::opposite(forward_direction) : forward_direction, backward);
+  }
+  static double cost(const LayerShapes& shapes, const Params& p, Algorithm algorithm) {
+    return host::conv_cost(geometry(p, shapes.src[0], shapes.dst), forward_direction, algorithm);
+  }
+  static size_t prepared_bytes(const LayerShapes& shapes, const Params& p, Algorithm algorithm, size_t element) {
+    return conv::prepared_bytes(geometry(p, shapes.src[0], shapes.dst), forward_direction, algorithm, element);
+  }
   static size_t workspace_bytes(const LayerShapes& shapes, const Params& p, Pass pass, Algorithm algorithm,
                                 size_t element) {
     const ConvGeometry g = geometry(p, shapes.src[0], shapes.dst);
-    const size_t bias = pass == Pass::backward ? conv::bias_gradient_bytes(shapes.dst) : 0;
-    return bias +
-           (algorithm == Algorithm::host_gemm ? host::conv_workspace_bytes(g, pass == Pass::backward, element) : 0);
+    const size_t bias = pass == Pass::backward ? conv::bias_gradient_bytes(shapes.dst) : 0,
+                 run = conv::workspace_bytes(g, forward_direction, pass, algorithm, element, shapes.threads);
+    return bias > run ? bias : run;
+  }
+
+  template <class T, class Exec> static void prepare(const Exec& exec, const Params& p, const PrepareArgs<T>& args) {
+    conv::prepare(exec, "leadline::conv_transpose2d::prepare", geometry(p, args.shapes.src[0], args.shapes.dst),
+                  forward_direction, args.algorithm, args.weights[0], args.prepared);
   }
 
   template <class T, class Exec> static void forward(const Exec& exec, const Params& p, const ForwardArgs<T>& args) {
-    const ConvGeometry g = geometry(p, args.src[0].shape, args.dst.shape);
-    if constexpr (Exec::on_host)
-      if (args.algorithm == Algorithm::host_gemm)
-        return host::conv_apply_transposed(exec, "leadline::conv_transpose2d::forward", g, args.src[0], args.weights[0],
-                                           args.weights[1], p.activation, args.dst, false, args.workspace);
-    conv::apply_transposed(exec, "leadline::conv_transpose2d::forward", g, args.src[0], args.weights[0],
-                           args.weights[1], p.activation, args.dst, false);
+    conv::run(exec, "leadline::conv_transpose2d::forward", geometry(p, args.src[0].shape, args.dst.shape),
+              forward_direction, args.algorithm, args.src[0], args.weights[0], args.prepared, args.weights[1],
+              p.activation, args.dst, false, args.workspace);
   }
 
   template <class T, class Exec> static void backward(const Exec& exec, const Params& p, const BackwardArgs<T>& args) {
@@ -79,24 +90,13 @@ struct ConvTranspose2d {
     if (args.diff_weights[1])
       conv::bias_gradient(exec, "leadline::conv_transpose2d::bias_gradient", args.diff_dst, args.diff_weights[1],
                           args.accumulate_weights, args.workspace);
-    if constexpr (Exec::on_host) {
-      if (args.algorithm == Algorithm::host_gemm) {
-        if (args.diff_weights[0])
-          host::conv_weight_gradient(exec, "leadline::conv_transpose2d::weight_gradient", g, args.diff_dst, args.src[0],
-                                     args.diff_weights[0], args.accumulate_weights, args.workspace);
-        if (args.diff_src[0])
-          host::conv_apply(exec, "leadline::conv_transpose2d::data_gradient", g, args.diff_dst, args.weights[0],
-                           Tensor<const T>(), ActivationParams(), args.diff_src[0], args.accumulate_src[0],
-                           args.workspace);
-        return;
-      }
-    }
     if (args.diff_weights[0])
-      conv::weight_gradient(exec, "leadline::conv_transpose2d::weight_gradient", g, args.diff_dst, args.src[0],
-                            args.diff_weights[0], args.accumulate_weights);
+      conv::gradient(exec, "leadline::conv_transpose2d::weight_gradient", g, args.algorithm, args.diff_dst, args.src[0],
+                     args.diff_weights[0], args.accumulate_weights, args.workspace);
     if (args.diff_src[0])
-      conv::apply(exec, "leadline::conv_transpose2d::data_gradient", g, args.diff_dst, args.weights[0],
-                  Tensor<const T>(), ActivationParams(), args.diff_src[0], args.accumulate_src[0]);
+      conv::run(exec, "leadline::conv_transpose2d::data_gradient", g, conv::opposite(forward_direction), args.algorithm,
+                args.diff_dst, args.weights[0], nullptr, Tensor<const T>(), ActivationParams(), args.diff_src[0],
+                args.accumulate_src[0], args.workspace);
   }
 };
 

@@ -40,7 +40,17 @@ constexpr index_t max_extent = index_t{1} << 24; ///< largest extent, kernel siz
 enum class Algorithm : uint8_t {
   portable = 0,  ///< one source for every exec; the reference
   host_gemm = 1, ///< blocked matrix products with SIMD micro-kernels (shared/layers/host); host execs only
+  winograd4 = 2, ///< F(4x4, 3x3) for 3x3 filters of stride 1, host_gemm for the rest; host execs, float
+  winograd6 = 3, ///< F(6x6, 3x3) likewise: fewer products, larger rounding errors
 };
+constexpr int num_algorithms = 4;
+/// What a plan chooses for itself, from shapes, ISA level and memory limit.
+constexpr Algorithm automatic = static_cast<Algorithm>(255);
+constexpr const char* algorithm_name(Algorithm algorithm) {
+  constexpr const char* names[num_algorithms] = {"portable", "host_gemm", "winograd4", "winograd6"};
+  if (algorithm == automatic) return "automatic";
+  return static_cast<int>(algorithm) < num_algorithms ? names[static_cast<int>(algorithm)] : "unknown";
+}
 
 enum class Pass : uint8_t { inference = 0, training_forward = 1, backward = 2 };
 
@@ -50,6 +60,16 @@ struct LayerShapes {
   Shape src[max_inputs];
   Shape weights[max_weights];
   Shape dst;
+  int threads = 1; ///< at most so many work at the same time: each may want scratch of its own
+};
+
+/// Arguments of `prepare`, which layers have whose kernels read weights in a form of their own. Done once when a model
+/// is opened; forward does it itself where `ForwardArgs::prepared` is null and the workspace is that of training.
+template <class T> struct PrepareArgs {
+  LayerShapes shapes;
+  Tensor<const T> weights[max_weights];
+  void* prepared = nullptr; ///< `prepared_bytes`, aligned to 64; depends on shapes, algorithm and ISA level
+  Algorithm algorithm = Algorithm::portable;
 };
 
 /// Arguments of a forward pass. All memory belongs to the caller and lies in the exec's memory.
@@ -58,6 +78,7 @@ template <class T> struct ForwardArgs {
   Tensor<const T> src[max_inputs];      ///< `[N,H,W,C]`, channels contiguous, other strides free
   Tensor<const T> weights[max_weights]; ///< dense; null where the layer has none
   Tensor<T> dst;                        ///< `[N,H,W,C]`
+  const void* prepared = nullptr;       ///< weights as `prepare` left them; null in training
   void* saved = nullptr;                ///< `saved_bytes` for backward; null in inference
   Workspace workspace;                  ///< `workspace_bytes`
   Algorithm algorithm = Algorithm::portable;

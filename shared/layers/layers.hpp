@@ -79,6 +79,36 @@ template <class Layer> constexpr unsigned optional_weights() {
   return 0;
 }
 
+/// Whether a layer has kernels among which a plan can choose.
+template <class Layer> constexpr bool has_algorithms() {
+  return requires(const LayerShapes& shapes, const typename Layer::Params& params) {
+    Layer::choose(shapes, params, false);
+  };
+}
+
+/// Bytes that a layer's prepared weights take; 0 for most layers.
+template <class Layer>
+size_t prepared_bytes(const LayerShapes& shapes, const typename Layer::Params& params, Algorithm algorithm,
+                      size_t element) {
+  if constexpr (requires { Layer::prepared_bytes(shapes, params, algorithm, element); })
+    return Layer::prepared_bytes(shapes, params, algorithm, element);
+  else
+    return 0;
+}
+
+/// Brings a node's weights into the form that its forward reads.
+template <class T, class Exec>
+bool prepare_layer(const Exec& exec, LayerKind kind, const unsigned char* params, const PrepareArgs<T>& args) {
+  return visit_layer(kind, [&](auto tag) {
+    using Layer = typename decltype(tag)::Layer;
+    if constexpr (requires(typename Layer::Params values) { Layer::template prepare<T>(exec, values, args); }) {
+      typename Layer::Params values;
+      memcpy(&values, params, sizeof values);
+      Layer::template prepare<T>(exec, values, args);
+    }
+  });
+}
+
 /// Runs a node's forward pass. False only for an unknown kind.
 template <class T, class Exec>
 bool forward_layer(const Exec& exec, LayerKind kind, const unsigned char* params, const ForwardArgs<T>& args) {

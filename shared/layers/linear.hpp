@@ -2,8 +2,7 @@
 // Every pixel is a row: `[N,H,W,C]` is taken as N H W rows, as PyTorch does with leading dimensions.
 #pragma once
 
-#include "shared/layers/conv_geometry.hpp"
-#include "shared/layers/host/conv_host.hpp"
+#include "shared/layers/convolution.hpp"
 
 namespace leadline {
 
@@ -48,28 +47,38 @@ struct Linear {
     return t;
   }
   static size_t saved_bytes(const LayerShapes&, const Params&, size_t) { return 0; }
+  static Algorithm choose(const LayerShapes& shapes, const Params&, bool backward) {
+    return host::choose_conv(geometry(shapes.src[0], shapes.dst.c, true),
+                             backward ? conv::opposite(ConvDirection::apply) : ConvDirection::apply, backward);
+  }
+  static double cost(const LayerShapes& shapes, const Params&, Algorithm algorithm) {
+    return host::conv_cost(geometry(shapes.src[0], shapes.dst.c, true), ConvDirection::apply, algorithm);
+  }
+  static size_t prepared_bytes(const LayerShapes& shapes, const Params&, Algorithm algorithm, size_t element) {
+    return conv::prepared_bytes(geometry(shapes.src[0], shapes.dst.c, true), ConvDirection::apply, algorithm, element);
+  }
   static size_t workspace_bytes(const LayerShapes& shapes, const Params&, Pass pass, Algorithm algorithm,
                                 size_t element) {
-    const bool backward = pass == Pass::backward;
-    size_t bytes = backward ? conv::bias_gradient_bytes(shapes.dst) : 0;
-    if (algorithm == Algorithm::host_gemm) {
-      const size_t a = host::conv_workspace_bytes(geometry(shapes.src[0], shapes.dst.c, true), backward, element);
-      const size_t b = host::conv_workspace_bytes(geometry(shapes.src[0], shapes.dst.c, false), backward, element);
-      bytes += a > b ? a : b;
+    size_t bytes = pass == Pass::backward ? conv::bias_gradient_bytes(shapes.dst) : 0;
+    for (int flat = 0; flat < 2; ++flat) {
+      const size_t run = conv::workspace_bytes(geometry(shapes.src[0], shapes.dst.c, flat != 0), ConvDirection::apply,
+                                               pass, algorithm, element, shapes.threads);
+      bytes = run > bytes ? run : bytes;
     }
     return bytes;
+  }
+
+  template <class T, class Exec> static void prepare(const Exec& exec, const Params&, const PrepareArgs<T>& args) {
+    conv::prepare(exec, "leadline::linear::prepare", geometry(args.shapes.src[0], args.shapes.dst.c, true),
+                  ConvDirection::apply, args.algorithm, args.weights[0], args.prepared);
   }
 
   template <class T, class Exec> static void forward(const Exec& exec, const Params& p, const ForwardArgs<T>& args) {
     const bool flat = even(args.src[0]) && even(args.dst);
     const ConvGeometry g = geometry(args.src[0].shape, args.dst.shape.c, flat);
-    const Tensor<const T> src = flat ? rows(args.src[0]) : args.src[0];
-    const Tensor<T> dst = flat ? rows(args.dst) : args.dst;
-    if constexpr (Exec::on_host)
-      if (args.algorithm == Algorithm::host_gemm)
-        return host::conv_apply(exec, "leadline::linear::forward", g, src, args.weights[0], args.weights[1],
-                                p.activation, dst, false, args.workspace);
-    conv::apply(exec, "leadline::linear::forward", g, src, args.weights[0], args.weights[1], p.activation, dst, false);
+    conv::run(exec, "leadline::linear::forward", g, ConvDirection::apply, args.algorithm,
+              flat ? rows(args.src[0]) : args.src[0], args.weights[0], args.prepared, args.weights[1], p.activation,
+              flat ? rows(args.dst) : args.dst, false, args.workspace);
   }
 
   template <class T, class Exec> static void backward(const Exec& exec, const Params&, const BackwardArgs<T>& args) {
@@ -81,24 +90,13 @@ struct Linear {
     if (args.diff_weights[1])
       conv::bias_gradient(exec, "leadline::linear::bias_gradient", diff_dst, args.diff_weights[1],
                           args.accumulate_weights, args.workspace);
-    if constexpr (Exec::on_host) {
-      if (args.algorithm == Algorithm::host_gemm) {
-        if (args.diff_weights[0])
-          host::conv_weight_gradient(exec, "leadline::linear::weight_gradient", g, src, diff_dst, args.diff_weights[0],
-                                     args.accumulate_weights, args.workspace);
-        if (diff_src)
-          host::conv_apply_transposed(exec, "leadline::linear::data_gradient", g, diff_dst, args.weights[0],
-                                      Tensor<const T>(), ActivationParams(), diff_src, args.accumulate_src[0],
-                                      args.workspace);
-        return;
-      }
-    }
     if (args.diff_weights[0])
-      conv::weight_gradient(exec, "leadline::linear::weight_gradient", g, src, diff_dst, args.diff_weights[0],
-                            args.accumulate_weights);
+      conv::gradient(exec, "leadline::linear::weight_gradient", g, args.algorithm, src, diff_dst, args.diff_weights[0],
+                     args.accumulate_weights, args.workspace);
     if (diff_src)
-      conv::apply_transposed(exec, "leadline::linear::data_gradient", g, diff_dst, args.weights[0], Tensor<const T>(),
-                             ActivationParams(), diff_src, args.accumulate_src[0]);
+      conv::run(exec, "leadline::linear::data_gradient", g, ConvDirection::apply_transposed, args.algorithm, diff_dst,
+                args.weights[0], nullptr, Tensor<const T>(), ActivationParams(), diff_src, args.accumulate_src[0],
+                args.workspace);
   }
 };
 

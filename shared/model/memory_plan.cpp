@@ -34,10 +34,22 @@ Status plan_intervals(Interval* intervals, int32_t count, size_t* total) {
   return Status::ok;
 }
 
-Algorithm default_algorithm(LayerKind kind, bool on_host) {
-  const bool gemm_shaped =
-      kind == layer_kind<Conv2d> || kind == layer_kind<ConvTranspose2d> || kind == layer_kind<Linear>;
-  return on_host && gemm_shaped ? Algorithm::host_gemm : Algorithm::portable;
+Algorithm default_algorithm(const Node& node, const LayerShapes& shapes, bool on_host, size_t element, bool backward) {
+  Algorithm algorithm = Algorithm::portable;
+  if (!on_host) return algorithm;
+  visit_layer(node.kind, [&](auto tag) {
+    using Layer = typename decltype(tag)::Layer;
+    if constexpr (has_algorithms<Layer>())
+      algorithm = element == sizeof(float) ? Layer::choose(shapes, node.get<Layer>(), backward) : Algorithm::host_gemm;
+  });
+  return algorithm;
+}
+
+bool allowed_algorithm(LayerKind kind, Algorithm algorithm) {
+  if (algorithm == automatic || algorithm == Algorithm::portable) return true;
+  bool has = false;
+  visit_layer(kind, [&](auto tag) { has = has_algorithms<typename decltype(tag)::Layer>(); });
+  return has && static_cast<int>(algorithm) < num_algorithms;
 }
 
 void alias_concats(const GraphView& graph, ValuePlan* values, NodePlan* nodes) {
@@ -67,33 +79,91 @@ void alias_concats(const GraphView& graph, ValuePlan* values, NodePlan* nodes) {
   }
 }
 
-Status plan_inference(const GraphView& graph, const Shape& input, bool on_host, size_t element, ValuePlan* values,
-                      NodePlan* nodes, Interval* scratch, PlanSummary* summary, GraphError* error,
-                      const Algorithm* algorithms) {
-  // Shapes are inferred into a contiguous array first, at the start of the values' memory, which is still unused.
-  static_assert(sizeof(ValuePlan) >= 2 * sizeof(Shape) && alignof(ValuePlan) >= alignof(Shape));
-  Shape* shapes = reinterpret_cast<Shape*>(values);
-  LEADLINE_TRY(infer_shapes(graph, input, shapes, error));
+namespace {
 
-  size_t workspace = 0;
+size_t larger(size_t a, size_t b) { return a > b ? a : b; }
+
+/// What a node takes with some algorithm: scratch, and its prepared weights, in the arena or within the scratch.
+NodePlan node_plan(const Node& node, const LayerShapes& shapes, Algorithm algorithm, bool in_run, size_t element) {
+  NodePlan plan;
+  plan.algorithm = algorithm;
+  visit_layer(node.kind, [&](auto tag) {
+    using Layer = typename decltype(tag)::Layer;
+    const auto params = node.get<Layer>();
+    const size_t prepared = prepared_bytes<Layer>(shapes, params, algorithm, element);
+    plan.workspace_bytes = Layer::workspace_bytes(shapes, params, Pass::inference, algorithm, element);
+    plan.in_run = in_run && prepared > 0;
+    if (plan.in_run)
+      plan.workspace_bytes += prepared;
+    else
+      plan.prepared_bytes = prepared;
+  });
+  return plan;
+}
+
+double node_cost(const Node& node, const LayerShapes& shapes, Algorithm algorithm) {
+  double cost = 0;
+  visit_layer(node.kind, [&](auto tag) {
+    using Layer = typename decltype(tag)::Layer;
+    if constexpr (has_algorithms<Layer>()) cost = Layer::cost(shapes, node.get<Layer>(), algorithm);
+  });
+  return cost;
+}
+
+/// Chooses every node's algorithm. `room`: bytes for scratch and prepared weights; SIZE_MAX: no limit. All nodes start
+/// in their smallest form; then those that gain most per byte of prepared weights get their fastest, while there is
+/// room.
+void choose_algorithms(const GraphView& graph, const Shape* shapes, const PlanOptions& options, size_t room,
+                       NodePlan* nodes) {
+  const auto asked = [&](int32_t i) {
+    const Algorithm algorithm = options.algorithms ? options.algorithms[i] : automatic;
+    return allowed_algorithm(graph.nodes[i].kind, options.every) && options.every != automatic ? options.every
+                                                                                               : algorithm;
+  };
+  const auto fastest = [&](int32_t i, const LayerShapes& around) {
+    const Node& node = graph.nodes[i];
+    const Algorithm algorithm =
+        asked(i) != automatic ? asked(i) : default_algorithm(node, around, options.on_host, options.element, false);
+    return node_plan(node, around, algorithm, false, options.element);
+  };
+  size_t workspace = 0, prepared = 0;
   for (int32_t i = 0; i < graph.num_nodes; ++i) {
-    nodes[i] = NodePlan{algorithms ? algorithms[i] : default_algorithm(graph.nodes[i].kind, on_host), false, 0};
     const LayerShapes around = node_shapes(graph, i, shapes);
-    visit_layer(graph.nodes[i].kind, [&](auto tag) {
-      using Layer = typename decltype(tag)::Layer;
-      nodes[i].workspace_bytes = Layer::workspace_bytes(around, graph.nodes[i].template get<Layer>(), Pass::inference,
-                                                        nodes[i].algorithm, element);
-    });
-    if (nodes[i].workspace_bytes > workspace) workspace = nodes[i].workspace_bytes;
+    const NodePlan fast = fastest(i, around);
+    nodes[i] = room == SIZE_MAX || fast.prepared_bytes == 0
+                   ? fast
+                   : node_plan(graph.nodes[i], around, asked(i) == automatic ? Algorithm::host_gemm : fast.algorithm,
+                               true, options.element);
+    workspace = larger(workspace, nodes[i].workspace_bytes);
   }
-  // Spread from the last to the first: values[v] overwrites only shapes behind shapes[v] (and shapes[0] itself).
-  for (int32_t v = graph.num_values - 1; v >= 0; --v) {
-    const Shape shape = shapes[v];
-    values[v] = ValuePlan{shape, Layout::nhwc, v, 0, INT32_MAX, -1, 0};
+  if (room == SIZE_MAX) return;
+  for (;;) {
+    int32_t best = no_index;
+    double best_gain = 0;
+    for (int32_t i = 0; i < graph.num_nodes; ++i) {
+      if (!nodes[i].in_run) continue;
+      const LayerShapes around = node_shapes(graph, i, shapes);
+      const NodePlan fast = fastest(i, around);
+      if (prepared + align_up(fast.prepared_bytes) + larger(workspace, fast.workspace_bytes) > room) continue;
+      const double packing = static_cast<double>(nodes[i].workspace_bytes) / 16; // about a byte per clock
+      const double gain = (node_cost(graph.nodes[i], around, nodes[i].algorithm) + packing -
+                           node_cost(graph.nodes[i], around, fast.algorithm)) /
+                          static_cast<double>(fast.prepared_bytes);
+      if (gain > best_gain) {
+        best = i;
+        best_gain = gain;
+      }
+    }
+    if (best == no_index) return;
+    nodes[best] = fastest(best, node_shapes(graph, best, shapes));
+    prepared += align_up(nodes[best].prepared_bytes);
+    workspace = larger(workspace, nodes[best].workspace_bytes);
   }
-  alias_concats(graph, values, nodes);
+}
 
-  // Lifetimes, gathered at the roots. The input is written before step 0, outputs are read after the last.
+/// Which step needs which value first and last, gathered at the roots. The input is written before step 0, outputs are
+/// read after the last.
+void find_lifetimes(const GraphView& graph, ValuePlan* values) {
   const auto alive = [&](int32_t v, int32_t step) {
     ValuePlan& root = values[values[v].root];
     if (step < root.first) root.first = step;
@@ -105,20 +175,73 @@ Status plan_inference(const GraphView& graph, const Shape& input, bool on_host, 
     alive(graph.nodes[i].output, i);
   }
   for (int32_t o = 0; o < graph.num_outputs; ++o) alive(graph.outputs[o], graph.num_nodes);
+}
 
-  int32_t count = 0;
-  for (int32_t v = 0; v < graph.num_values; ++v) {
-    if (values[v].root != v) continue;
-    const uint64_t bytes = static_cast<uint64_t>(values[v].shape.count()) * element;
-    if (bytes > SIZE_MAX / 4) return Status::overflow;
-    scratch[count++] = Interval{static_cast<size_t>(bytes), values[v].first, values[v].last, 0};
+} // namespace
+
+Status plan_inference(const GraphView& graph, const Shape& input, const PlanOptions& options, ValuePlan* values,
+                      NodePlan* nodes, Interval* scratch, PlanSummary* summary, GraphError* error) {
+  // Shapes are inferred into a contiguous array first, at the start of the values' memory, which is still unused.
+  static_assert(sizeof(ValuePlan) >= 2 * sizeof(Shape) && alignof(ValuePlan) >= alignof(Shape));
+  Shape* shapes = reinterpret_cast<Shape*>(values);
+  LEADLINE_TRY(infer_shapes(graph, input, shapes, error));
+
+  // Values and intervals for the room that a memory limit leaves: they don't depend on algorithms.
+  const auto place_values = [&](size_t workspace, size_t* total) {
+    int32_t count = 0;
+    for (int32_t v = 0; v < graph.num_values; ++v) {
+      if (values[v].root != v) continue;
+      const uint64_t bytes = static_cast<uint64_t>(values[v].shape.count()) * options.element;
+      if (bytes > SIZE_MAX / 4) return Status::overflow;
+      scratch[count++] = Interval{static_cast<size_t>(bytes), values[v].first, values[v].last, 0};
+    }
+    scratch[count++] = Interval{workspace, 0, graph.num_nodes, 0};
+    LEADLINE_TRY(plan_intervals(scratch, count, total));
+    summary->workspace_offset = scratch[--count].offset;
+    for (int32_t v = graph.num_values - 1; v >= 0; --v)
+      if (values[v].root == v) values[v].offset = scratch[--count].offset;
+    return Status::ok;
+  };
+  // Spread from the last to the first: values[v] overwrites only shapes behind shapes[v] (and shapes[0] itself).
+  const auto spread = [&] {
+    for (int32_t v = graph.num_values - 1; v >= 0; --v) {
+      const Shape shape = shapes[v];
+      values[v] = ValuePlan{shape, Layout::nhwc, v, 0, INT32_MAX, -1, 0};
+    }
+    alias_concats(graph, values, nodes);
+    find_lifetimes(graph, values);
+  };
+
+  size_t room = SIZE_MAX;
+  if (options.memory_limit > 0) {
+    size_t values_bytes = 0;
+    spread();
+    LEADLINE_TRY(place_values(0, &values_bytes));
+    room = options.memory_limit > values_bytes ? options.memory_limit - values_bytes : 0;
+    LEADLINE_TRY(infer_shapes(graph, input, shapes, error)); // again: spread wrote over them
   }
-  scratch[count++] = Interval{workspace, 0, graph.num_nodes, 0};
-  LEADLINE_TRY(plan_intervals(scratch, count, &summary->arena_bytes));
-  summary->workspace_offset = scratch[--count].offset;
+  choose_algorithms(graph, shapes, options, room, nodes);
+
+  size_t workspace = 0, prepared = 0;
+  for (int32_t i = 0; i < graph.num_nodes; ++i) {
+    LayerShapes around = node_shapes(graph, i, shapes);
+    around.threads = options.threads;
+    const NodePlan plan = node_plan(graph.nodes[i], around, nodes[i].algorithm, nodes[i].in_run, options.element);
+    nodes[i].workspace_bytes = plan.workspace_bytes;
+    if (plan.prepared_bytes > SIZE_MAX / 8 - prepared || plan.workspace_bytes > SIZE_MAX / 8) return Status::overflow;
+    nodes[i].prepared_offset = prepared; // from the end of everything else, for now
+    prepared += align_up(plan.prepared_bytes);
+    workspace = larger(workspace, plan.workspace_bytes);
+  }
+  spread();
+  LEADLINE_TRY(place_values(workspace, &summary->arena_bytes));
   summary->workspace_bytes = workspace;
-  for (int32_t v = graph.num_values - 1; v >= 0; --v)
-    if (values[v].root == v) values[v].offset = scratch[--count].offset;
+  summary->prepared_bytes = prepared;
+  summary->threads = options.threads;
+  summary->arena_bytes = align_up(summary->arena_bytes);
+  for (int32_t i = 0; i < graph.num_nodes; ++i) nodes[i].prepared_offset += summary->arena_bytes;
+  if (prepared > SIZE_MAX / 4 - summary->arena_bytes) return Status::overflow;
+  summary->arena_bytes += prepared;
   return Status::ok;
 }
 

@@ -32,28 +32,47 @@ struct NodePlan {
   Algorithm algorithm = Algorithm::portable;
   bool skip = false; ///< nothing to do: a concat whose inputs already lie in place
   size_t workspace_bytes = 0;
+  size_t prepared_offset = 0, prepared_bytes = 0; ///< in the arena; 0 bytes: weights are used as they are, or
+                                                  ///< prepared in the workspace in each run where `in_run` says so
+  bool in_run = false;
+};
+
+/// What a plan depends on besides graph and shapes.
+struct PlanOptions {
+  bool on_host = true;
+  size_t element = sizeof(float);
+  int threads = 1; ///< how many get scratch of their own; no choice depends on it
+  /// Bytes that values, scratch of one thread and prepared weights should keep to; 0: as fast as can be. The plan is
+  /// the fastest that fits, or the smallest where none does.
+  size_t memory_limit = 0;
+  Algorithm every = automatic;           ///< for all nodes that have algorithms; automatic: see the next
+  const Algorithm* algorithms = nullptr; ///< one per node, `automatic` where the plan is free; null: it is everywhere
 };
 
 struct PlanSummary {
-  size_t arena_bytes = 0;      ///< values and workspace together
+  size_t arena_bytes = 0;      ///< values, workspace and prepared weights together
+  size_t prepared_bytes = 0;   ///< of them: prepared weights, at the arena's end
   size_t workspace_offset = 0; ///< one workspace, shared by all nodes
   size_t workspace_bytes = 0;
+  int threads = 1; ///< of PlanOptions
 };
 
-/// The algorithm that a plan chooses by default: a function of the layer and the kind of exec alone, never of threads
-/// or timing.
-Algorithm default_algorithm(LayerKind kind, bool on_host);
+/// The algorithm that a plan chooses by default: a function of shapes, ISA level and kind of exec alone, never of threads
+/// or timing. Training's forward and inference choose the same. `backward`: for the data gradient; small gradients are
+/// sums of large products there, so more exact algorithms alone are considered.
+Algorithm default_algorithm(const Node& node, const LayerShapes& shapes, bool on_host, size_t element, bool backward);
+
+/// Whether a file or a user may ask for `algorithm` in nodes of this kind.
+bool allowed_algorithm(LayerKind kind, Algorithm algorithm);
 
 /// Marks the values that can live inside the output of a concat: produced by a node, consumed as they are, and not yet
 /// part of another concat. Sets `root`, `channel_offset` of every value and `skip` of concats that become empty.
 void alias_concats(const GraphView& graph, ValuePlan* values, NodePlan* nodes);
 
 /// Plans an inference pass for one input shape. `values` has num_values entries, `nodes` num_nodes, `scratch`
-/// num_values + 1 intervals. `algorithms` holds one choice per node, as a model file records it; null: the defaults.
-/// The memory is the caller's; nothing is allocated.
-Status plan_inference(const GraphView& graph, const Shape& input, bool on_host, size_t element, ValuePlan* values,
-                      NodePlan* nodes, Interval* scratch, PlanSummary* summary, GraphError* error,
-                      const Algorithm* algorithms = nullptr);
+/// num_values + 1 intervals. The memory is the caller's; nothing is allocated.
+Status plan_inference(const GraphView& graph, const Shape& input, const PlanOptions& options, ValuePlan* values,
+                      NodePlan* nodes, Interval* scratch, PlanSummary* summary, GraphError* error);
 
 /// The tensor of a value in an arena.
 template <class T> Tensor<T> value_tensor(const ValuePlan* values, int32_t v, unsigned char* arena) {
@@ -63,8 +82,33 @@ template <class T> Tensor<T> value_tensor(const ValuePlan* values, int32_t v, un
   return slice;
 }
 
+/// Weight `w` of the table; null for no_index.
+template <class T> Tensor<const T> weight_tensor(const GraphView& graph, const void* const* weights, int32_t w) {
+  return w == no_index ? Tensor<const T>() : Tensor<const T>(static_cast<const T*>(weights[w]), graph.weight_shapes[w]);
+}
+
+/// Brings the weights into the forms that the planned kernels read. Once before the first run, and after weights have
+/// changed.
+template <class T, class Exec>
+void prepare_inference(const Exec& exec, const GraphView& graph, const ValuePlan* values, const NodePlan* nodes,
+                       const void* const* weights, unsigned char* arena) {
+  for (int32_t i = 0; i < graph.num_nodes; ++i) {
+    if (nodes[i].prepared_bytes == 0) continue;
+    const Node& node = graph.nodes[i];
+    PrepareArgs<T> args;
+    args.shapes.num_src = node.num_inputs;
+    for (int s = 0; s < node.num_inputs; ++s) args.shapes.src[s] = values[node.inputs[s]].shape;
+    args.shapes.dst = values[node.output].shape;
+    for (int w = 0; w < max_weights; ++w) args.weights[w] = weight_tensor<T>(graph, weights, node.weights[w]);
+    args.prepared = arena + nodes[i].prepared_offset;
+    args.algorithm = nodes[i].algorithm;
+    prepare_layer<T>(exec, node.kind, node.params, args);
+  }
+}
+
 /// Runs an inference pass: the same loop for the trainer's evaluation of an exported graph and for the edge engine.
-/// `weights[i]` points to weight i, dense, in the exec's memory, as do `arena` and the input value in it.
+/// `weights[i]` points to weight i, dense, in the exec's memory, as do `arena` (after prepare_inference) and the input
+/// value in it.
 template <class T, class Exec>
 void run_inference(const Exec& exec, const GraphView& graph, const ValuePlan* values, const NodePlan* nodes,
                    const PlanSummary& summary, const void* const* weights, unsigned char* arena) {
@@ -74,12 +118,10 @@ void run_inference(const Exec& exec, const GraphView& graph, const ValuePlan* va
     ForwardArgs<T> args;
     args.num_src = node.num_inputs;
     for (int s = 0; s < node.num_inputs; ++s) args.src[s] = value_tensor<T>(values, node.inputs[s], arena);
-    for (int w = 0; w < max_weights; ++w)
-      if (node.weights[w] != no_index)
-        args.weights[w] =
-            Tensor<const T>(static_cast<const T*>(weights[node.weights[w]]), graph.weight_shapes[node.weights[w]]);
+    for (int w = 0; w < max_weights; ++w) args.weights[w] = weight_tensor<T>(graph, weights, node.weights[w]);
+    if (nodes[i].prepared_bytes > 0) args.prepared = arena + nodes[i].prepared_offset;
     args.dst = value_tensor<T>(values, node.output, arena);
-    args.workspace = {arena + summary.workspace_offset, summary.workspace_bytes};
+    args.workspace = {arena + summary.workspace_offset, summary.workspace_bytes, summary.threads};
     args.algorithm = nodes[i].algorithm;
     forward_layer<T>(exec, node.kind, node.params, args);
   }

@@ -352,7 +352,7 @@ private:
     view_.algorithms = at<uint8_t>(SectionKind::plan);
     for (int32_t i = 0; i < view_.graph.num_nodes; ++i) {
       const Algorithm algorithm = static_cast<Algorithm>(view_.algorithms[i]);
-      if (algorithm != Algorithm::portable && algorithm != default_algorithm(view_.graph.nodes[i].kind, true))
+      if (!allowed_algorithm(view_.graph.nodes[i].kind, algorithm))
         return fail(Status::unsupported, "node ", view_.string(view_.node_names[i]), " wants algorithm ",
                     view_.algorithms[i], ", which this library doesn't have for it");
     }

@@ -137,7 +137,7 @@ Section provenance_section(const ModelSpec& spec) {
 
 Section plan_section(const Graph& graph) {
   Section section{SectionKind::plan, {}};
-  for (const Node& node : graph.nodes) section.append(default_algorithm(node.kind, true));
+  for (size_t i = 0; i < graph.nodes.size(); ++i) section.append(automatic);
   return section;
 }
 

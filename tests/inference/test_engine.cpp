@@ -45,13 +45,14 @@ std::vector<float> reference(const Graph& graph, const std::vector<std::vector<f
   std::vector<Interval> scratch(values.size() + 1);
   PlanSummary summary;
   GraphError error;
-  REQUIRE(plan_inference(view, shape, true, sizeof(float), values.data(), nodes.data(), scratch.data(), &summary,
-                         &error) == Status::ok);
+  REQUIRE(plan_inference(view, shape, PlanOptions(), values.data(), nodes.data(), scratch.data(), &summary, &error) ==
+          Status::ok);
   std::vector<const void*> pointers;
   for (const auto& weight : weights) pointers.push_back(weight.data());
   AlignedBytes arena(
       std::vector<unsigned char>(summary.arena_bytes, 0xFF)); // NaN: nothing may be read before it is written
   std::copy(input.begin(), input.end(), value_tensor<float>(values.data(), view.input, arena.data()).data);
+  prepare_inference<float>(HostExec(), view, values.data(), nodes.data(), pointers.data(), arena.data());
   run_inference<float>(HostExec(), view, values.data(), nodes.data(), summary, pointers.data(), arena.data());
   const Tensor<float> output = value_tensor<float>(values.data(), view.outputs[0], arena.data());
   return {output.data, output.data + output.shape.count()};

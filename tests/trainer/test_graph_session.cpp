@@ -203,7 +203,7 @@ TEST_CASE("a step has the same bits on HostExec and OpenMP") {
 }
 
 TEST_CASE("evaluation in a training session, an inference session and run_inference agree bit for bit") {
-  const Shape shape{2, 8, 6, 3};
+  const Shape shape{2, 24, 36, 3};
   const Graph graph = tangled(shape, true);
   GraphSession<float, DefaultExec> training(DefaultExec(), graph, shape, true),
       inference(DefaultExec(), graph, shape, false);
@@ -226,8 +226,8 @@ TEST_CASE("evaluation in a training session, an inference session and run_infere
   std::vector<Interval> scratch(static_cast<size_t>(view.num_values) + 1);
   PlanSummary summary;
   GraphError error;
-  REQUIRE(plan_inference(view, shape, true, sizeof(float), values.data(), nodes.data(), scratch.data(), &summary,
-                         &error) == Status::ok);
+  REQUIRE(plan_inference(view, shape, PlanOptions(), values.data(), nodes.data(), scratch.data(), &summary, &error) ==
+          Status::ok);
   std::vector<std::vector<float>> weights;
   std::vector<const void*> pointers;
   for (int i = 0; i < training.num_weights(); ++i) weights.push_back(training.get_weight(i));
@@ -235,6 +235,7 @@ TEST_CASE("evaluation in a training session, an inference session and run_infere
   std::vector<unsigned char> memory(summary.arena_bytes + 64);
   unsigned char* arena = memory.data() + (64 - reinterpret_cast<uintptr_t>(memory.data()) % 64);
   std::memcpy(value_tensor<float>(values.data(), view.input, arena).data, input.data(), input.size() * sizeof(float));
+  prepare_inference<float>(HostExec(), view, values.data(), nodes.data(), pointers.data(), arena);
   run_inference<float>(HostExec(), view, values.data(), nodes.data(), summary, pointers.data(), arena);
   std::memcpy(c.data(), value_tensor<float>(values.data(), view.outputs[0], arena).data, c.size() * sizeof(float));
   CHECK(same_bits(a, c));

@@ -178,6 +178,13 @@ typedef struct leadline_session_options {
   /* largest picture for leadline_run_rgb8; 0: 4096. Each pixel of width costs about 20 bytes of the session's memory */
   int32_t max_picture_height, max_picture_width;
   const leadline_runner* runner; /* copied; NULL: the calling thread alone */
+  /* Bytes that values, one thread's scratch and weights in the kernels' own form should keep to; 0: as fast as can be.
+   * The fastest plan that fits is made, or the smallest where none does (1: the smallest in any case): the device's
+   * word is leadline_session_bytes. Another limit can be another plan, hence other bits in the last places. */
+  size_t memory_limit;
+  /* For comparisons: "portable", "host_gemm", "winograd4" or "winograd6" for every layer that can; NULL: what the model
+   * says, which is usually that the library chooses, from shapes, CPU and memory_limit. */
+  const char* algorithm;
 } leadline_session_options;
 
 /* The memory that leadline_session_create needs for these options (NULL: all defaults). Uses the model's allocator for
@@ -187,7 +194,8 @@ leadline_status leadline_session_bytes(const leadline_model* model, const leadli
                                        size_t* bytes, char* error, size_t error_bytes);
 
 /* Plans a session in `memory` (aligned to LEADLINE_ALIGNMENT, at least leadline_session_bytes for the same options),
- * which stays the caller's: a session is destroyed by forgetting it. The model must stay open. Allocates nothing.
+ * which stays the caller's: a session is destroyed by forgetting it. The model must stay open. Weights are brought into
+ * the form that the chosen kernels read, with the runner's threads. Allocates nothing.
  * Thread-safe. Errors: as above. */
 leadline_status leadline_session_create(const leadline_model* model, const leadline_session_options* options,
                                         void* memory, size_t bytes, leadline_session** session, char* error,
@@ -199,12 +207,25 @@ typedef struct leadline_session_info {
   int32_t input_height, input_width, input_channels;
   int32_t output_height, output_width, output_channels;
   int32_t threads;
-  size_t bytes;       /* of the caller's memory that are used */
-  size_t arena_bytes; /* of these: for the values between layers and for scratch */
+  size_t bytes;          /* of the caller's memory that are used */
+  size_t arena_bytes;    /* of these: for the values between layers, scratch and prepared weights */
+  size_t prepared_bytes; /* of these: weights in the form that the chosen kernels read */
+  const char* isa;       /* the CPU's level that the kernels were chosen for, e.g. "x86-64-v3"; static */
 } leadline_session_info;
 
 /* Thread-safe. Errors: INVALID_ARGUMENT. */
 leadline_status leadline_session_get_info(const leadline_session* session, leadline_session_info* info);
+
+/* What the plan chose for one layer. Filled by the library; strings are static. */
+typedef struct leadline_node_plan {
+  size_t struct_size;
+  const char* algorithm;  /* "portable", "host_gemm", "winograd4", "winograd6"; "in place": nothing is left to do */
+  size_t workspace_bytes; /* scratch while it runs, of all threads */
+  size_t prepared_bytes;  /* its weights in the kernel's own form, kept for the session's life */
+} leadline_node_plan;
+
+/* `index` as for leadline_model_get_node. Thread-safe. Errors: INVALID_ARGUMENT. */
+leadline_status leadline_session_get_node(const leadline_session* session, int32_t index, leadline_node_plan* plan);
 
 /* One picture. `rgb` is `height` rows of `width` pixels of 3 bytes R, G, B, upright, any size up to the session's
  * largest; row y starts at rgb + y * row_stride (bytes; 0: 3 * width). It is cropped, resized and normalised as the

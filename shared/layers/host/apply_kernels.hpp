@@ -43,7 +43,13 @@ template <class T> TilePixels find_pixels(const ApplyJob<T>& job, const Phase& p
 template <class T> void finish_row(const ApplyJob<T>& job, T* row, T* dst, const T* bias, index_t count) {
   if (bias)
     for (index_t j = 0; j < count; ++j) row[j] += bias[j];
-  if (job.activate) job.activate(job.activation, row, count);
+  switch (job.epilogue) {
+  case 0: break;
+  case 1:
+    for (index_t j = 0; j < count; ++j) row[j] = row[j] < T(0) ? T(0) : row[j]; // NaN passes through
+    break;
+  default: job.activate(job.activation, row, count);
+  }
   if (job.accumulate)
     for (index_t j = 0; j < count; ++j) dst[j] += row[j];
   else

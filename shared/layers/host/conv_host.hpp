@@ -1,34 +1,77 @@
-// Convolutions on host execs, and the workspace that they need.
+// Convolutions on host execs: one entry for each direction and algorithm.
+//
+// Weights are brought into the form that an algorithm's kernel reads by `conv_prepare`: once when a model is opened, in
+// every pass while training.
 #pragma once
 
 #include "shared/layers/host/conv_apply.hpp"
 #include "shared/layers/host/conv_weight_gradient.hpp"
+#include "shared/layers/host/conv_winograd.hpp"
 
 namespace leadline::host {
 
-template <class T> size_t conv_workspace_bytes_of(const ConvGeometry& g, bool backward) {
-  if (!conv_fits(g)) return 0;
-  const auto apply_bytes = [&](index_t group_k, index_t group_m) {
-    detail::Pieces pieces(nullptr);
-    detail::ApplyMemory<T>(pieces, g, group_k, group_m);
-    return pieces.bytes();
-  };
-  size_t bytes = apply_bytes(g.group_ic(), g.group_oc());
-  const size_t transposed = apply_bytes(g.group_oc(), g.group_ic());
-  bytes = transposed > bytes ? transposed : bytes;
-  if (backward) {
-    const detail::GradientPlan<T> plan(g);
-    const size_t gradient = align_up(sizeof(WeightGradientJob<T>)) +
-                            align_up(static_cast<size_t>(plan.slots * plan.partial_values) * sizeof(T)) +
-                            static_cast<size_t>(plan.slots * plan.scratch_bytes);
-    bytes = gradient > bytes ? gradient : bytes;
-  }
-  return bytes;
+/// What really runs for `algorithm`: kernels of 3x3 filters do no others, and only gemm does doubles. portable: no
+/// kernel here can.
+inline Algorithm conv_algorithm(Algorithm algorithm, const ConvGeometry& g, size_t element) {
+  if (algorithm == Algorithm::portable || !conv_fits(g)) return Algorithm::portable;
+  const bool winograd = algorithm == Algorithm::winograd4 || algorithm == Algorithm::winograd6;
+  return winograd && element == sizeof(float) && winograd_fits(g) ? algorithm : Algorithm::host_gemm;
 }
-/// For every call below, forward alone or backward too.
-inline size_t conv_workspace_bytes(const ConvGeometry& g, bool backward, size_t element) {
-  return element == sizeof(double) ? conv_workspace_bytes_of<double>(g, backward)
-                                   : conv_workspace_bytes_of<float>(g, backward);
+
+inline int winograd_tile(Algorithm algorithm) { return algorithm == Algorithm::winograd4 ? 4 : 6; }
+
+/// Bytes of prepared weights, alignment 64.
+template <class T> size_t conv_prepared_bytes(const ConvGeometry& g, ConvDirection direction, Algorithm algorithm) {
+  algorithm = conv_algorithm(algorithm, g, sizeof(T));
+  if (algorithm == Algorithm::portable) return 0;
+  if (algorithm == Algorithm::host_gemm) return gemm_prepared_bytes<T>(g, direction);
+  return winograd_prepared_bytes(g, direction, winograd_tile(algorithm));
+}
+
+template <class T, class Exec>
+void conv_prepare(const Exec& exec, const char* label, const ConvGeometry& g, ConvDirection direction,
+                  Algorithm algorithm, Tensor<const T> weights, void* prepared) {
+  algorithm = conv_algorithm(algorithm, g, sizeof(T));
+  if (algorithm == Algorithm::portable) return;
+  if constexpr (sizeof(T) == sizeof(float))
+    if (algorithm != Algorithm::host_gemm)
+      return winograd_prepare(exec, label, g, direction, winograd_tile(algorithm), weights, prepared);
+  gemm_prepare(exec, label, g, direction, weights, prepared);
+}
+
+/// Bytes of scratch for `conv_run`, prepared weights not included.
+template <class T>
+size_t conv_run_bytes(const ConvGeometry& g, ConvDirection direction, Algorithm algorithm, int threads) {
+  algorithm = conv_algorithm(algorithm, g, sizeof(T));
+  if (algorithm == Algorithm::portable) return 0;
+  if (algorithm == Algorithm::host_gemm) return gemm_workspace_bytes<T>(g, direction);
+  return winograd_workspace_bytes(g, direction, winograd_tile(algorithm), threads);
+}
+
+/// dst = activation(bias + convolution) in one direction. `prepared`: as conv_prepare left it, or null: then it is
+/// prepared at the start of the workspace.
+template <class T, class Exec>
+void conv_run(const Exec& exec, const char* label, const ConvGeometry& g, ConvDirection direction, Algorithm algorithm,
+              Tensor<const T> src, Tensor<const T> weights, const void* prepared, Tensor<const T> bias,
+              ActivationParams activation, Tensor<T> dst, bool accumulate, Workspace workspace) {
+  algorithm = conv_algorithm(algorithm, g, sizeof(T));
+  if (algorithm == Algorithm::portable) {
+    if (direction == ConvDirection::apply)
+      return conv::apply(exec, label, g, src, weights, bias, activation, dst, accumulate);
+    return conv::apply_transposed(exec, label, g, src, weights, bias, activation, dst, accumulate);
+  }
+  if (!prepared) {
+    const size_t bytes = conv_prepared_bytes<T>(g, direction, algorithm);
+    conv_prepare(exec, label, g, direction, algorithm, weights, workspace.data);
+    prepared = workspace.data;
+    workspace.data += bytes;
+    workspace.bytes -= bytes;
+  }
+  if constexpr (sizeof(T) == sizeof(float))
+    if (algorithm != Algorithm::host_gemm)
+      return winograd_run(exec, label, g, direction, winograd_tile(algorithm), src, prepared, bias, activation, dst,
+                          accumulate, workspace);
+  gemm_run(exec, label, g, direction, src, prepared, bias, activation, dst, accumulate, workspace);
 }
 
 } // namespace leadline::host

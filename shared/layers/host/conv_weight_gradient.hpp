@@ -33,6 +33,15 @@ template <class T> struct GradientPlan {
 
 } // namespace detail
 
+/// Bytes of scratch for `conv_weight_gradient`.
+template <class T> size_t conv_gradient_bytes(const ConvGeometry& g, int /*threads*/) {
+  if (!conv_fits(g)) return 0;
+  const detail::GradientPlan<T> plan(g);
+  return align_up(sizeof(WeightGradientJob<T>)) +
+         align_up(static_cast<size_t>(plan.slots * plan.partial_values) * sizeof(T)) +
+         static_cast<size_t>(plan.slots * plan.scratch_bytes);
+}
+
 /// conv::weight_gradient on a host exec: partial sums per slot of output rows, combined pairwise.
 template <class T, class Exec>
 void conv_weight_gradient(const Exec& exec, const char* label, const ConvGeometry& g, Tensor<const T> image,

@@ -2,6 +2,7 @@
 // internal linkage, the tables at the end are all that the linker sees.
 #include "shared/layers/host/apply_kernels.hpp"
 #include "shared/layers/host/weight_gradient_kernels.hpp"
+#include "shared/layers/host/winograd_kernels.hpp"
 
 namespace leadline::host {
 namespace {
@@ -19,6 +20,13 @@ template <class T> constexpr KernelTable<T> table() {
 #define LEADLINE_STRING(a) LEADLINE_STRING_(a)
 /// host_kernels_v4 and so on.
 extern const HostKernels LEADLINE_JOIN(host_kernels_, LEADLINE_ISA);
-const HostKernels LEADLINE_JOIN(host_kernels_, LEADLINE_ISA) = {LEADLINE_ISA_NAME, table<float>(), table<double>()};
+const HostKernels LEADLINE_JOIN(host_kernels_, LEADLINE_ISA) = {
+    LEADLINE_ISA_NAME,
+    table<float>(),
+    table<double>(),
+    {winograd<4>, winograd_weights<4>},
+    {winograd<6>, winograd_weights<6>},
+    tile_rows,
+};
 
 } // namespace leadline::host

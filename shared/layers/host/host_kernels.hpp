@@ -42,7 +42,8 @@ template <class T> struct ApplyJob {
   index_t panels_per_group, panel_values; ///< values of one panel: all taps * group_k * panel_width
   index_t tiles_per_task, panels_per_task, tile_tasks;
   bool accumulate;
-  /// Applies the activation to a row in place; null for identity. A function of the baseline ISA.
+  int32_t epilogue; ///< 0: none, 1: relu, 2: relu6, 3: activate()
+  /// Applies any activation to a row in place. A function of the baseline ISA.
   void (*activate)(const void* params, T* row, index_t count);
   const void* activation;
 };
@@ -62,6 +63,34 @@ template <class T> struct WeightGradientJob {
   index_t partial_values; ///< of one slot: groups * k * padded group_oc
 };
 
+/// dst = activation(bias + convolution), 3x3 and stride 1, by Winograd's F(m x m, 3x3); floats, one group.
+struct WinogradJob {
+  const float *src, *bias; ///< bias null: none
+  const float* weights;    ///< transformed: `[positions][panels][channels][panel_width]`
+  float* dst;
+  index_t src_h, src_w, src_stride_n, src_stride_h, src_stride_w;
+  index_t dst_h, dst_w, dst_stride_n, dst_stride_h, dst_stride_w;
+  index_t offset_y, offset_x;             ///< source pixel of tap (0, 0) less the destination pixel
+  index_t channels, dst_channels, panels; ///< panels of panel_width destination channels
+  index_t tiles_h, tiles_w, tiles;        ///< tiles of an image, and of all images
+  index_t tile_blocks, panel_blocks;      ///< a block of work is a block of tiles times a block of panels
+  index_t tiles_per_block, panels_per_pass;
+  index_t source_position_stride, product_position_stride, product_panel_stride; ///< in a worker's scratch, elements
+  int32_t epilogue; ///< 0: none, 1: relu, 2: relu6, 3: activate()
+  bool accumulate;
+  void (*activate)(const void* params, float* row, index_t count);
+  const void* activation;
+};
+
+/// transformed = G g G^T of every pair of channels. One task: a panel and a vector of source channels.
+struct WinogradWeightsJob {
+  const float* weights;
+  float* transformed;
+  index_t stride_m, stride_k, stride_tap; ///< of weights, over destination channels, source channels, taps
+  index_t channels, dst_channels, panels;
+  bool flip; ///< taps in reverse order: the data gradient
+};
+
 /// One level's functions. The depthwise forms take one channel per group, and weights as `[tap][C]`.
 template <class T> struct KernelTable {
   int32_t panel_width; ///< output channels of one panel: two vectors
@@ -72,10 +101,18 @@ template <class T> struct KernelTable {
   void (*weight_gradient_depthwise)(const WeightGradientJob<T>& job, index_t slot);
 };
 
+/// Winograd's kernels for one tile size, floats alone.
+struct WinogradTable {
+  void (*run)(const WinogradJob& job, unsigned char* scratch, index_t block);
+  void (*transform_weights)(const WinogradWeightsJob& job, index_t task);
+};
+
 struct HostKernels {
   const char* isa; ///< "x86-64-v4", "x86-64-v3", "armv8", "baseline": part of every plan's record
   KernelTable<float> f32;
   KernelTable<double> f64;
+  WinogradTable winograd4, winograd6;
+  int32_t tile_pixels_winograd; ///< tiles of one register tile
 };
 
 /// The level in use: the best that this CPU (and its operating system) runs, unless one was forced. Thread-safe.

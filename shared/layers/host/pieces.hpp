@@ -34,5 +34,39 @@ private:
   size_t bytes_ = 0;
 };
 
+template <class T> void activate_row(const void* params, T* row, index_t count) {
+  const ActivationParams& activation = *static_cast<const ActivationParams*>(params);
+  activate_range(activation.kind, decimal<T>(activation.alpha), row, row, 0, count);
+}
+
 } // namespace detail
+
+/// The epilogues that kernels have in their own vectors; what else there is goes through a job's activate().
+inline int32_t epilogue_of(ActivationKind kind) {
+  return kind == ActivationKind::identity ? 0
+         : kind == ActivationKind::relu   ? 1
+         : kind == ActivationKind::relu6  ? 2
+                                          : 3;
+}
+
+/// How many blocks of work were handed out.
+struct Blocks {
+  index_t next;
+};
+
+/// f(worker, block) for every block in [0, count). A worker takes the next block when it is done with one, so that a
+/// stalled core holds nothing but its own block; worker w alone uses the w-th piece of scratch. `blocks` lies in the
+/// workspace.
+template <class Exec, class F>
+void run_blocks(const Exec& exec, const char* label, Blocks* blocks, index_t workers, index_t count, const F& f) {
+  blocks->next = 0;
+  parallel_tasks(exec, label, workers, [=](index_t worker) {
+    for (;;) {
+      const index_t block = __atomic_fetch_add(&blocks->next, 1, __ATOMIC_RELAXED);
+      if (block >= count) return;
+      f(worker, block);
+    }
+  });
+}
+
 } // namespace leadline::host

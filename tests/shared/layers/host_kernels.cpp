@@ -68,7 +68,7 @@ Results<T> run(const typename Layer::Params& params, const Shape& src, Algorithm
     return Tensor<std::remove_pointer_t<decltype(data)>>(data, shape).channels(first, count);
   };
 
-  const Bytes forward(Layer::workspace_bytes(shapes, params, Pass::inference, algorithm, sizeof(T)));
+  const Bytes forward(Layer::workspace_bytes(shapes, params, Pass::training_forward, algorithm, sizeof(T)));
   ForwardArgs<T> f;
   f.num_src = 1;
   f.src[0] = slice(x.data(), src, wide, 2);
@@ -122,7 +122,8 @@ template <class T> bool same_bits(const std::vector<T>& a, const std::vector<T>&
 }
 
 template <class Layer, class T>
-void check_levels(const typename Layer::Params& params, const Shape& src, double tolerance) {
+void check_levels(const typename Layer::Params& params, const Shape& src, double tolerance,
+                  Algorithm algorithm = Algorithm::host_gemm) {
   Shape dst;
   if (Layer::infer(params, &src, 1, &dst) != Status::ok) return;
   host::force_host_kernels(nullptr);
@@ -132,7 +133,7 @@ void check_levels(const typename Layer::Params& params, const Shape& src, double
     if (!host::force_host_kernels(isa)) continue;
     INFO(Layer::name << " on " << isa << ", source " << src.n << "x" << src.h << "x" << src.w << "x" << src.c << " to "
                      << dst.h << "x" << dst.w << "x" << dst.c);
-    const Results<T> actual = run<Layer, T>(params, src, Algorithm::host_gemm);
+    const Results<T> actual = run<Layer, T>(params, src, algorithm);
     check(expected, actual, tolerance);
     if (std::string(isa) == "x86-64") continue; // rounds products, unlike the others
     if (fused) {
@@ -196,6 +197,33 @@ TEST_CASE("SIMD convolutions of every ISA level agree with the portable ones on 
     l.activation = c.activation;
     check_levels<Linear, float>(l, src, 2e-5);
     check_levels<Linear, double>(l, {src.n * 7, 1, 1, channels}, 1e-12);
+  }
+}
+
+TEST_CASE("Winograd convolutions of every ISA level agree with the portable ones on random shapes") {
+  Draw draw;
+  draw.next = 2000000;
+  for (int i = 0; i < 60; ++i) {
+    Conv2d::Params c;
+    c.kernel_h = c.kernel_w = 3;
+    c.padding_top = draw.integer(0, 3);
+    c.padding_bottom = draw.integer(0, 3);
+    c.padding_left = draw.integer(0, 3);
+    c.padding_right = draw.integer(0, 3);
+    c.activation = make_activation(static_cast<ActivationKind>(draw.integer(0, num_activations - 1)));
+    c.out_channels = draw.integer(1, 70);
+    const Shape src{draw.integer(0, 3), draw.integer(1, 29), draw.integer(1, i % 5 == 0 ? 70 : 29),
+                    draw.integer(1, 70)};
+    for (const Algorithm algorithm : {Algorithm::winograd4, Algorithm::winograd6}) {
+      INFO(algorithm_name(algorithm));
+      check_levels<Conv2d, float>(c, src, 3e-5, algorithm);
+    }
+    ConvTranspose2d::Params t;
+    t.out_channels = c.out_channels;
+    t.kernel_h = t.kernel_w = 3;
+    t.padding_h = draw.integer(0, 2);
+    t.padding_w = draw.integer(0, 2);
+    check_levels<ConvTranspose2d, float>(t, src, 3e-5, Algorithm::winograd4);
   }
 }
 

@@ -215,6 +215,17 @@ size_t bytes_of(const Problem& problem, const LayerShapes& shapes, Pass pass, Al
   return bytes;
 }
 
+size_t prepared_bytes_of(const Problem& problem, const LayerShapes& shapes, Algorithm algorithm, size_t element) {
+  size_t bytes = 0;
+  visit_layer(problem.kind, [&](auto tag) {
+    using Layer = typename decltype(tag)::Layer;
+    typename Layer::Params values;
+    memcpy(&values, problem.params.data(), sizeof values);
+    bytes = prepared_bytes<Layer>(shapes, values, algorithm, element);
+  });
+  return bytes;
+}
+
 size_t saved_bytes_of(const Problem& problem, const LayerShapes& shapes, size_t element) {
   size_t bytes = 0;
   visit_layer(problem.kind, [&](auto tag) {
@@ -231,7 +242,8 @@ template <class T> Result run(const Problem& problem, const RunOptions& options)
   const Runner* runner = place == Place::host_threads ? pool_runner() : nullptr;
   const LayerPasses<T> layer = passes<T>(place, problem.kind);
   const Traits t = traits(problem.kind);
-  const LayerShapes shapes = problem.shapes();
+  LayerShapes shapes = problem.shapes();
+  shapes.threads = place == Place::host ? 1 : 3; // needn't be what the exec has
   Result result;
   std::vector<std::unique_ptr<Block<T>>> src;
   std::array<std::unique_ptr<Block<T>>, max_weights> weights;
@@ -264,7 +276,21 @@ template <class T> Result run(const Problem& problem, const RunOptions& options)
     const Pass pass = options.inference ? Pass::inference : Pass::training_forward;
     const size_t bytes = bytes_of(problem, shapes, pass, options.algorithm, sizeof(T));
     Memory workspace(place, bytes);
-    forward.workspace = {workspace.data(), bytes};
+    // As in a model that is opened: weights are prepared once. Training prepares them in each pass.
+    const size_t prepared_bytes =
+        options.inference ? prepared_bytes_of(problem, shapes, options.algorithm, sizeof(T)) : 0;
+    Memory prepared(place, prepared_bytes);
+    if (prepared_bytes > 0) {
+      PrepareArgs<T> prepare;
+      prepare.shapes = shapes;
+      for (int i = 0; i < max_weights; ++i) prepare.weights[i] = forward.weights[i];
+      prepare.prepared = prepared.data();
+      prepare.algorithm = options.algorithm;
+      layer.prepare(runner, problem.params.data(), prepare);
+      if (!prepared.download()) fail(problem, "prepare wrote past the end of the prepared weights");
+      forward.prepared = prepared.data();
+    }
+    forward.workspace = {workspace.data(), bytes, shapes.threads};
     layer.forward(runner, problem.params.data(), forward);
     if (!workspace.download()) fail(problem, "forward wrote past the end of its workspace");
   }
@@ -313,7 +339,7 @@ template <class T> Result run(const Problem& problem, const RunOptions& options)
   {
     const size_t bytes = bytes_of(problem, shapes, Pass::backward, options.algorithm, sizeof(T));
     Memory workspace(place, bytes);
-    backward.workspace = {workspace.data(), bytes};
+    backward.workspace = {workspace.data(), bytes, shapes.threads};
     layer.backward(runner, problem.params.data(), backward);
     if (!workspace.download()) fail(problem, "backward wrote past the end of its workspace");
   }
@@ -351,7 +377,7 @@ const std::vector<Place>& places() {
 
 std::vector<Algorithm> algorithms(LayerKind kind) {
   if (kind == layer_kind<Conv2d> || kind == layer_kind<ConvTranspose2d> || kind == layer_kind<Linear>)
-    return {Algorithm::portable, Algorithm::host_gemm};
+    return {Algorithm::portable, Algorithm::host_gemm, Algorithm::winograd4, Algorithm::winograd6};
   return {Algorithm::portable};
 }
 

@@ -92,6 +92,7 @@ double relative_error(const Value& a, const Value& b);
 
 /// A layer's passes for T on one kind of exec, type-erased.
 template <class T> struct LayerPasses {
+  void (*prepare)(const Runner* runner, const void* params, const PrepareArgs<T>& args) = nullptr;
   void (*forward)(const Runner* runner, const void* params, const ForwardArgs<T>& args) = nullptr;
   void (*backward)(const Runner* runner, const void* params, const BackwardArgs<T>& args) = nullptr;
 };

@@ -18,6 +18,12 @@ DefaultExec make_exec(const Runner*) { return DefaultExec(); }
 HostExec make_exec(const Runner* runner) { return HostExec(runner); }
 #endif
 
+template <class Layer, class T> void prepare(const Runner* runner, const void* params, const PrepareArgs<T>& args) {
+  const auto exec = make_exec(runner);
+  prepare_layer<T>(exec, layer_kind<Layer>, static_cast<const unsigned char*>(params), args);
+  exec.fence();
+}
+
 template <class Layer, class T> void forward(const Runner* runner, const void* params, const ForwardArgs<T>& args) {
   typename Layer::Params values;
   memcpy(&values, params, sizeof values);
@@ -40,8 +46,8 @@ template <int part> bool find(LayerKind kind, LayerPasses<float>* f32, LayerPass
 #define LEADLINE_FIND(Layer, number)                                                                                   \
   if constexpr (number % num_parts == part)                                                                            \
     if (kind == layer_kind<Layer>) {                                                                                   \
-      *f32 = {forward<Layer, float>, backward<Layer, float>};                                                          \
-      *f64 = {forward<Layer, double>, backward<Layer, double>};                                                        \
+      *f32 = {prepare<Layer, float>, forward<Layer, float>, backward<Layer, float>};                                   \
+      *f64 = {prepare<Layer, double>, forward<Layer, double>, backward<Layer, double>};                                \
       return true;                                                                                                     \
     }
   LEADLINE_FOR_EACH_LAYER(LEADLINE_FIND)

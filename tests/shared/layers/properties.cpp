@@ -13,8 +13,7 @@ using namespace leadline::testing;
 namespace {
 
 std::string describe(const RunOptions& o) {
-  return std::string(to_string(o.place)) + ", " + to_string(o.precision) +
-         (o.algorithm == Algorithm::host_gemm ? ", host_gemm" : ", portable");
+  return std::string(to_string(o.place)) + ", " + to_string(o.precision) + ", " + algorithm_name(o.algorithm);
 }
 
 /// Calls compare(name, a's value, b's value) for everything that a run produces.
