@@ -1,4 +1,5 @@
 // Chooses the ISA level at run time, from what the CPU has and the operating system saves.
+#include "shared/layers/host/bf16.hpp"
 #include "shared/layers/host/host_kernels.hpp"
 
 #include <string.h>
@@ -10,65 +11,151 @@
 namespace leadline::host {
 
 extern const HostKernels host_kernels_baseline;
+extern const Bf16Kernels bf16_kernels_baseline;
 #ifdef LEADLINE_HAVE_X86_LEVELS
 extern const HostKernels host_kernels_v3, host_kernels_v4;
-
-namespace {
-
-// CPUID leaves by hand: libgcc's __builtin_cpu_supports would add a symbol that is neither libc's nor libm's.
-int x86_level() {
-  unsigned a, b, c, d;
-  if (!__get_cpuid(1, &a, &b, &c, &d)) return 2;
-  const bool fma = c >> 12 & 1, osxsave = c >> 27 & 1, avx = c >> 28 & 1;
-  if (!fma || !osxsave || !avx) return 2;
-  unsigned low, high;
-  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-  if ((low & 0x06) != 0x06) return 2; // the system doesn't save the vector registers
-  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return 2;
-  const bool avx2 = b >> 5 & 1, bmi2 = b >> 8 & 1;
-  if (!avx2 || !bmi2) return 2;
-  const bool avx512 = (b >> 16 & 1) && (b >> 17 & 1) && (b >> 28 & 1) && (b >> 30 & 1) && (b >> 31 & 1);
-  return avx512 && (low & 0xE6) == 0xE6 ? 4 : 3;
-}
-
-} // namespace
+extern const Bf16Kernels bf16_kernels_v3, bf16_kernels_v4, bf16_kernels_v4_bf16, bf16_kernels_v4_amx;
 #endif
 
 namespace {
 
-const HostKernels* best_kernels() {
+bool always() { return true; }
+
 #ifdef LEADLINE_HAVE_X86_LEVELS
-  const int level = x86_level();
-  if (level == 4) return &host_kernels_v4;
-  if (level == 3) return &host_kernels_v3;
-#endif
-  return &host_kernels_baseline;
+
+// What this CPU has and the operating system saves, from CPUID by hand: libgcc's __builtin_cpu_supports would add a
+// symbol that is neither libc's nor libm's.
+struct Features {
+  bool v3 = false, v4 = false, bf16 = false, amx = false;
+};
+Features features() {
+  Features f;
+  unsigned a, b, c, d;
+  if (!__get_cpuid(1, &a, &b, &c, &d)) return f;
+  const bool fma = c >> 12 & 1, osxsave = c >> 27 & 1, avx = c >> 28 & 1;
+  if (!fma || !osxsave || !avx) return f;
+  unsigned saved, high;
+  __asm__ volatile("xgetbv" : "=a"(saved), "=d"(high) : "c"(0));
+  if ((saved & 0x06) != 0x06) return f; // the system doesn't save the vector registers
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return f;
+  f.v3 = (b >> 5 & 1) && (b >> 8 & 1); // AVX2, BMI2
+  f.v4 = f.v3 && (b >> 16 & 1) && (b >> 17 & 1) && (b >> 28 & 1) && (b >> 30 & 1) && (b >> 31 & 1) &&
+         (saved & 0xE6) == 0xE6;
+  f.amx = f.v4 && (d >> 22 & 1) && (d >> 24 & 1) && (saved & 0x60000) == 0x60000; // AMX-BF16, AMX-TILE, XTILE state
+  unsigned e;
+  if (a >= 1 && __get_cpuid_count(7, 1, &e, &b, &c, &d)) f.bf16 = f.v4 && (e >> 5 & 1);
+  return f;
 }
 
-const HostKernels* current; // null: not looked for yet. Racing threads find and write the same one.
+bool has_v3() { return features().v3; }
+bool has_v4() { return features().v4; }
+bool has_bf16() { return features().bf16; }
+
+// Linux gives the 8 KiB of matrix registers only to processes that ask. For all threads, those to come included; fails
+// where a thread's signal stack is too small for them. Asked once, and only from here.
+bool has_amx() {
+#if defined(__linux__)
+  static int answer; // 0: not asked yet, 1: granted, 2: refused. Racing threads get and write the same one.
+  int known = __atomic_load_n(&answer, __ATOMIC_RELAXED);
+  if (known == 0) {
+    known = 2;
+    if (features().amx) {
+      constexpr long arch_prctl = 158, req_xcomp_perm = 0x1023, xtile_data = 18;
+      long result;
+      __asm__ volatile("syscall"
+                       : "=a"(result)
+                       : "0"(arch_prctl), "D"(req_xcomp_perm), "S"(xtile_data)
+                       : "rcx", "r11", "memory");
+      known = result == 0 ? 1 : 2;
+    }
+    __atomic_store_n(&answer, known, __ATOMIC_RELAXED);
+  }
+  return known == 1;
+#else
+  return false;
+#endif
+}
+
+#endif
+
+// Best first. `available` may ask the operating system, so it is called only for the kind of kernels that was asked
+// for.
+template <class Kernels> struct Level {
+  const Kernels* kernels;
+  bool (*available)();
+};
+constexpr Level<HostKernels> levels[] = {
+#ifdef LEADLINE_HAVE_X86_LEVELS
+    {&host_kernels_v4, has_v4},
+    {&host_kernels_v3, has_v3},
+#endif
+    {&host_kernels_baseline, always},
+};
+constexpr Level<Bf16Kernels> bf16_levels[] = {
+#ifdef LEADLINE_HAVE_X86_LEVELS
+    {&bf16_kernels_v4_amx, has_amx},  {&bf16_kernels_v4_bf16, has_bf16},
+    {&bf16_kernels_v4, has_v4},       {&bf16_kernels_v3, has_v3},
+#endif
+    {&bf16_kernels_baseline, always},
+};
+
+template <class Kernels, size_t count> const Kernels* best(const Level<Kernels> (&table)[count]) {
+  for (const Level<Kernels>& level : table)
+    if (level.available()) return level.kernels;
+  return table[count - 1].kernels;
+}
+/// The level of that name; null where it isn't there.
+template <class Kernels, size_t count> const Kernels* find(const Level<Kernels> (&table)[count], const char* isa) {
+  for (const Level<Kernels>& level : table)
+    if (strcmp(isa, level.kernels->isa) == 0) return level.available() ? level.kernels : nullptr;
+  return nullptr;
+}
+
+// Null: not looked for yet. Racing threads find and write the same ones.
+const HostKernels* current;
+const Bf16Kernels* current_bf16;
 
 } // namespace
 
 const HostKernels& host_kernels() {
   const HostKernels* kernels = __atomic_load_n(&current, __ATOMIC_RELAXED);
   if (!kernels) {
-    kernels = best_kernels();
+    kernels = best(levels);
     __atomic_store_n(&current, kernels, __ATOMIC_RELAXED);
   }
   return *kernels;
 }
 
+const Bf16Kernels& bf16_kernels() {
+  const Bf16Kernels* kernels = __atomic_load_n(&current_bf16, __ATOMIC_RELAXED);
+  if (!kernels) {
+    kernels = best(bf16_levels);
+    __atomic_store_n(&current_bf16, kernels, __ATOMIC_RELAXED);
+  }
+  return *kernels;
+}
+
+void use_bf16_kernels(const Bf16Kernels* kernels) { __atomic_store_n(&current_bf16, kernels, __ATOMIC_RELAXED); }
+
 bool force_host_kernels(const char* isa) {
-  const HostKernels* kernels = nullptr;
-  if (!isa) kernels = best_kernels();
-  if (isa && strcmp(isa, host_kernels_baseline.isa) == 0) kernels = &host_kernels_baseline;
-#ifdef LEADLINE_HAVE_X86_LEVELS
-  const int level = x86_level();
-  if (isa && level >= 3 && strcmp(isa, host_kernels_v3.isa) == 0) kernels = &host_kernels_v3;
-  if (isa && level >= 4 && strcmp(isa, host_kernels_v4.isa) == 0) kernels = &host_kernels_v4;
-#endif
-  if (kernels) __atomic_store_n(&current, kernels, __ATOMIC_RELAXED);
-  return kernels != nullptr;
+  if (!isa) {
+    __atomic_store_n(&current, best(levels), __ATOMIC_RELAXED);
+    use_bf16_kernels(nullptr);
+    return true;
+  }
+  // "x86-64-v4+bf16" is x86-64-v4 but for bf16.
+  char base[32];
+  size_t length = 0;
+  while (isa[length] != '\0' && isa[length] != '+') ++length;
+  if (length >= sizeof base) return false;
+  memcpy(base, isa, length);
+  base[length] = '\0';
+  const HostKernels* kernels = find(levels, base);
+  const Bf16Kernels* bf16 = find(bf16_levels, isa);
+  if (!kernels || !bf16) return false;
+  __atomic_store_n(&current, kernels, __ATOMIC_RELAXED);
+  use_bf16_kernels(bf16);
+  return true;
 }
 
 } // namespace leadline::host

@@ -1,0 +1,349 @@
+// Convolutions with bf16 products, on every ISA level that this CPU runs and on emulated matrix registers, against the
+// double-precision reference.
+#include "shared/core/rng.hpp"
+#include "shared/core/thread_pool.hpp"
+#include "shared/layers/host/conv_bf16.hpp"
+
+#include <catch2/catch_test_macros.hpp>
+
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <string>
+#include <vector>
+
+using namespace leadline;
+
+namespace leadline::host {
+extern const Bf16Kernels bf16_kernels_emulated; // AMX's kernels over emulated_tiles.hpp
+}
+
+namespace {
+
+struct Draw {
+  Philox random{11};
+  uint64_t next = 0;
+  double real() { return random.uniform_double(next++) * 2 - 1; }
+  index_t integer(index_t low, index_t high) {
+    return low + static_cast<index_t>(random.below(next++, static_cast<uint64_t>(high - low + 1)));
+  }
+  std::vector<float> values(index_t count) {
+    std::vector<float> v(static_cast<size_t>(count));
+    for (float& x : v) x = static_cast<float>(real());
+    return v;
+  }
+};
+
+// Exactly as many bytes as asked for, so that the address sanitizer sees any overrun, and full of NaN.
+struct Bytes {
+  explicit Bytes(size_t bytes)
+      : data(static_cast<unsigned char*>(std::aligned_alloc(64, align_up(bytes ? bytes : 1)))), size(bytes) {
+    std::memset(data, 0xff, bytes);
+  }
+  ~Bytes() { std::free(data); }
+  Bytes(const Bytes&) = delete;
+  Bytes& operator=(const Bytes&) = delete;
+  unsigned char* data;
+  size_t size;
+};
+
+struct Pool {
+  explicit Pool(int threads) : memory(thread_pool_bytes(threads)) {
+    REQUIRE(thread_pool_create(memory.data, memory.size, threads, &pool) == Status::ok);
+    runner = thread_pool_runner(pool);
+  }
+  ~Pool() { thread_pool_destroy(pool); }
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+  Bytes memory;
+  ThreadPool* pool = nullptr;
+  Runner runner;
+};
+
+// A slice of `channels` of a wider tensor: begins at an odd channel, so that nothing is aligned.
+template <class T> Tensor<T> slice(std::vector<std::remove_const_t<T>>& all, Shape shape, index_t wide) {
+  const index_t channels = shape.c;
+  shape.c = wide;
+  return Tensor<T>(all.data(), shape).channels(1, channels);
+}
+
+std::vector<double> widen(const std::vector<float>& v) { return {v.begin(), v.end()}; }
+
+double relative_error(const std::vector<double>& expected, const std::vector<float>& actual) {
+  double largest = 1e-30, error = 0;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    largest = std::fmax(largest, std::fabs(expected[i]));
+    const double e = std::fabs(expected[i] - static_cast<double>(actual[i]));
+    if (!(e <= error)) error = e;
+  }
+  return error / largest;
+}
+
+bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
+}
+
+// Both directions and the weight gradient of one geometry: inputs, and the reference in double.
+struct Problem {
+  ConvGeometry g;
+  ActivationParams activation;
+  bool accumulate;
+  Shape image_shape, output_shape, weights_shape;
+  index_t wide_image, wide_output;
+  std::vector<float> image, output, weights, bias;
+  std::vector<double> forward, transposed, gradient;
+
+  Problem(const ConvGeometry& geometry, ActivationParams activation_, bool accumulate_, uint64_t seed)
+      : g(geometry), activation(activation_), accumulate(accumulate_), image_shape{g.n, g.ih, g.iw, g.ic},
+        output_shape{g.n, g.oh, g.ow, g.oc}, weights_shape{g.oc, g.kh, g.kw, g.group_ic()}, wide_image(g.ic + 3),
+        wide_output(g.oc + 2) {
+    Draw draw;
+    draw.next = seed << 32;
+    image = draw.values(image_shape.pixels() * wide_image);
+    output = draw.values(output_shape.pixels() * wide_output);
+    weights = draw.values(weights_shape.count());
+    bias = draw.values(g.ic > g.oc ? g.ic : g.oc);
+    std::vector<double> x = widen(image), y = widen(output), w = widen(weights), b = widen(bias);
+    forward.assign(y.size(), 1.0);
+    transposed.assign(x.size(), 1.0);
+    gradient.assign(w.size(), 1.0);
+    const auto cut = [](std::vector<double>& all, Shape shape, index_t wide) {
+      const index_t channels = shape.c;
+      shape.c = wide;
+      return Tensor<double>(all.data(), shape).channels(1, channels);
+    };
+    const Tensor<const double> kernel(w.data(), weights_shape);
+    const Tensor<double> x_slice = cut(x, image_shape, wide_image), y_slice = cut(y, output_shape, wide_output);
+    conv::apply<double>(HostExec(), "", g, x_slice, kernel, Tensor<const double>(b.data(), {1, 1, 1, g.oc}), activation,
+                        cut(forward, output_shape, wide_output), accumulate);
+    conv::apply_transposed<double>(HostExec(), "", g, y_slice, kernel, Tensor<const double>(b.data(), {1, 1, 1, g.ic}),
+                                   activation, cut(transposed, image_shape, wide_image), accumulate);
+    conv::weight_gradient<double>(HostExec(), "", g, x_slice, y_slice, Tensor<double>(gradient.data(), weights_shape),
+                                  accumulate);
+  }
+};
+
+struct Results {
+  std::vector<float> forward, transposed, gradient;
+};
+
+Results run(Problem& p, bool split, const HostExec& exec) {
+  Results r;
+  r.forward.assign(p.output.size(), 1.0f);
+  r.transposed.assign(p.image.size(), 1.0f);
+  r.gradient.assign(p.weights.size(), 1.0f);
+  for (const bool transposed : {false, true}) {
+    const Bytes prepared(host::bf16_prepared_bytes(p.g, transposed, split));
+    const Bytes workspace(host::bf16_workspace_bytes(p.g, transposed, split));
+    host::bf16_prepare(exec, p.g, transposed, split, {p.weights.data(), p.weights_shape}, prepared.data);
+    const auto src = transposed ? slice<const float>(p.output, p.output_shape, p.wide_output)
+                                : slice<const float>(p.image, p.image_shape, p.wide_image);
+    const auto dst = transposed ? slice<float>(r.transposed, p.image_shape, p.wide_image)
+                                : slice<float>(r.forward, p.output_shape, p.wide_output);
+    host::bf16_apply(exec, "", p.g, transposed, split, src, prepared.data,
+                     {p.bias.data(), {1, 1, 1, transposed ? p.g.ic : p.g.oc}}, p.activation, dst, p.accumulate,
+                     {workspace.data, workspace.size});
+  }
+  const Bytes workspace(host::bf16_weight_gradient_bytes(p.g, split));
+  host::bf16_weight_gradient(exec, "", p.g, split, slice<const float>(p.image, p.image_shape, p.wide_image),
+                             slice<const float>(p.output, p.output_shape, p.wide_output),
+                             {r.gradient.data(), p.weights_shape}, p.accumulate, {workspace.data, workspace.size});
+  return r;
+}
+
+// Every level that can run here, the emulated one included.
+template <class F> void for_each_level(const F& f) {
+  host::force_host_kernels(nullptr);
+  const std::string best = host::bf16_kernels().isa;
+  for (const char* name : {"x86-64", "x86-64-v3", "x86-64-v4", "x86-64-v4+bf16", "x86-64-v4+amx", best.c_str()}) {
+    const std::string isa = name;
+    if (!host::force_host_kernels(isa.c_str())) continue;
+    f(isa);
+    if (isa == best) break;
+  }
+  host::force_host_kernels(nullptr);
+  host::use_bf16_kernels(&host::bf16_kernels_emulated);
+  f("emulated");
+  host::use_bf16_kernels(nullptr);
+}
+
+bool in_float(const std::string& isa) { return isa.find('+') == std::string::npos && isa != "emulated"; }
+
+void check(Problem p) {
+  const Pool pool(3);
+  for (const bool split : {false, true}) {
+    // Activations with bounds make the largest output small beside the sums.
+    const bool bounded = p.activation.kind > ActivationKind::relu;
+    const double tolerance = (split ? 2e-5 : 1e-2) * (bounded ? 3 : 1);
+    Results first;
+    for_each_level([&](const std::string& isa) {
+      const Results r = run(p, split, HostExec());
+      INFO(isa << (split ? " split" : "") << ": image " << p.g.n << "x" << p.g.ih << "x" << p.g.iw << "x" << p.g.ic
+               << ", output " << p.g.oh << "x" << p.g.ow << "x" << p.g.oc << ", kernel " << p.g.kh << "x" << p.g.kw
+               << ", stride " << p.g.stride_h << "x" << p.g.stride_w << ", padding " << p.g.padding_top << " "
+               << p.g.padding_left << ", dilation " << p.g.dilation_h << "x" << p.g.dilation_w << ", groups "
+               << p.g.groups << ", " << activation_name(p.activation.kind) << ", errors "
+               << relative_error(p.forward, r.forward) << " " << relative_error(p.transposed, r.transposed) << " "
+               << relative_error(p.gradient, r.gradient));
+      CHECK_FALSE(!(relative_error(p.forward, r.forward) <= tolerance));
+      CHECK_FALSE(!(relative_error(p.transposed, r.transposed) <= tolerance));
+      CHECK_FALSE(!(relative_error(p.gradient, r.gradient) <= tolerance));
+      if (isa == "emulated" && p.g.oc * p.g.ic > 300) return; // slow
+      const Results threads = run(p, split, HostExec(&pool.runner));
+      CHECK(same_bits(r.forward, threads.forward));
+      CHECK(same_bits(r.transposed, threads.transposed));
+      CHECK(same_bits(r.gradient, threads.gradient));
+      if (!in_float(isa) || !host::bf16_fits(p.g)) return;
+      if (first.gradient.empty()) first = r;
+      CHECK(same_bits(first.forward, r.forward));
+      CHECK(same_bits(first.transposed, r.transposed));
+    });
+  }
+}
+
+// The output side that belongs to an image; n = -1 where there is none.
+ConvGeometry geometry(index_t n, index_t h, index_t w, index_t ic, index_t oc, index_t kh, index_t kw, index_t stride_h,
+                      index_t stride_w, index_t padding_h, index_t padding_w, index_t dilation_h, index_t dilation_w,
+                      index_t groups) {
+  ConvGeometry g{n,  h,        w,        ic,        0,         0,          oc,         kh,
+                 kw, stride_h, stride_w, padding_h, padding_w, dilation_h, dilation_w, groups};
+  if (!conv_extent(h, kh, stride_h, padding_h, padding_h, dilation_h, &g.oh) ||
+      !conv_extent(w, kw, stride_w, padding_w, padding_w, dilation_w, &g.ow))
+    g.n = -1;
+  return g;
+}
+ConvGeometry same(index_t n, index_t h, index_t w, index_t ic, index_t oc, index_t kernel = 3) {
+  return geometry(n, h, w, ic, oc, kernel, kernel, 1, 1, kernel / 2, kernel / 2, 1, 1, 1);
+}
+
+} // namespace
+
+TEST_CASE("bf16 convolutions agree with the double-precision reference on random shapes") {
+  Draw draw;
+  for (uint64_t i = 0; i < 40; ++i) {
+    index_t groups = 1, ic = draw.integer(1, 40), oc = draw.integer(1, 70);
+    if (i % 4 == 2) {
+      groups = draw.integer(2, 3);
+      ic = groups * draw.integer(1, 13);
+      oc = groups * draw.integer(1, 35);
+    }
+    ConvGeometry g;
+    do
+      g = geometry(draw.integer(1, 3), draw.integer(1, 17), draw.integer(1, 17), ic, oc, draw.integer(1, 5),
+                   draw.integer(1, 5), draw.integer(1, 3), draw.integer(1, 3), draw.integer(0, 3), draw.integer(0, 3),
+                   draw.integer(1, 3), draw.integer(1, 3), groups);
+    while (g.n < 0);
+    check(
+        Problem(g, make_activation(static_cast<ActivationKind>(draw.integer(0, num_activations - 1))), i % 2 == 1, i));
+  }
+}
+
+TEST_CASE("bf16 convolutions: channels off every width") {
+  for (const index_t ic : {1, 3, 5, 8, 9, 33, 65})
+    for (const index_t oc : {1, 3, 5, 16, 17, 33})
+      check(Problem(same(2, 7, 5, ic, oc), make_activation(ActivationKind::relu), false,
+                    static_cast<uint64_t>(ic * 100 + oc)));
+}
+
+TEST_CASE("bf16 convolutions: pointwise, one pixel, one row, strides that skip, images below the stride") {
+  check(Problem(same(1, 1, 1, 40, 40, 1), {}, false, 1));
+  check(Problem(same(3, 1, 1, 37, 33), {}, false, 2));
+  check(Problem(same(1, 1, 300, 20, 35), {}, false, 3));
+  check(Problem(same(2, 300, 1, 20, 35, 1), {}, true, 4));
+  check(Problem(geometry(2, 9, 11, 24, 20, 1, 1, 2, 2, 0, 0, 1, 1, 1), {}, false, 5));
+  check(Problem(geometry(1, 13, 9, 12, 20, 2, 2, 2, 2, 0, 0, 1, 1, 1), {}, false, 6));
+  check(Problem(geometry(1, 2, 3, 12, 20, 3, 3, 5, 4, 1, 1, 1, 1, 1), {}, false, 7));
+  check(
+      Problem(geometry(1, 23, 21, 3, 18, 7, 7, 2, 2, 3, 3, 1, 1, 1), make_activation(ActivationKind::relu), false, 8));
+  check(Problem(geometry(1, 23, 21, 10, 8, 3, 3, 4, 6, 1, 1, 2, 3, 1), {}, false, 9));
+}
+
+TEST_CASE("bf16 convolutions: blocks of rows, of columns, and few blocks of many channels") {
+  host::force_host_kernels(nullptr);
+  const Pool pool(2);
+  struct Case {
+    ConvGeometry g;
+    uint64_t seed;
+  };
+  for (const Case& c : {Case{same(1, 40, 56, 48, 32), 1}, Case{same(1, 5, 1500, 40, 33), 2},
+                        Case{same(2, 12, 12, 130, 160), 3}, Case{same(1, 3, 2500, 4, 8), 4}}) {
+    Problem p(c.g, make_activation(ActivationKind::relu), false, c.seed);
+    for (const bool split : {false, true}) {
+      const double tolerance = split ? 2e-5 : 1e-2;
+      const Results r = run(p, split, HostExec()), threads = run(p, split, HostExec(&pool.runner));
+      CHECK_FALSE(!(relative_error(p.forward, r.forward) <= tolerance));
+      CHECK_FALSE(!(relative_error(p.transposed, r.transposed) <= tolerance));
+      CHECK_FALSE(!(relative_error(p.gradient, r.gradient) <= tolerance));
+      CHECK(same_bits(r.forward, threads.forward));
+      CHECK(same_bits(r.transposed, threads.transposed));
+      CHECK(same_bits(r.gradient, threads.gradient));
+    }
+  }
+}
+
+TEST_CASE("bf16 convolutions: an empty batch writes nothing, and its weight gradient is zero") {
+  for_each_level([](const std::string& isa) {
+    INFO(isa);
+    Problem p(same(0, 6, 6, 20, 20), {}, false, 1);
+    const Results r = run(p, false, HostExec());
+    CHECK(r.forward.empty());
+    for (const float x : r.gradient) CHECK(x == 0.0f);
+  });
+}
+
+TEST_CASE("bf16 convolutions: what isn't worth packing is multiplied in float") {
+  const ConvGeometry depthwise = geometry(1, 9, 8, 12, 12, 3, 3, 1, 1, 1, 1, 1, 1, 12);
+  const ConvGeometry far = geometry(1, 80, 90, 2, 3, 2, 2, 1, 1, 0, 0, 70, 75, 1);
+  const ConvGeometry leaping = geometry(1, 90, 70, 2, 3, 1, 1, 80, 66, 0, 0, 1, 1, 1);
+  for (const ConvGeometry& g : {depthwise, far, leaping}) {
+    CHECK_FALSE(host::bf16_fits(g));
+    check(Problem(g, {}, false, 3));
+  }
+}
+
+TEST_CASE("bf16 convolutions: NaN and infinity reach the pixels that read them and no others") {
+  const ConvGeometry g = same(1, 9, 33, 35, 20);
+  for (const float special : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()})
+    for (const bool split : {false, true})
+      for_each_level([&](const std::string& isa) {
+        INFO(isa << " " << special << (split ? " split" : ""));
+        Problem p(g, {}, false, 5);
+        std::fill(p.weights.begin(), p.weights.end(), 0.25f); // exact: no low halves, no cancelled infinities
+        p.image[static_cast<size_t>((4 * 33 + 32) * p.wide_image + 1 + 34)] = special; // the last pixel of a row
+        const Results r = run(p, split, HostExec());
+        for (index_t y = 0; y < 9; ++y)
+          for (index_t x = 0; x < 33; ++x) {
+            const bool reads = y >= 3 && y <= 5 && x >= 31;
+            const float result = r.forward[static_cast<size_t>((y * 33 + x) * p.wide_output + 1)];
+            CHECK(std::isfinite(result) == !reads);
+            // infinity times a weight's low half, zero, is NaN
+            if (reads && !split) CHECK(std::isnan(result) == std::isnan(special));
+          }
+      });
+}
+
+TEST_CASE("rounding to bf16: nearest, ties to even, NaN kept, and what is left over") {
+  const auto bits = [](uint32_t b) { return __builtin_bit_cast(float, b); };
+  CHECK(host::round_to_bf16(1.0f) == 0x3f80);
+  CHECK(host::round_to_bf16(bits(0x3f808000)) == 0x3f80); // tie to even
+  CHECK(host::round_to_bf16(bits(0x3f818000)) == 0x3f82);
+  CHECK(host::round_to_bf16(bits(0x3f808001)) == 0x3f81);
+  CHECK(host::round_to_bf16(bits(0xbf818000)) == 0xbf82);
+  CHECK(host::round_to_bf16(-0.0f) == 0x8000);
+  CHECK(host::round_to_bf16(bits(0x00000001)) == 0x0000);
+  CHECK(host::round_to_bf16(bits(0x00018000)) == 0x0002); // denormals stay
+  CHECK(host::round_to_bf16(bits(0x7f7fffff)) == 0x7f80); // beyond the largest: infinity
+  CHECK(host::round_to_bf16(bits(0x7f800000)) == 0x7f80);
+  for (const uint32_t nan : {0x7f800001u, 0x7fffffffu, 0xff800001u, 0x7fc00000u})
+    CHECK(std::isnan(host::widen_bf16(host::round_to_bf16(bits(nan)))));
+  Draw draw;
+  for (int i = 0; i < 100000; ++i) {
+    const float x = std::ldexp(static_cast<float>(draw.real()), static_cast<int>(draw.integer(-60, 60)));
+    const uint16_t high = host::round_to_bf16(x), low = host::bf16_rest(x, high);
+    const float a = host::widen_bf16(high), b = host::widen_bf16(low);
+    REQUIRE_FALSE(!(std::fabs(x - a) <= std::fabs(x) / 256));
+    REQUIRE_FALSE(!(std::fabs((x - a) - b) <= std::fabs(x) / 65536));
+  }
+  CHECK(host::bf16_rest(bits(0x7f800000), 0x7f80) == 0);
+}
