@@ -91,7 +91,7 @@ struct Bf16ApplyJob {
   const index_t* tap_offsets; ///< in a strip, per tap
   index_t dst_stride_n, dst_stride_h, dst_stride_w, dst_step_h, dst_step_w;
   index_t group_m, panels_per_group, panel_lines;
-  int epilogue; ///< 0: none, 1: relu, 2: `activate`
+  int32_t epilogue; ///< 0: none, 1: relu, 2: relu6, 3: `activate`
   bool accumulate;
   /// Applies the activation to a row in place. A function of the baseline ISA.
   void (*activate)(const void* params, float* row, index_t count);
@@ -104,8 +104,7 @@ struct Bf16GradientJob {
   Bf16Strips output; ///< the same blocks and pitch, no halo
   const index_t* tap_offsets;
   float* partial;
-  unsigned char* scratch;
-  index_t scratch_bytes; ///< per task
+  index_t scratch_bytes; ///< per worker
   index_t group_oc, padded_oc, panels, taps;
   index_t pixels;        ///< of a chunk, a multiple of 32
   index_t lanes_stride;  ///< values of 16 channels' pixel pairs
@@ -122,7 +121,7 @@ struct Bf16Kernels {
   void (*fill)(const Bf16Strips& strips, index_t block, uint16_t* strip);
   /// dst of a block from its strip, for the panels [first, last) of its group.
   void (*multiply)(const Bf16ApplyJob& job, const uint16_t* strip, index_t block, index_t first, index_t last);
-  void (*gradient)(const Bf16GradientJob& job, index_t task);
+  void (*gradient)(const Bf16GradientJob& job, unsigned char* scratch, index_t task);
 };
 
 /// The best level that this CPU and its operating system run, unless one was forced. The first call asks the system for

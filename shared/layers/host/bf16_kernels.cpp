@@ -11,9 +11,11 @@ LEADLINE_ALWAYS_INLINE void finish_row(const Bf16ApplyJob& job, float* __restric
                                        float* __restrict dst) {
   if (bias)
     for (index_t j = 0; j < count; ++j) row[j] += bias[j];
-  if (job.epilogue == 1)
+  if (job.epilogue == 1 || job.epilogue == 2)
     for (index_t j = 0; j < count; ++j) row[j] = row[j] < 0.0f ? 0.0f : row[j]; // NaN passes through
-  if (job.epilogue == 2) job.activate(job.activation, row, count);
+  if (job.epilogue == 2)
+    for (index_t j = 0; j < count; ++j) row[j] = row[j] > 6.0f ? 6.0f : row[j];
+  if (job.epilogue == 3) job.activate(job.activation, row, count);
   if (job.accumulate)
     for (index_t j = 0; j < count; ++j) dst[j] += row[j];
   else
@@ -120,7 +122,7 @@ void turn_lines(const uint16_t* from, uint16_t* to) {
 }
 
 // A task sums the chunks [slot * chunks / slots, ...) for some rows of the result.
-void gradient(const Bf16GradientJob& job, index_t task) {
+void gradient(const Bf16GradientJob& job, unsigned char* scratch, index_t task) {
   const MatrixRegisters registers;
   (void)registers;
   const Bf16Strips& s = job.image;
@@ -134,7 +136,7 @@ void gradient(const Bf16GradientJob& job, index_t task) {
     for (index_t j = first_o * bf16_panel; j < last_o * bf16_panel; ++j)
       partial[i * job.group_oc * bf16_panel + j] = 0.0f;
 
-  uint16_t* const pairs = reinterpret_cast<uint16_t*>(job.scratch + task * job.scratch_bytes);
+  uint16_t* const pairs = reinterpret_cast<uint16_t*>(scratch);
   uint16_t* const turned = pairs + halves * job.pairs_values;
   uint16_t* const strip = turned + halves * job.turned_values;
   alignas(64) float tile[bf16_tile_rows * bf16_panel];

@@ -11,13 +11,12 @@
 #pragma once
 
 #include "shared/layers/host/bf16.hpp"
-#include "shared/layers/host/conv_host.hpp"
+#include "shared/layers/host/pieces.hpp"
 
 namespace leadline::host {
 namespace detail {
 
 constexpr index_t bf16_strip_bytes = index_t{128} << 10; ///< wanted, so that a strip stays in a core's cache
-constexpr index_t bf16_max_workers = 32;                 ///< strips at a time
 constexpr index_t bf16_wanted_tasks = 16;
 constexpr index_t bf16_max_span = 64; ///< rows and columns that the taps of a pixel may span
 
@@ -88,8 +87,8 @@ struct Bf16Plan {
   index_t group_k, group_m;
   Bf16Axis h, w;
 
-  Bf16Plan(const ConvGeometry& g, bool transposed_, bool split_)
-      : transposed(transposed_), split(split_),
+  Bf16Plan(const ConvGeometry& g, ConvDirection direction, bool split_)
+      : transposed(direction == ConvDirection::apply_transposed), split(split_),
         gather((transposed ? g.group_oc() : g.group_ic()) <= bf16_gather_channels),
         group_k(transposed ? g.group_oc() : g.group_ic()),
         group_m(transposed ? g.group_ic() : g.group_oc()), h{g.ih,          g.oh,         g.kh,       g.stride_h,
@@ -214,22 +213,23 @@ struct Bf16Prepared {
 struct Bf16ApplyMemory {
   Bf16ApplyJob* job;
   ActivationParams* activation;
-  index_t* next_block;
+  Blocks* handed_out;
   index_t* tap_offsets;
   uint16_t* strips;
   index_t workers; ///< strips at a time; all blocks' when few blocks are cut by panels too
   bool whole;      ///< all strips first, then all products
   size_t bytes;
 
-  Bf16ApplyMemory(unsigned char* memory, const ConvGeometry& g, const Bf16Plan& plan, const Bf16Strips& s) {
+  Bf16ApplyMemory(unsigned char* memory, const ConvGeometry& g, const Bf16Plan& plan, const Bf16Strips& s,
+                  int threads) {
     Pieces pieces(memory);
     job = pieces.take<Bf16ApplyJob>(1);
     activation = pieces.take<ActivationParams>(1);
-    next_block = pieces.take<index_t>(1);
+    handed_out = pieces.take<Blocks>(1);
     tap_offsets = pieces.take<index_t>(g.taps());
     const index_t blocks = bf16_blocks(s);
     whole = blocks < bf16_wanted_tasks && plan.panels() > 1;
-    workers = whole ? blocks : lesser(blocks, bf16_max_workers);
+    workers = whole ? blocks : lesser(blocks, larger(threads, 1));
     strips = pieces.take<uint16_t>(workers * bf16_strip_values(s));
     bytes = pieces.bytes();
   }
@@ -247,8 +247,7 @@ inline void bf16_pack(uint16_t* to, float value, bool split) {
 
 } // namespace detail
 
-/// Whether a convolution is worth packing: not depthwise, no extreme strides or dilations. The functions below work for
-/// any, with float products where this says no.
+/// What the functions below take: no depthwise convolutions, no extreme strides and dilations.
 inline bool bf16_fits(const ConvGeometry& g) {
   return conv_fits(g) && !g.depthwise() && (g.kh - 1) * g.dilation_h <= detail::bf16_max_span &&
          (g.kw - 1) * g.dilation_w <= detail::bf16_max_span && g.stride_h <= detail::bf16_max_span &&
@@ -256,23 +255,17 @@ inline bool bf16_fits(const ConvGeometry& g) {
 }
 
 /// Bytes of prepared weights, aligned to 64.
-inline size_t bf16_prepared_bytes(const ConvGeometry& g, bool transposed, bool split) {
-  if (!bf16_fits(g)) return align_up(static_cast<size_t>(g.oc * g.taps() * g.group_ic()) * sizeof(float));
-  return detail::Bf16Prepared(nullptr, g, detail::Bf16Plan(g, transposed, split)).bytes;
+inline size_t bf16_prepared_bytes(const ConvGeometry& g, ConvDirection direction, bool split) {
+  return detail::Bf16Prepared(nullptr, g, detail::Bf16Plan(g, direction, split)).bytes;
 }
 
-/// Packs `weights` (`[oc,kh,kw,ic/groups]`, dense) to `prepared`: `bf16_prepared_bytes`, aligned to 64. Depends on the
-/// batch and the image's extents in no way but `bf16_fits` and, transposed, extents below the stride.
+/// Packs `weights` (`[oc,kh,kw,ic/groups]`, dense) to `prepared`: `bf16_prepared_bytes`, aligned to 64.
 template <class Exec>
-void bf16_prepare(const Exec& exec, const ConvGeometry& g, bool transposed, bool split, Tensor<const float> weights,
-                  void* prepared) {
-  constexpr const char* label = "leadline::conv_bf16::prepare";
+void bf16_prepare(const Exec& exec, const char* label, const ConvGeometry& g, ConvDirection direction, bool split,
+                  Tensor<const float> weights, void* prepared) {
   const float* w = weights.data;
-  if (!bf16_fits(g)) {
-    float* copy = static_cast<float*>(prepared);
-    return parallel_for(exec, label, g.oc * g.taps() * g.group_ic(), [=](index_t i) { copy[i] = w[i]; });
-  }
-  const detail::Bf16Plan plan(g, transposed, split);
+  const bool transposed = direction == ConvDirection::apply_transposed;
+  const detail::Bf16Plan plan(g, direction, split);
   const detail::Bf16Prepared to(static_cast<unsigned char*>(prepared), g, plan);
   to.place_taps(g, plan);
   const index_t num_phases = plan.num_phases(), panels = plan.panels(), panel_values = plan.panel_values();
@@ -303,31 +296,25 @@ void bf16_prepare(const Exec& exec, const ConvGeometry& g, bool transposed, bool
   });
 }
 
-/// Bytes of workspace of bf16_apply.
-inline size_t bf16_workspace_bytes(const ConvGeometry& g, bool transposed, bool split) {
-  if (!bf16_fits(g)) return conv_workspace_bytes(g, false, sizeof(float));
-  const detail::Bf16Plan plan(g, transposed, split);
-  return detail::Bf16ApplyMemory(nullptr, g, plan, plan.strips(g)).bytes;
+/// Scratch of `bf16_run`: `threads` workers get strips of their own.
+inline size_t bf16_workspace_bytes(const ConvGeometry& g, ConvDirection direction, bool split, int threads) {
+  const detail::Bf16Plan plan(g, direction, split);
+  return detail::Bf16ApplyMemory(nullptr, g, plan, plan.strips(g), threads).bytes;
 }
 
-/// dst = or += activation(bias + conv(src)). `prepared` is what bf16_prepare filled for this geometry, direction and
-/// `split`; `bias` may be null; `workspace` holds `bf16_workspace_bytes`.
+/// conv::apply or conv::apply_transposed with weights that `bf16_prepare` packed for this geometry, direction and
+/// `split`.
 template <class Exec>
-void bf16_apply(const Exec& exec, const char* label, const ConvGeometry& g, bool transposed, bool split,
-                Tensor<const float> src, const void* prepared, Tensor<const float> bias, ActivationParams activation,
-                Tensor<float> dst, bool accumulate, Workspace workspace) {
-  if (!bf16_fits(g)) {
-    const Tensor<const float> weights(static_cast<const float*>(prepared), {g.oc, g.kh, g.kw, g.group_ic()});
-    if (transposed)
-      return conv_apply_transposed(exec, label, g, src, weights, bias, activation, dst, accumulate, workspace);
-    return conv_apply(exec, label, g, src, weights, bias, activation, dst, accumulate, workspace);
-  }
-  const detail::Bf16Plan plan(g, transposed, split);
+void bf16_run(const Exec& exec, const char* label, const ConvGeometry& g, ConvDirection direction, bool split,
+              Tensor<const float> src, const void* prepared, Tensor<const float> bias, ActivationParams activation,
+              Tensor<float> dst, bool accumulate, Workspace workspace) {
+  const bool transposed = direction == ConvDirection::apply_transposed;
+  const detail::Bf16Plan plan(g, direction, split);
   const detail::Bf16Prepared from(static_cast<unsigned char*>(const_cast<void*>(prepared)), g, plan); // only read
   Bf16Strips strips = plan.strips(g);
   const index_t blocks = detail::bf16_blocks(strips);
   if (blocks == 0) return;
-  const detail::Bf16ApplyMemory memory(workspace.data, g, plan, strips);
+  const detail::Bf16ApplyMemory memory(workspace.data, g, plan, strips, workspace.threads);
   strips.src = src.data;
   strips.stride_n = src.stride_n;
   strips.stride_h = src.stride_h;
@@ -356,7 +343,7 @@ void bf16_apply(const Exec& exec, const char* label, const ConvGeometry& g, bool
   job.group_m = plan.group_m;
   job.panels_per_group = plan.panels();
   job.panel_lines = plan.panel_lines();
-  job.epilogue = activation.kind == ActivationKind::identity ? 0 : activation.kind == ActivationKind::relu ? 1 : 2;
+  job.epilogue = epilogue_of(activation.kind);
   job.activate = detail::activate_row<float>;
   job.activation = memory.activation;
   job.accumulate = accumulate;
@@ -377,16 +364,10 @@ void bf16_apply(const Exec& exec, const char* label, const ConvGeometry& g, bool
     });
     return;
   }
-  // Workers take blocks as they come: which one a block went to changes no bit.
-  index_t* const next_block = memory.next_block;
-  *next_block = 0;
-  const index_t workers = detail::lesser(detail::larger(exec.threads(), 1), memory.workers);
-  parallel_tasks(exec, label, workers, [=](index_t worker) {
+  run_blocks(exec, label, memory.handed_out, memory.workers, blocks, [=](index_t worker, index_t b) {
     uint16_t* strip = scratch + worker * strip_values;
-    for (index_t b; (b = __atomic_fetch_add(next_block, 1, __ATOMIC_RELAXED)) < blocks;) {
-      fill(shared_job->strips, b, strip);
-      multiply(*shared_job, strip, b, 0, panels);
-    }
+    fill(shared_job->strips, b, strip);
+    multiply(*shared_job, strip, b, 0, panels);
   });
 }
 
@@ -398,7 +379,7 @@ struct Bf16GradientPlan {
   Bf16Strips image, output;
   Bf16GradientJob job = {};
 
-  Bf16GradientPlan(const ConvGeometry& g, bool split) : plan(g, false, split) {
+  Bf16GradientPlan(const ConvGeometry& g, bool split) : plan(g, ConvDirection::apply, split) {
     constexpr index_t turned_bytes = index_t{256} << 10, max_pixels = 2048, partial_bytes = index_t{16} << 20;
     const index_t halves = split ? 2 : 1;
     job.group_oc = g.group_oc();
@@ -454,11 +435,13 @@ struct Bf16GradientMemory {
   Bf16Tap* taps;
   Bf16Plane *planes, *output_plane;
   index_t* tap_offsets;
+  Blocks* handed_out;
   float* partial;
   unsigned char* scratch;
+  index_t workers;
   size_t bytes;
 
-  Bf16GradientMemory(unsigned char* memory, const ConvGeometry& g, const Bf16GradientPlan& plan) {
+  Bf16GradientMemory(unsigned char* memory, const ConvGeometry& g, const Bf16GradientPlan& plan, int threads) {
     Pieces pieces(memory);
     job = pieces.take<Bf16GradientJob>(1);
     phases = pieces.take<Bf16Phase>(1);
@@ -466,18 +449,19 @@ struct Bf16GradientMemory {
     planes = pieces.take<Bf16Plane>(plan.plan.num_planes());
     output_plane = pieces.take<Bf16Plane>(1);
     tap_offsets = pieces.take<index_t>(g.taps());
+    handed_out = pieces.take<Blocks>(1);
+    workers = lesser(plan.job.slots * plan.job.parts, larger(threads, 1));
     partial = pieces.take<float>(plan.job.slots * plan.job.partial_values);
-    scratch = pieces.take<unsigned char>(plan.job.slots * plan.job.parts * plan.job.scratch_bytes);
+    scratch = pieces.take<unsigned char>(workers * plan.job.scratch_bytes);
     bytes = pieces.bytes();
   }
 };
 
 } // namespace detail
 
-/// Bytes of workspace of bf16_weight_gradient.
-inline size_t bf16_weight_gradient_bytes(const ConvGeometry& g, bool split) {
-  if (!bf16_fits(g)) return conv_workspace_bytes(g, true, sizeof(float));
-  return detail::Bf16GradientMemory(nullptr, g, detail::Bf16GradientPlan(g, split)).bytes;
+/// Scratch of `bf16_weight_gradient`.
+inline size_t bf16_gradient_bytes(const ConvGeometry& g, bool split, int threads) {
+  return detail::Bf16GradientMemory(nullptr, g, detail::Bf16GradientPlan(g, split), threads).bytes;
 }
 
 /// conv::weight_gradient: diff_weights = or += the sum over pixels of image * output side, `[oc,kh,kw,ic/groups]`.
@@ -485,9 +469,8 @@ template <class Exec>
 void bf16_weight_gradient(const Exec& exec, const char* label, const ConvGeometry& g, bool split,
                           Tensor<const float> image, Tensor<const float> output, Tensor<float> diff_weights,
                           bool accumulate, Workspace workspace) {
-  if (!bf16_fits(g)) return conv_weight_gradient(exec, label, g, image, output, diff_weights, accumulate, workspace);
   const detail::Bf16GradientPlan plan(g, split);
-  const detail::Bf16GradientMemory memory(workspace.data, g, plan);
+  const detail::Bf16GradientMemory memory(workspace.data, g, plan, workspace.threads);
   detail::Bf16Prepared taps(nullptr, g, plan.plan);
   taps.phases = memory.phases;
   taps.taps = memory.taps;
@@ -513,11 +496,13 @@ void bf16_weight_gradient(const Exec& exec, const char* label, const ConvGeometr
   for (index_t t = 0; t < g.taps(); ++t) memory.tap_offsets[t] = detail::bf16_tap_offset(plan.image, memory.taps[t]);
   job.tap_offsets = memory.tap_offsets;
   job.partial = memory.partial;
-  job.scratch = memory.scratch;
 
   const Bf16GradientJob* shared_job = memory.job;
   const auto run = bf16_kernels().gradient;
-  parallel_tasks(exec, label, job.slots * job.parts, [=](index_t task) { run(*shared_job, task); });
+  unsigned char* const scratch = memory.scratch;
+  const index_t scratch_bytes = job.scratch_bytes;
+  run_blocks(exec, label, memory.handed_out, memory.workers, job.slots * job.parts,
+             [=](index_t worker, index_t task) { run(*shared_job, scratch + worker * scratch_bytes, task); });
 
   const index_t group_ic = g.group_ic(), group_oc = g.group_oc(), num_taps = g.taps(), panels = job.panels;
   const index_t slots = job.slots, partial_values = job.partial_values;
