@@ -10,9 +10,9 @@ namespace {
 // The destination pixels of one tile, and the source pixel that tap (0, 0) of each would read.
 struct TilePixels {
   int count;
-  index_t n[tile_rows], y[tile_rows], x[tile_rows]; // source coordinates, may lie outside the image
-  index_t dst[tile_rows];                           // offset of the destination pixel
-  bool interior;                                    // every tap of every pixel lies inside the image
+  index_t y[tile_rows], x[tile_rows];     // source coordinates, may lie outside the image
+  index_t src[tile_rows], dst[tile_rows]; // offsets of the source pixel and the destination pixel
+  bool interior;                          // every tap of every pixel lies inside the image
 };
 
 template <class T> TilePixels find_pixels(const ApplyJob<T>& job, const Phase& phase, index_t tile) {
@@ -22,9 +22,9 @@ template <class T> TilePixels find_pixels(const ApplyJob<T>& job, const Phase& p
   pixels.interior = true;
   index_t x = first % phase.grid_w, y = first / phase.grid_w % phase.grid_h, n = first / (phase.grid_w * phase.grid_h);
   for (int r = 0; r < tile_rows; ++r) {
-    pixels.n[r] = n;
     pixels.y[r] = y * job.src_step_h;
     pixels.x[r] = x * job.src_step_w;
+    pixels.src[r] = n * job.src_stride_n + pixels.y[r] * job.src_stride_h + pixels.x[r] * job.src_stride_w;
     pixels.dst[r] = n * job.dst_stride_n + (phase.start_h + y * job.dst_step_h) * job.dst_stride_h +
                     (phase.start_w + x * job.dst_step_w) * job.dst_stride_w;
     pixels.interior = pixels.interior && pixels.y[r] + phase.min_y >= 0 && pixels.y[r] + phase.max_y < job.src_h &&
@@ -40,12 +40,13 @@ template <class T> TilePixels find_pixels(const ApplyJob<T>& job, const Phase& p
   return pixels;
 }
 
+// Bias, activation and store of one row of results that doesn't fill its vectors, or wants more than they can do.
 template <class T> void finish_row(const ApplyJob<T>& job, T* row, T* dst, const T* bias, index_t count) {
   if (bias)
     for (index_t j = 0; j < count; ++j) row[j] += bias[j];
-  switch (job.epilogue) {
-  case 0: break;
-  case 1:
+  switch (static_cast<Epilogue>(job.epilogue)) {
+  case Epilogue::none: break;
+  case Epilogue::relu:
     for (index_t j = 0; j < count; ++j) row[j] = row[j] < T(0) ? T(0) : row[j]; // NaN passes through
     break;
   default: job.activate(job.activation, row, count);
@@ -56,23 +57,39 @@ template <class T> void finish_row(const ApplyJob<T>& job, T* row, T* dst, const
     for (index_t j = 0; j < count; ++j) dst[j] = row[j];
 }
 
+template <class T, int V, Epilogue epilogue>
+LEADLINE_ALWAYS_INLINE void store_tile(const Tile<T, V>& tile, const TilePixels& pixels, T* dst, const T* bias) {
+  using S = Simd<T>;
+  typename S::vector b[V];
+  LEADLINE_UNROLL
+  for (int v = 0; v < V; ++v) b[v] = bias ? S::load(bias + v * S::lanes) : typename S::vector{};
+  LEADLINE_UNROLL
+  for (int r = 0; r < tile_rows; ++r) { // no index that isn't a constant: the tile stays in registers
+    if (r >= pixels.count) return;
+    LEADLINE_UNROLL
+    for (int v = 0; v < V; ++v)
+      S::store(dst + pixels.dst[r] + v * S::lanes, apply_epilogue<epilogue>(tile.sum[r][v] + b[v]));
+  }
+}
+
 template <class T> const Phase& phase_of(const ApplyJob<T>& job, index_t tile) {
   const Phase* phase = job.phases;
   while (tile >= phase->first_tile + phase->tiles) ++phase;
   return *phase;
 }
 
-template <class T>
+template <class T, int V>
 void apply_tile(const ApplyJob<T>& job, const Phase& phase, const TilePixels& pixels, index_t panel_index) {
-  constexpr index_t width = 2 * Simd<T>::lanes;
+  using S = Simd<T>;
+  constexpr index_t width = 2 * S::lanes;
   const index_t group = panel_index / job.panels_per_group, first_m = panel_index % job.panels_per_group * width;
-  const index_t lanes_used = smaller(width, job.group_m - first_m);
+  const index_t used = smaller(width, job.group_m - first_m);
   const T* src = job.src + group * job.group_k;
   const T* panel = job.panels + panel_index * job.panel_values + phase.first_tap * job.group_k * width;
 
-  alignas(64) T tile[tile_rows * width];
+  Tile<T, V> tile;
   const T* rows[max_segments][tile_rows];
-  zero_tile(tile);
+  tile.zero();
   // Neighbouring taps of one row join into one segment when the pixels' channels lie back to back.
   const bool join = pixels.interior && job.src_stride_w == job.group_k;
   for (int32_t tap = 0; tap < phase.taps;) {
@@ -91,36 +108,103 @@ void apply_tile(const ApplyJob<T>& job, const Phase& phase, const TilePixels& pi
         while (next < run && tap + next < phase.taps && u[next].y == t.y && u[next].x == t.x + next) ++next;
         if (next != run) break;
       }
-      for (int r = 0; r < tile_rows; ++r) {
-        const index_t y = pixels.y[r] + t.y, x = pixels.x[r] + t.x;
-        const bool inside = pixels.interior || (y >= 0 && y < job.src_h && x >= 0 && x < job.src_w);
-        rows[segments][r] =
-            inside ? src + pixels.n[r] * job.src_stride_n + y * job.src_stride_h + x * job.src_stride_w : job.zeros;
-      }
+      const index_t at = t.y * job.src_stride_h + t.x * job.src_stride_w;
+      if (pixels.interior)
+        for (int r = 0; r < tile_rows; ++r) rows[segments][r] = src + pixels.src[r] + at;
+      else
+        for (int r = 0; r < tile_rows; ++r) {
+          const index_t y = pixels.y[r] + t.y, x = pixels.x[r] + t.x;
+          const bool inside = y >= 0 && y < job.src_h && x >= 0 && x < job.src_w;
+          rows[segments][r] = inside ? src + pixels.src[r] + at : job.zeros;
+        }
     }
-    const T* part = panel + first * job.group_k * width;
-    if (lanes_used > Simd<T>::lanes)
-      multiply_tile<T, 2>(rows, segments, run * job.group_k, 1, part, tile);
-    else
-      multiply_tile<T, 1>(rows, segments, run * job.group_k, 1, part, tile);
+    tile.multiply(rows, segments, run * job.group_k, 1, panel + first * job.group_k * width);
   }
   const index_t channel = group * job.group_m + first_m;
-  for (int r = 0; r < pixels.count; ++r)
-    finish_row(job, tile + r * width, job.dst + pixels.dst[r] + channel, job.bias ? job.bias + channel : nullptr,
-               lanes_used);
+  T* dst = job.dst + channel;
+  const T* bias = job.bias ? job.bias + channel : nullptr;
+  if (used == V * S::lanes && !job.accumulate) switch (static_cast<Epilogue>(job.epilogue)) {
+    case Epilogue::none: return store_tile<T, V, Epilogue::none>(tile, pixels, dst, bias);
+    case Epilogue::relu: return store_tile<T, V, Epilogue::relu>(tile, pixels, dst, bias);
+    case Epilogue::relu6: return store_tile<T, V, Epilogue::relu6>(tile, pixels, dst, bias);
+    case Epilogue::other: break;
+    }
+  alignas(64) T values[tile_rows * V * S::lanes];
+  LEADLINE_UNROLL
+  for (int r = 0; r < tile_rows; ++r) LEADLINE_UNROLL
+  for (int v = 0; v < V; ++v) S::store(values + (r * V + v) * S::lanes, tile.sum[r][v]);
+  for (int r = 0; r < pixels.count; ++r) finish_row(job, values + r * V * S::lanes, dst + pixels.dst[r], bias, used);
 }
+
+constexpr int max_tiles_per_task = 16;
 
 // A task is a block of tiles times a block of panels; the panels' weights stay in cache while the tiles pass by.
 template <class T> void apply(const ApplyJob<T>& job, index_t task) {
   const index_t tile_block = task % job.tile_tasks, panel_block = task / job.tile_tasks;
   const Phase& last_phase = job.phases[job.num_phases - 1];
-  const index_t last_tile = smaller((tile_block + 1) * job.tiles_per_task, last_phase.first_tile + last_phase.tiles);
+  const index_t first_tile = tile_block * job.tiles_per_task;
+  const index_t last_tile = smaller(first_tile + job.tiles_per_task, last_phase.first_tile + last_phase.tiles);
   const index_t last_panel = smaller((panel_block + 1) * job.panels_per_task, job.groups * job.panels_per_group);
-  for (index_t panel = panel_block * job.panels_per_task; panel < last_panel; ++panel)
-    for (index_t tile = tile_block * job.tiles_per_task; tile < last_tile; ++tile) {
-      const Phase& phase = phase_of(job, tile);
-      apply_tile(job, phase, find_pixels(job, phase, tile - phase.first_tile), panel);
-    }
+  TilePixels pixels[max_tiles_per_task];
+  const Phase* phases[max_tiles_per_task];
+  for (index_t tile = first_tile; tile < last_tile; ++tile) {
+    const Phase& phase = phase_of(job, tile);
+    phases[tile - first_tile] = &phase;
+    pixels[tile - first_tile] = find_pixels(job, phase, tile - phase.first_tile);
+  }
+  for (index_t panel = panel_block * job.panels_per_task; panel < last_panel; ++panel) {
+    const bool two = job.group_m - panel % job.panels_per_group * 2 * Simd<T>::lanes > Simd<T>::lanes;
+    for (index_t i = 0; i < last_tile - first_tile; ++i)
+      if (two)
+        apply_tile<T, 2>(job, *phases[i], pixels[i], panel);
+      else
+        apply_tile<T, 1>(job, *phases[i], pixels[i], panel);
+  }
+}
+
+// Few channels written per group: a panel's vectors would be mostly empty, so the vector runs over the channels read.
+// Weights are `[group][m][tap][group_k]`. Sixteen partial sums on every level, so that all of them round alike.
+template <class T> void apply_few(const ApplyJob<T>& job, index_t task) {
+  using S = Simd<T>;
+  constexpr int partial = 16, vectors = partial / S::lanes;
+  const Phase& last_phase = job.phases[job.num_phases - 1];
+  const index_t last_tile = smaller((task + 1) * job.tiles_per_task, last_phase.first_tile + last_phase.tiles);
+  for (index_t tile = task * job.tiles_per_task; tile < last_tile; ++tile) {
+    const Phase& phase = phase_of(job, tile);
+    const TilePixels pixels = find_pixels(job, phase, tile - phase.first_tile);
+    for (index_t group = 0; group < job.groups; ++group)
+      for (index_t m = 0; m < job.group_m; ++m) {
+        const index_t channel = group * job.group_m + m;
+        T results[tile_rows];
+        for (int r = 0; r < pixels.count; ++r) {
+          const T* weights = job.panels + channel * job.panel_values + phase.first_tap * job.group_k;
+          typename S::vector sum[vectors] = {};
+          for (int32_t t = 0; t < phase.taps; ++t, weights += job.group_k) {
+            const Tap tap = job.taps[phase.first_tap + t];
+            const index_t y = pixels.y[r] + tap.y, x = pixels.x[r] + tap.x;
+            if (!pixels.interior && (y < 0 || y >= job.src_h || x < 0 || x >= job.src_w)) continue;
+            const T* src =
+                job.src + pixels.src[r] + tap.y * job.src_stride_h + tap.x * job.src_stride_w + group * job.group_k;
+            for (index_t k = 0; k < job.group_k; k += partial) LEADLINE_UNROLL
+            for (int v = 0; v < vectors; ++v) {
+              const index_t at = k + v * S::lanes, left = job.group_k - at;
+              if (left > 0) sum[v] = multiply_add(load_some(src + at, left), load_some(weights + at, left), sum[v]);
+            }
+          }
+          alignas(64) T sums[partial];
+          LEADLINE_UNROLL
+          for (int v = 0; v < vectors; ++v) S::store(sums + v * S::lanes, sum[v]);
+          for (int step = partial / 2; step > 0; step /= 2)
+            for (int i = 0; i < step; ++i) sums[i] += sums[i + step];
+          results[r] = job.bias ? sums[0] + job.bias[channel] : sums[0];
+        }
+        if (job.epilogue != 0) job.activate(job.activation, results, pixels.count);
+        for (int r = 0; r < pixels.count; ++r) {
+          T& dst = job.dst[pixels.dst[r] + channel];
+          dst = job.accumulate ? dst + results[r] : results[r];
+        }
+      }
+  }
 }
 
 // One channel per group: the vector runs over channels, weights are `[tap][C]` in job.panels.
@@ -133,7 +217,7 @@ template <class T> void apply_depthwise(const ApplyJob<T>& job, index_t task) {
     const Phase& phase = phase_of(job, tile);
     const TilePixels pixels = find_pixels(job, phase, tile - phase.first_tile);
     for (int r = 0; r < pixels.count; ++r) {
-      const T* origin = job.src + pixels.n[r] * job.src_stride_n;
+      const T* origin = job.src + pixels.src[r] - pixels.y[r] * job.src_stride_h - pixels.x[r] * job.src_stride_w;
       for (index_t c = 0; c < channels; c += S::lanes) {
         const index_t count = smaller(S::lanes, channels - c);
         alignas(64) T row[S::lanes] = {};

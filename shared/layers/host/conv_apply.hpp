@@ -22,6 +22,12 @@ struct TapLists {
   }
 };
 
+/// Whether so few channels are written that the kernels' vectors run over the channels read instead.
+inline bool few_written(const ConvGeometry& g, ConvDirection direction) {
+  constexpr index_t few = 4;
+  return !g.depthwise() && (direction == ConvDirection::apply ? g.group_oc() : g.group_ic()) <= few;
+}
+
 /// The packed weights, and what else only changes with them.
 template <class T> struct Panels {
   T *zeros, *values;
@@ -33,8 +39,9 @@ template <class T> struct Panels {
     group_k = transposed ? g.group_oc() : g.group_ic();
     group_m = transposed ? g.group_ic() : g.group_oc();
     const index_t width = kernel_table<T>().panel_width;
-    panels_per_group = g.depthwise() ? 1 : ceil_div(group_m, width);
-    panel_values = g.depthwise() ? g.taps() : g.taps() * group_k * width;
+    const bool few = few_written(g, direction);
+    panels_per_group = g.depthwise() ? 1 : few ? group_m : ceil_div(group_m, width);
+    panel_values = g.depthwise() ? g.taps() : g.taps() * group_k * (few ? 1 : width);
     zeros = pieces.take<T>(group_k);
     values = pieces.take<T>(g.groups * panels_per_group * panel_values);
   }
@@ -144,6 +151,14 @@ void gemm_prepare(const Exec& exec, const char* label, const ConvGeometry& g, Co
     return;
   }
   const index_t panels_per_group = packed.panels_per_group;
+  if (detail::few_written(g, direction)) {
+    parallel_for(exec, label, g.groups * group_m * taps, [=](index_t i) {
+      const index_t t = i % taps, m = i / taps % group_m, group = i / (taps * group_m);
+      const T* from = w + group * group_stride + m * stride_m + tap_order[t] * tap_stride;
+      for (index_t k = 0; k < group_k; ++k) panels[i * group_k + k] = from[k * stride_k];
+    });
+    return;
+  }
   parallel_for(exec, label, g.groups * panels_per_group * taps, [=](index_t i) {
     const index_t t = i % taps, panel = i / taps, group = panel / panels_per_group;
     const index_t first_m = panel % panels_per_group * width;
@@ -217,8 +232,8 @@ void gemm_run(const Exec& exec, const char* label, const ConvGeometry& g, ConvDi
   job.tiles_per_task = 8;
   job.tile_tasks = detail::ceil_div(last.first_tile + last.tiles, job.tiles_per_task);
   const ApplyJob<T>* shared_job = &job;
-  if (g.depthwise()) {
-    const auto run = table.apply_depthwise;
+  if (g.depthwise() || detail::few_written(g, direction)) {
+    const auto run = g.depthwise() ? table.apply_depthwise : table.apply_few;
     parallel_tasks(exec, label, job.tile_tasks, [=](index_t task) { run(*shared_job, task); });
     return;
   }

@@ -12,11 +12,20 @@
 
 namespace leadline::host {
 
-inline double gemm_cost(const ConvGeometry& g) {
+inline double gemm_cost(const ConvGeometry& g, ConvDirection direction) {
   const double width = kernel_table<float>().panel_width, lanes = width / 2;
   const double panels = static_cast<double>(detail::ceil_div(g.group_oc(), static_cast<index_t>(width)));
   const double vectors = g.depthwise() ? 1 : panels * 2;
   const double pixels = static_cast<double>(g.n) * static_cast<double>(g.oh) * static_cast<double>(g.ow);
+  if (detail::few_written(g, direction)) {
+    const detail::Panels<float> packed = [&] {
+      detail::Pieces pieces(nullptr);
+      return detail::Panels<float>(pieces, g, direction);
+    }();
+    constexpr double sum_up = 12; // the partial sums of one result
+    const double dst = pixels * static_cast<double>(g.groups * packed.group_m);
+    return dst * (static_cast<double>(g.taps()) * static_cast<double>(detail::ceil_div(packed.group_k, 16)) + sum_up);
+  }
   constexpr double slower = 1.25; // rows of pixels are reached through pointers, and edges tap by tap
   return slower * pixels * static_cast<double>(g.taps()) *
          (g.depthwise() ? static_cast<double>(g.groups) / lanes
@@ -42,8 +51,8 @@ inline double winograd_cost(const ConvGeometry& g, ConvDirection direction, int 
 /// The unit's cost of `conv_run`; more for what can't be done at all.
 inline double conv_cost(const ConvGeometry& g, ConvDirection direction, Algorithm algorithm) {
   algorithm = conv_algorithm(algorithm, g, sizeof(float));
-  if (algorithm == Algorithm::portable) return 100 * gemm_cost(g);
-  if (algorithm == Algorithm::host_gemm) return gemm_cost(g);
+  if (algorithm == Algorithm::portable) return 100 * gemm_cost(g, direction);
+  if (algorithm == Algorithm::host_gemm) return gemm_cost(g, direction);
   return winograd_cost(g, direction, winograd_tile(algorithm));
 }
 

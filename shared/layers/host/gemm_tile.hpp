@@ -27,6 +27,38 @@ constexpr int max_segments = 32; // row pointers held at once: bounds the stack
 
 constexpr index_t smaller(index_t a, index_t b) { return a < b ? a : b; }
 
+// A tile in registers: tile_rows rows of V vectors.
+template <class T, int V> struct Tile {
+  using S = Simd<T>;
+  typename S::vector sum[tile_rows][V];
+
+  LEADLINE_ALWAYS_INLINE void zero() {
+    LEADLINE_UNROLL
+    for (int r = 0; r < tile_rows; ++r) LEADLINE_UNROLL
+    for (int v = 0; v < V; ++v) sum[r][v] = typename S::vector{};
+  }
+  // sum[r][j] += sum over segments s, steps q of rows[s][r][q * step] * panel[s][q][j].
+  LEADLINE_ALWAYS_INLINE void multiply(const T* const (*rows)[tile_rows], int segments, index_t count, index_t step,
+                                       const T* panel) {
+    constexpr int width = 2 * S::lanes;
+    for (int s = 0; s < segments; ++s) {
+      const T* const* row = rows[s];
+      for (index_t q = 0, at = 0; q < count; ++q, at += step) {
+        typename S::vector b[V];
+        LEADLINE_UNROLL
+        for (int v = 0; v < V; ++v) b[v] = S::load(panel + v * S::lanes);
+        panel += width;
+        LEADLINE_UNROLL
+        for (int r = 0; r < tile_rows; ++r) {
+          const T a = row[r][at];
+          LEADLINE_UNROLL
+          for (int v = 0; v < V; ++v) sum[r][v] = multiply_add(a, b[v], sum[r][v]);
+        }
+      }
+    }
+  }
+};
+
 // tile[r][..] += ..., two vectors wide (V = 2) or one (V = 1). `tile` is row-major with 2 vectors per row.
 template <class T, int V>
 void multiply_tile(const T* const (*rows)[tile_rows], int segments, index_t count, index_t step, const T* panel,

@@ -8,8 +8,8 @@ namespace leadline::host {
 namespace {
 
 template <class T> constexpr KernelTable<T> table() {
-  return {2 * Simd<T>::lanes, tile_rows,          apply<T>,
-          apply_depthwise<T>, weight_gradient<T>, weight_gradient_depthwise<T>};
+  return {2 * Simd<T>::lanes,          tile_rows, apply<T>, apply_few<T>, apply_depthwise<T>, weight_gradient<T>,
+          weight_gradient_depthwise<T>};
 }
 
 } // namespace

@@ -91,11 +91,13 @@ struct WinogradWeightsJob {
   bool flip; ///< taps in reverse order: the data gradient
 };
 
-/// One level's functions. The depthwise forms take one channel per group, and weights as `[tap][C]`.
+/// One level's functions. `few` writes few channels per group, weights as `[group][m][tap][group_k]`; the depthwise
+/// forms take one channel per group, and weights as `[tap][C]`.
 template <class T> struct KernelTable {
   int32_t panel_width; ///< output channels of one panel: two vectors
   int32_t tile_pixels; ///< pixels of one register tile
   void (*apply)(const ApplyJob<T>& job, index_t task);
+  void (*apply_few)(const ApplyJob<T>& job, index_t task);
   void (*apply_depthwise)(const ApplyJob<T>& job, index_t task);
   void (*weight_gradient)(const WeightGradientJob<T>& job, index_t slot);
   void (*weight_gradient_depthwise)(const WeightGradientJob<T>& job, index_t slot);

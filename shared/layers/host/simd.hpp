@@ -10,7 +10,9 @@
 #include <arm_neon.h>
 #endif
 
-#include <stdint.h>
+#include "shared/core/config.hpp"
+
+#define LEADLINE_ALWAYS_INLINE inline __attribute__((always_inline))
 
 namespace leadline::host {
 namespace {
@@ -30,14 +32,11 @@ template <class T> struct Simd {
   typedef T unaligned __attribute__((vector_size(vector_bytes), aligned(sizeof(T)), may_alias));
   static constexpr int lanes = vector_bytes / static_cast<int>(sizeof(T));
 
-  static inline __attribute__((always_inline)) vector load(const T* p) {
-    return *reinterpret_cast<const unaligned*>(p);
-  }
-  static inline __attribute__((always_inline)) void store(T* p, vector v) { *reinterpret_cast<unaligned*>(p) = v; }
+  static LEADLINE_ALWAYS_INLINE vector load(const T* p) { return *reinterpret_cast<const unaligned*>(p); }
+  static LEADLINE_ALWAYS_INLINE void store(T* p, vector v) { *reinterpret_cast<unaligned*>(p) = v; }
 };
 
-inline __attribute__((always_inline)) Simd<float>::vector multiply_add(float a, Simd<float>::vector b,
-                                                                       Simd<float>::vector c) {
+LEADLINE_ALWAYS_INLINE Simd<float>::vector multiply_add(float a, Simd<float>::vector b, Simd<float>::vector c) {
 #if defined(__AVX512F__)
   return _mm512_fmadd_ps(_mm512_set1_ps(a), b, c);
 #elif defined(__AVX2__)
@@ -48,8 +47,7 @@ inline __attribute__((always_inline)) Simd<float>::vector multiply_add(float a, 
   return c + a * b; // two roundings: this level has no fused form
 #endif
 }
-inline __attribute__((always_inline)) Simd<double>::vector multiply_add(double a, Simd<double>::vector b,
-                                                                        Simd<double>::vector c) {
+LEADLINE_ALWAYS_INLINE Simd<double>::vector multiply_add(double a, Simd<double>::vector b, Simd<double>::vector c) {
 #if defined(__AVX512F__)
   return _mm512_fmadd_pd(_mm512_set1_pd(a), b, c);
 #elif defined(__AVX2__)
@@ -60,8 +58,8 @@ inline __attribute__((always_inline)) Simd<double>::vector multiply_add(double a
   return c + a * b;
 #endif
 }
-inline __attribute__((always_inline)) Simd<float>::vector multiply_add(Simd<float>::vector a, Simd<float>::vector b,
-                                                                       Simd<float>::vector c) {
+LEADLINE_ALWAYS_INLINE Simd<float>::vector multiply_add(Simd<float>::vector a, Simd<float>::vector b,
+                                                        Simd<float>::vector c) {
 #if defined(__AVX512F__)
   return _mm512_fmadd_ps(a, b, c);
 #elif defined(__AVX2__)
@@ -72,8 +70,8 @@ inline __attribute__((always_inline)) Simd<float>::vector multiply_add(Simd<floa
   return c + a * b;
 #endif
 }
-inline __attribute__((always_inline)) Simd<double>::vector multiply_add(Simd<double>::vector a, Simd<double>::vector b,
-                                                                        Simd<double>::vector c) {
+LEADLINE_ALWAYS_INLINE Simd<double>::vector multiply_add(Simd<double>::vector a, Simd<double>::vector b,
+                                                         Simd<double>::vector c) {
 #if defined(__AVX512F__)
   return _mm512_fmadd_pd(a, b, c);
 #elif defined(__AVX2__)
@@ -83,6 +81,23 @@ inline __attribute__((always_inline)) Simd<double>::vector multiply_add(Simd<dou
 #else
   return c + a * b;
 #endif
+}
+
+/// Up to `lanes` elements from p on; the others are zero. Never reads beyond the last.
+template <class T> LEADLINE_ALWAYS_INLINE typename Simd<T>::vector load_some(const T* p, index_t count) {
+  if (count >= Simd<T>::lanes) return Simd<T>::load(p);
+  alignas(64) T values[Simd<T>::lanes] = {};
+  for (index_t i = 0; i < count; ++i) values[i] = p[i];
+  return Simd<T>::load(values);
+}
+
+/// The epilogues that kernels have in their own vectors; others go through a job's activate(). NaN passes through.
+enum class Epilogue : int32_t { none = 0, relu = 1, relu6 = 2, other = 3 };
+
+template <Epilogue epilogue, class Vector> LEADLINE_ALWAYS_INLINE Vector apply_epilogue(Vector y) {
+  if constexpr (epilogue == Epilogue::relu || epilogue == Epilogue::relu6) y = y < Vector{} ? Vector{} : y;
+  if constexpr (epilogue == Epilogue::relu6) y = y > Vector{} + 6 ? Vector{} + 6 : y;
+  return y;
 }
 
 } // namespace

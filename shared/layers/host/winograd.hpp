@@ -13,8 +13,6 @@
 namespace leadline::host {
 namespace {
 
-#define LEADLINE_ALWAYS_INLINE inline __attribute__((always_inline))
-
 template <int m> struct Winograd;
 
 template <> struct Winograd<4> {

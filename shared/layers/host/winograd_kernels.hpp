@@ -54,14 +54,6 @@ void multiply_position_rows(int rows, bool two, const float* tiles, index_t bloc
   if constexpr (R > 1) multiply_position_rows<R - 1>(rows, two, tiles, block_stride, weights, channels, product);
 }
 
-// Up to `lanes` channels that begin at p; what lies beyond the last is zero.
-LEADLINE_ALWAYS_INLINE Vector load_channels(const float* p, int count) {
-  if (count >= lanes) return Simd<float>::load(p);
-  alignas(64) float values[lanes] = {};
-  for (int c = 0; c < count; ++c) values[c] = p[c];
-  return Simd<float>::load(values);
-}
-
 // Where a block of tiles lies: tiles are counted along rows of tiles, images one after the other.
 struct TilePlace {
   index_t n, y, x; // image; first destination pixel
@@ -102,7 +94,7 @@ template <int m> void transform_source(const WinogradJob& job, index_t first, in
           for (int i = 0; i < n; ++i) d[i] = inside[i] ? Simd<float>::load(row[i] + at) : Vector{};
         } else {
           for (int i = 0; i < n; ++i)
-            d[i] = column_inside && inside[i] ? load_channels(row[i] + sx * job.src_stride_w, used) : Vector{};
+            d[i] = column_inside && inside[i] ? load_some<float>(row[i] + sx * job.src_stride_w, used) : Vector{};
         }
         Winograd<m>::source(d, t1);
         LEADLINE_UNROLL
@@ -122,17 +114,6 @@ template <int m> void transform_source(const WinogradJob& job, index_t first, in
       t += strip;
     }
   }
-}
-
-enum class Epilogue { none, relu, relu6, other };
-
-template <Epilogue epilogue> LEADLINE_ALWAYS_INLINE Vector apply_epilogue(Vector y) {
-  if constexpr (epilogue == Epilogue::relu || epilogue == Epilogue::relu6) y = y < Vector{} ? Vector{} : y; // keeps NaN
-  if constexpr (epilogue == Epilogue::relu6) {
-    const Vector six = Vector{} + 6.0f;
-    y = y > six ? six : y;
-  }
-  return y;
 }
 
 // dst = activation(bias + A^T P A) for tiles [first, first + count) and the channels of panels [panel, last_panel).
@@ -157,7 +138,7 @@ void transform_destination(const WinogradJob& job, const float* products, index_
           LEADLINE_UNROLL
           for (int i = 0; i < m; ++i) half[i][j] = r[i];
         }
-        const Vector bias = job.bias ? load_channels(job.bias + c, used) : Vector{};
+        const Vector bias = job.bias ? load_some<float>(job.bias + c, used) : Vector{};
         float* to = job.dst + place.n * job.dst_stride_n + place.y * job.dst_stride_h + place.x * job.dst_stride_w + c;
         for (index_t i = 0; i < rows; ++i, to += job.dst_stride_h) {
           Vector r[m];
@@ -211,11 +192,19 @@ template <int m> void winograd(const WinogradJob& job, unsigned char* scratch, i
               products + position * job.product_position_stride + (p - panel) * job.product_panel_stride + a * width);
         }
       }
-    switch (job.epilogue) {
-    case 0: transform_destination<m, Epilogue::none>(job, products, first, count, panel, last_panel); break;
-    case 1: transform_destination<m, Epilogue::relu>(job, products, first, count, panel, last_panel); break;
-    case 2: transform_destination<m, Epilogue::relu6>(job, products, first, count, panel, last_panel); break;
-    default: transform_destination<m, Epilogue::other>(job, products, first, count, panel, last_panel); break;
+    switch (static_cast<Epilogue>(job.epilogue)) {
+    case Epilogue::none:
+      transform_destination<m, Epilogue::none>(job, products, first, count, panel, last_panel);
+      break;
+    case Epilogue::relu:
+      transform_destination<m, Epilogue::relu>(job, products, first, count, panel, last_panel);
+      break;
+    case Epilogue::relu6:
+      transform_destination<m, Epilogue::relu6>(job, products, first, count, panel, last_panel);
+      break;
+    case Epilogue::other:
+      transform_destination<m, Epilogue::other>(job, products, first, count, panel, last_panel);
+      break;
     }
   }
 }
