@@ -1,5 +1,4 @@
-// Forward and data gradient as matrix products over pixels, and their depthwise forms. Included by host_kernels.cpp
-// alone.
+// Forward and data gradient as matrix products over pixels. Included by host_kernels.cpp alone.
 #pragma once
 
 #include "shared/layers/host/gemm_tile.hpp"
@@ -204,45 +203,6 @@ template <class T> void apply_few(const ApplyJob<T>& job, index_t task) {
           dst = job.accumulate ? dst + results[r] : results[r];
         }
       }
-  }
-}
-
-// One channel per group: the vector runs over channels, weights are `[tap][C]` in job.panels.
-template <class T> void apply_depthwise(const ApplyJob<T>& job, index_t task) {
-  using S = Simd<T>;
-  const Phase& last_phase = job.phases[job.num_phases - 1];
-  const index_t last_tile = smaller((task + 1) * job.tiles_per_task, last_phase.first_tile + last_phase.tiles);
-  const index_t channels = job.groups;
-  for (index_t tile = task * job.tiles_per_task; tile < last_tile; ++tile) {
-    const Phase& phase = phase_of(job, tile);
-    const TilePixels pixels = find_pixels(job, phase, tile - phase.first_tile);
-    for (int r = 0; r < pixels.count; ++r) {
-      const T* origin = job.src + pixels.src[r] - pixels.y[r] * job.src_stride_h - pixels.x[r] * job.src_stride_w;
-      for (index_t c = 0; c < channels; c += S::lanes) {
-        const index_t count = smaller(S::lanes, channels - c);
-        alignas(64) T row[S::lanes] = {};
-        typename S::vector sum = S::load(row);
-        for (int32_t t = 0; t < phase.taps; ++t) {
-          const Tap tap = job.taps[phase.first_tap + t];
-          const index_t y = pixels.y[r] + tap.y, x = pixels.x[r] + tap.x;
-          if (!pixels.interior && (y < 0 || y >= job.src_h || x < 0 || x >= job.src_w)) continue;
-          const T* s = origin + y * job.src_stride_h + x * job.src_stride_w + c;
-          const T* w = job.panels + (phase.first_tap + t) * channels + c;
-          if (count == S::lanes) {
-            sum = multiply_add(S::load(s), S::load(w), sum);
-          } else { // the last channels: never read beyond them
-            alignas(64) T a[S::lanes] = {}, b[S::lanes] = {};
-            for (index_t j = 0; j < count; ++j) {
-              a[j] = s[j];
-              b[j] = w[j];
-            }
-            sum = multiply_add(S::load(a), S::load(b), sum);
-          }
-        }
-        S::store(row, sum);
-        finish_row(job, row, job.dst + pixels.dst[r] + c, job.bias ? job.bias + c : nullptr, count);
-      }
-    }
   }
 }
 

@@ -40,8 +40,8 @@ template <class T> struct Panels {
     group_m = transposed ? g.group_ic() : g.group_oc();
     const index_t width = kernel_table<T>().panel_width;
     const bool few = few_written(g, direction);
-    panels_per_group = g.depthwise() ? 1 : few ? group_m : ceil_div(group_m, width);
-    panel_values = g.depthwise() ? g.taps() : g.taps() * group_k * (few ? 1 : width);
+    panels_per_group = few ? group_m : ceil_div(group_m, width);
+    panel_values = g.taps() * group_k * (few ? 1 : width);
     zeros = pieces.take<T>(group_k);
     values = pieces.take<T>(g.groups * panels_per_group * panel_values);
   }
@@ -136,7 +136,7 @@ void gemm_prepare(const Exec& exec, const char* label, const ConvGeometry& g, Co
   detail::find_taps(g, direction, table.tile_pixels, lists);
   for (index_t k = 0; k < packed.group_k; ++k) packed.zeros[k] = T(0);
 
-  const index_t width = table.panel_width, taps = g.taps(), channels = g.groups;
+  const index_t width = table.panel_width, taps = g.taps();
   const index_t group_k = packed.group_k, group_m = packed.group_m, tap_stride = g.group_ic();
   const index_t output_stride = taps * g.group_ic(); // of the weights, from output channel to output channel
   const index_t stride_m = transposed ? 1 : output_stride, stride_k = transposed ? output_stride : 1;
@@ -144,12 +144,6 @@ void gemm_prepare(const Exec& exec, const char* label, const ConvGeometry& g, Co
   T* panels = packed.values;
   const int32_t* tap_order = lists.tap_order;
   const T* w = weights.data;
-  if (g.depthwise()) {
-    parallel_for(exec, label, taps, [=](index_t t) {
-      for (index_t c = 0; c < channels; ++c) panels[t * channels + c] = w[c * taps + tap_order[t]];
-    });
-    return;
-  }
   const index_t panels_per_group = packed.panels_per_group;
   if (detail::few_written(g, direction)) {
     parallel_for(exec, label, g.groups * group_m * taps, [=](index_t i) {
@@ -232,8 +226,8 @@ void gemm_run(const Exec& exec, const char* label, const ConvGeometry& g, ConvDi
   job.tiles_per_task = 8;
   job.tile_tasks = detail::ceil_div(last.first_tile + last.tiles, job.tiles_per_task);
   const ApplyJob<T>* shared_job = &job;
-  if (g.depthwise() || detail::few_written(g, direction)) {
-    const auto run = g.depthwise() ? table.apply_depthwise : table.apply_few;
+  if (detail::few_written(g, direction)) {
+    const auto run = table.apply_few;
     parallel_tasks(exec, label, job.tile_tasks, [=](index_t task) { run(*shared_job, task); });
     return;
   }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "shared/layers/host/conv_apply.hpp"
+#include "shared/layers/host/conv_depthwise.hpp"
 #include "shared/layers/host/conv_weight_gradient.hpp"
 #include "shared/layers/host/conv_winograd.hpp"
 
@@ -24,6 +25,7 @@ inline int winograd_tile(Algorithm algorithm) { return algorithm == Algorithm::w
 template <class T> size_t conv_prepared_bytes(const ConvGeometry& g, ConvDirection direction, Algorithm algorithm) {
   algorithm = conv_algorithm(algorithm, g, sizeof(T));
   if (algorithm == Algorithm::portable) return 0;
+  if (g.depthwise()) return depthwise_prepared_bytes<T>(g, direction);
   if (algorithm == Algorithm::host_gemm) return gemm_prepared_bytes<T>(g, direction);
   return winograd_prepared_bytes(g, direction, winograd_tile(algorithm));
 }
@@ -33,6 +35,7 @@ void conv_prepare(const Exec& exec, const char* label, const ConvGeometry& g, Co
                   Algorithm algorithm, Tensor<const T> weights, void* prepared) {
   algorithm = conv_algorithm(algorithm, g, sizeof(T));
   if (algorithm == Algorithm::portable) return;
+  if (g.depthwise()) return depthwise_prepare(exec, label, g, direction, weights, prepared);
   if constexpr (sizeof(T) == sizeof(float))
     if (algorithm != Algorithm::host_gemm)
       return winograd_prepare(exec, label, g, direction, winograd_tile(algorithm), weights, prepared);
@@ -44,6 +47,7 @@ template <class T>
 size_t conv_run_bytes(const ConvGeometry& g, ConvDirection direction, Algorithm algorithm, int threads) {
   algorithm = conv_algorithm(algorithm, g, sizeof(T));
   if (algorithm == Algorithm::portable) return 0;
+  if (g.depthwise()) return depthwise_workspace_bytes<T>();
   if (algorithm == Algorithm::host_gemm) return gemm_workspace_bytes<T>(g, direction);
   return winograd_workspace_bytes(g, direction, winograd_tile(algorithm), threads);
 }
@@ -67,6 +71,8 @@ void conv_run(const Exec& exec, const char* label, const ConvGeometry& g, ConvDi
     workspace.data += bytes;
     workspace.bytes -= bytes;
   }
+  if (g.depthwise())
+    return depthwise_run(exec, label, g, direction, src, prepared, bias, activation, dst, accumulate, workspace);
   if constexpr (sizeof(T) == sizeof(float))
     if (algorithm != Algorithm::host_gemm)
       return winograd_run(exec, label, g, direction, winograd_tile(algorithm), src, prepared, bias, activation, dst,

@@ -1,7 +1,8 @@
-// conv::weight_gradient as matrix products on host execs: partial sums per slot of output rows, combined pairwise.
+// conv::weight_gradient on host execs: partial sums per slot of output rows, combined pairwise; or Winograd's
+// algorithm.
 #pragma once
 
-#include "shared/layers/host/pieces.hpp"
+#include "shared/layers/host/conv_winograd_gradient.hpp"
 
 namespace leadline::host {
 namespace detail {
@@ -25,28 +26,27 @@ template <class T> struct GradientPlan {
     const index_t chunks = g.n * chunks_per_image;
     slots = slots > chunks ? (chunks > 0 ? chunks : 1) : slots;
     const index_t padded_rows = (rows_per_chunk - 1) * g.stride_h + (g.kh - 1) * g.dilation_h + 1;
-    const index_t values =
-        g.depthwise() ? g.groups : padded_rows * padded_w * g.group_ic() + rows_per_chunk * g.ow * width;
+    const index_t values = g.depthwise() ? g.taps() * ceil_div(g.groups, width) * width
+                                         : padded_rows * padded_w * g.group_ic() + rows_per_chunk * g.ow * width;
     scratch_bytes = static_cast<index_t>(align_up(static_cast<size_t>(values) * sizeof(T)));
   }
 };
 
 } // namespace detail
 
-/// Bytes of scratch for `conv_weight_gradient`.
-template <class T> size_t conv_gradient_bytes(const ConvGeometry& g, int /*threads*/) {
-  if (!conv_fits(g)) return 0;
+/// Workspace of direct_weight_gradient.
+template <class T> size_t direct_gradient_bytes(const ConvGeometry& g) {
   const detail::GradientPlan<T> plan(g);
   return align_up(sizeof(WeightGradientJob<T>)) +
          align_up(static_cast<size_t>(plan.slots * plan.partial_values) * sizeof(T)) +
          static_cast<size_t>(plan.slots * plan.scratch_bytes);
 }
 
-/// conv::weight_gradient on a host exec: partial sums per slot of output rows, combined pairwise.
+/// conv::weight_gradient on a host exec, for whatever conv_fits: partial sums per slot of output rows, combined
+/// pairwise.
 template <class T, class Exec>
-void conv_weight_gradient(const Exec& exec, const char* label, const ConvGeometry& g, Tensor<const T> image,
-                          Tensor<const T> output, Tensor<T> diff_weights, bool accumulate, Workspace workspace) {
-  if (!conv_fits(g)) return conv::weight_gradient(exec, label, g, image, output, diff_weights, accumulate);
+void direct_weight_gradient(const Exec& exec, const char* label, const ConvGeometry& g, Tensor<const T> image,
+                            Tensor<const T> output, Tensor<T> diff_weights, bool accumulate, Workspace workspace) {
   const detail::GradientPlan<T> plan(g);
   detail::Pieces pieces(workspace.data);
   WeightGradientJob<T>* job = pieces.take<WeightGradientJob<T>>(1);
@@ -104,6 +104,29 @@ void conv_weight_gradient(const Exec& exec, const char* label, const ConvGeometr
       for (index_t s = 0; s + step < slots; s += 2 * step) sums[s] += sums[s + step];
     store(result[i], sums[0], accumulate);
   });
+}
+
+/// Whether Winograd's algorithm computes this weight gradient: where it applies and its padding of channels to vectors
+/// doesn't eat what it saves.
+template <class T> bool use_winograd_gradient(const ConvGeometry& g) {
+  return sizeof(T) == sizeof(float) && winograd_gradient_fits(g) && g.ic >= 16 && g.oc >= 8;
+}
+
+/// Workspace of conv_weight_gradient for so many threads.
+template <class T> size_t conv_gradient_bytes(const ConvGeometry& g, int threads) {
+  if (!conv_fits(g)) return 0;
+  return use_winograd_gradient<T>(g) ? winograd_gradient_bytes(g, threads) : direct_gradient_bytes<T>(g);
+}
+
+/// conv::weight_gradient on a host exec, by the algorithm that suits its shape.
+template <class T, class Exec>
+void conv_weight_gradient(const Exec& exec, const char* label, const ConvGeometry& g, Tensor<const T> image,
+                          Tensor<const T> output, Tensor<T> diff_weights, bool accumulate, Workspace workspace) {
+  if (!conv_fits(g)) return conv::weight_gradient(exec, label, g, image, output, diff_weights, accumulate);
+  if constexpr (sizeof(T) == sizeof(float))
+    if (use_winograd_gradient<T>(g))
+      return winograd_weight_gradient(exec, label, g, image, output, diff_weights, accumulate, workspace);
+  direct_weight_gradient(exec, label, g, image, output, diff_weights, accumulate, workspace);
 }
 
 } // namespace leadline::host

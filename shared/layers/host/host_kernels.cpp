@@ -1,15 +1,17 @@
 // The CPU kernels, compiled once per ISA level (LEADLINE_ISA names it): everything in the files included here has
 // internal linkage, the tables at the end are all that the linker sees.
 #include "shared/layers/host/apply_kernels.hpp"
+#include "shared/layers/host/depthwise_kernels.hpp"
 #include "shared/layers/host/weight_gradient_kernels.hpp"
+#include "shared/layers/host/winograd_gradient_kernels.hpp"
 #include "shared/layers/host/winograd_kernels.hpp"
 
 namespace leadline::host {
 namespace {
 
 template <class T> constexpr KernelTable<T> table() {
-  return {2 * Simd<T>::lanes,          tile_rows, apply<T>, apply_few<T>, apply_depthwise<T>, weight_gradient<T>,
-          weight_gradient_depthwise<T>};
+  return {2 * Simd<T>::lanes,   tile_rows, apply<T>, apply_few<T>, depthwise<T>, weight_gradient<T>,
+          depthwise_gradient<T>};
 }
 
 } // namespace
@@ -27,6 +29,8 @@ const HostKernels LEADLINE_JOIN(host_kernels_, LEADLINE_ISA) = {
     {winograd<4>, winograd_weights<4>},
     {winograd<6>, winograd_weights<6>},
     tile_rows,
+    gradient_rows,
+    winograd_gradient,
 };
 
 } // namespace leadline::host

@@ -48,6 +48,35 @@ template <class T> struct ApplyJob {
   const void* activation;
 };
 
+/// Destination pixels of a depthwise convolution that share the same taps: a regular grid of them.
+struct DepthwisePhase {
+  index_t grid_h, grid_w;   ///< destination pixels of an image in this phase
+  index_t start_h, start_w; ///< the first one; the others follow in steps of job.dst_step
+  index_t src_y, src_x;     ///< where the first tap of the first pixel reads, may lie outside of the image
+  int32_t taps_h, taps_w;
+  index_t first_tap; ///< in job.weights
+  index_t first_row; ///< rows of the phases before it, all images
+};
+
+/// dst = activation(bias + sum over taps of src * weights), one channel per group, both directions.
+template <class T> struct DepthwiseJob {
+  const T* src;
+  T* dst;
+  const T* bias;    ///< null: none
+  const T* weights; ///< `[tap][C]`, phase by phase, taps by rising source row and column
+  const DepthwisePhase* phases;
+  index_t n, channels, src_h, src_w, src_stride_n, src_stride_h, src_stride_w;
+  index_t dst_stride_n, dst_stride_h, dst_stride_w;
+  index_t src_step_h, src_step_w; ///< source pixels per destination pixel of a phase's grid
+  index_t dst_step_h, dst_step_w;
+  index_t tap_step_h, tap_step_w; ///< source pixels from tap to tap
+  index_t rows, tasks;            ///< of all phases and images; a task is a range of rows
+  int32_t epilogue;               ///< 0: none, 1: relu, 2: relu6, 3: activate()
+  bool accumulate;
+  void (*activate)(const void* params, T* row, index_t count);
+  const void* activation;
+};
+
 /// partial[slot][k][m] = sum over the slot's pixels of image(tap, c) * output side(m), k = (kh, kw, c).
 template <class T> struct WeightGradientJob {
   const T* image;
@@ -91,14 +120,26 @@ struct WinogradWeightsJob {
   bool flip; ///< taps in reverse order: the data gradient
 };
 
-/// One level's functions. `few` writes few channels per group, weights as `[group][m][tap][group_k]`; the depthwise
-/// forms take one channel per group, and weights as `[tap][C]`.
+/// Weight gradients of 3x3 convolutions of stride 1 by Winograd's F(3x3, 4x4): floats, one group.
+struct WinogradGradientJob {
+  const float *image, *output;
+  float* partial; ///< `[slots][row_groups][parts][oc][padded_ic]`, 9 parts (taps) or 3 (taps of one row of positions)
+  index_t ih, iw, oh, ow, padding_top, padding_left, ic, oc;
+  index_t image_stride_n, image_stride_h, image_stride_w, output_stride_n, output_stride_h, output_stride_w;
+  index_t tiles_h, tiles_w, tiles;                 ///< tiles of 4x4 output pixels of an image, and of all images
+  index_t slots, row_groups, oc_blocks, ic_blocks; ///< tasks: one of each
+  index_t oc_per_block, ic_per_block, tiles_per_chunk;
+  index_t image_position_stride, output_position_stride; ///< of transformed tiles, elements
+  index_t padded_ic, partial_tap_values;                 ///< one part of one slot: oc * padded_ic
+};
+
+/// One level's functions. `few` writes few channels per group, weights as `[group][m][tap][group_k]`.
 template <class T> struct KernelTable {
   int32_t panel_width; ///< output channels of one panel: two vectors
   int32_t tile_pixels; ///< pixels of one register tile
   void (*apply)(const ApplyJob<T>& job, index_t task);
   void (*apply_few)(const ApplyJob<T>& job, index_t task);
-  void (*apply_depthwise)(const ApplyJob<T>& job, index_t task);
+  void (*depthwise)(const DepthwiseJob<T>& job, index_t task);
   void (*weight_gradient)(const WeightGradientJob<T>& job, index_t slot);
   void (*weight_gradient_depthwise)(const WeightGradientJob<T>& job, index_t slot);
 };
@@ -115,6 +156,8 @@ struct HostKernels {
   KernelTable<double> f64;
   WinogradTable winograd4, winograd6;
   int32_t tile_pixels_winograd; ///< tiles of one register tile
+  int32_t gradient_rows;        ///< output channels of a weight gradient's register tile
+  void (*winograd_gradient)(const WinogradGradientJob& job, unsigned char* scratch, index_t task);
 };
 
 /// The level in use: the best that this CPU (and its operating system) runs, unless one was forced. Thread-safe.

@@ -18,13 +18,13 @@ namespace leadline::host {
 namespace {
 
 #if defined(__AVX512F__)
-constexpr int vector_bytes = 64, tile_rows = 14;
+constexpr int vector_bytes = 64, tile_rows = 14, gradient_rows = 8;
 #elif defined(__AVX2__)
-constexpr int vector_bytes = 32, tile_rows = 6;
+constexpr int vector_bytes = 32, tile_rows = 6, gradient_rows = 4;
 #elif defined(__aarch64__)
-constexpr int vector_bytes = 16, tile_rows = 12;
+constexpr int vector_bytes = 16, tile_rows = 12, gradient_rows = 8;
 #else
-constexpr int vector_bytes = 16, tile_rows = 6;
+constexpr int vector_bytes = 16, tile_rows = 6, gradient_rows = 4;
 #endif
 
 template <class T> struct Simd {

@@ -89,32 +89,5 @@ template <class T> void weight_gradient(const WeightGradientJob<T>& job, index_t
   }
 }
 
-// One channel per group: partial is `[tap][C]`; a row of output pixels at a time, then over rows.
-template <class T> void weight_gradient_depthwise(const WeightGradientJob<T>& job, index_t slot) {
-  const index_t channels = job.groups, taps = job.kh * job.kw;
-  T* partial = job.partial + slot * job.partial_values;
-  for (index_t i = 0; i < job.partial_values; ++i) partial[i] = T(0);
-  T* row_sum = reinterpret_cast<T*>(job.scratch + slot * job.scratch_bytes);
-  const index_t chunks = job.n * job.chunks_per_image;
-  for (index_t chunk = slot * chunks / job.slots; chunk < (slot + 1) * chunks / job.slots; ++chunk) {
-    const index_t n = chunk / job.chunks_per_image, y0 = chunk % job.chunks_per_image * job.rows_per_chunk;
-    const index_t y1 = smaller(y0 + job.rows_per_chunk, job.oh);
-    for (index_t y = y0; y < y1; ++y)
-      for (index_t tap = 0; tap < taps; ++tap) {
-        const index_t iy = y * job.stride_h - job.padding_top + tap / job.kw * job.dilation_h;
-        if (iy < 0 || iy >= job.ih) continue;
-        for (index_t c = 0; c < channels; ++c) row_sum[c] = T(0);
-        for (index_t x = 0; x < job.ow; ++x) {
-          const index_t ix = x * job.stride_w - job.padding_left + tap % job.kw * job.dilation_w;
-          if (ix < 0 || ix >= job.iw) continue;
-          const T* a = job.image + n * job.image_stride_n + iy * job.image_stride_h + ix * job.image_stride_w;
-          const T* b = job.output + n * job.output_stride_n + y * job.output_stride_h + x * job.output_stride_w;
-          for (index_t c = 0; c < channels; ++c) row_sum[c] += a[c] * b[c];
-        }
-        for (index_t c = 0; c < channels; ++c) partial[tap * channels + c] += row_sum[c];
-      }
-  }
-}
-
 } // namespace
 } // namespace leadline::host
