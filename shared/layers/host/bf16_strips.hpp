@@ -85,67 +85,91 @@ template <bool split> void fill_planes(const Bf16Strips& s, const BlockPlace& pl
   zero(used, s.line_stride / bf16_block - used);
 }
 
+// Rounds `count` values that lie one behind the other.
+template <bool split>
+void round_values(const float* __restrict from, index_t count, uint16_t* __restrict high, uint16_t* __restrict low) {
+  for (index_t i = 0; i < count; ++i) high[i] = round_to_bf16(from[i]);
+  if constexpr (split)
+    for (index_t i = 0; i < count; ++i) low[i] = bf16_rest(from[i], high[i]);
+}
+
+// A block's pixels of few channels in bf16, back to back; zeros outside the image.
+template <bool split>
+void round_compact(const Bf16Strips& s, const BlockPlace& place, index_t height, index_t width, uint16_t* high,
+                   uint16_t* low) {
+  const index_t channels = s.group_k, row_values = width * channels;
+  const index_t first_y = place.y * s.step_h + s.min_y, first_x = place.x * s.step_w + s.min_x;
+  const index_t left = first_x < 0 ? smaller(-first_x, width) : 0;
+  const index_t right = s.w > first_x ? smaller(s.w - first_x, width) : 0;
+  const auto zero = [&](index_t first, index_t count) {
+    memset(high + first, 0, static_cast<size_t>(count) * sizeof(uint16_t));
+    if (split) memset(low + first, 0, static_cast<size_t>(count) * sizeof(uint16_t));
+  };
+  for (index_t r = 0; r < height; ++r, high += row_values, low += row_values) {
+    const index_t y = first_y + r;
+    if (y < 0 || y >= s.h || left >= right) {
+      zero(0, row_values);
+      continue;
+    }
+    zero(0, left * channels);
+    zero(right * channels, (width - right) * channels);
+    const float* from =
+        s.src + place.n * s.stride_n + y * s.stride_h + (first_x + left) * s.stride_w + place.group * channels;
+    if (s.stride_w == channels) {
+      round_values<split>(from, (right - left) * channels, high + left * channels, low + left * channels);
+    } else {
+      for (index_t x = left; x < right; ++x, from += s.stride_w)
+        round_values<split>(from, channels, high + x * channels, low + x * channels);
+    }
+  }
+}
+
 // Few channels: bf16 pixels first, back to back (`compact`), then for each grid pixel the runs of neighbours that its
 // taps read, one behind the other.
 template <bool split>
 void gather_phases(const Bf16Strips& s, const BlockPlace& place, uint16_t* strip, uint16_t* compact) {
   const index_t channels = s.group_k, step_w = s.step_w, step_h = s.step_h;
-  const index_t first_y = place.y * step_h + s.min_y, first_x = place.x * step_w + s.min_x;
   const index_t height = (place.height - 1) * step_h + s.max_y - s.min_y + 1;
   const index_t width = (place.width - 1) * step_w + s.max_x - s.min_x + 1, row_values = width * channels;
-  uint16_t* const compact_low = compact + s.compact_values;
-  for (index_t r = 0; r < height; ++r) {
-    const index_t y = first_y + r;
-    uint16_t* high = compact + r * row_values;
-    uint16_t* low = compact_low + r * row_values;
-    for (index_t x = 0; x < width; ++x) {
-      const index_t sx = first_x + x;
-      const bool inside = y >= 0 && y < s.h && sx >= 0 && sx < s.w;
-      const float* from =
-          inside ? s.src + place.n * s.stride_n + y * s.stride_h + sx * s.stride_w + place.group * channels : nullptr;
-      for (index_t c = 0; c < channels; ++c, ++high, ++low) {
-        *high = inside ? round_to_bf16(from[c]) : uint16_t{0};
-        if constexpr (split) *low = inside ? bf16_rest(from[c], *high) : uint16_t{0};
-      }
-    }
-  }
+  round_compact<split>(s, place, height, width, compact, compact + s.compact_values);
   uint16_t* phase_strip = strip;
   for (int32_t p = 0; p < s.num_phases; ++p) {
     const Bf16Phase& phase = s.phases[p];
+    const Bf16Tap* const taps = s.taps + phase.first_tap;
     for (index_t half = 0; half < (split ? 2 : 1); ++half) {
-      const uint16_t* from = half ? compact_low : compact;
+      const uint16_t* from = compact + half * s.compact_values;
       uint16_t* to = phase_strip + half * s.values;
-      // A run is copied 16 values at a time, into the next pixel's lines if need be: those are written later. Runs are
-      // put together here, then cut into lines.
+      // Values are copied 16 at a time: what is too much goes where later runs, the next pixel's or zeros go.
+      constexpr index_t step = 16;
       for (index_t y = 0; y < place.height; ++y)
         for (index_t x = 0; x < place.width; ++x) {
           const uint16_t* pixel = from + y * step_h * row_values + x * step_w * channels;
           uint16_t* line = to + (y * s.pitch + x) * bf16_block;
           index_t used = 0;
-          for (int32_t t = 0; t < phase.taps;) {
-            const Bf16Tap& tap = s.taps[phase.first_tap + t];
-            const uint16_t* run = pixel + (tap.y - s.min_y) * row_values + (tap.x - s.min_x) * channels;
-            const index_t count = tap.run * channels;
-            for (index_t i = 0; i < count;) { // up to the end of a line
-              const index_t piece = smaller(count - i, bf16_block - used);
-              for (index_t j = 0; j < piece; ++j) line[used + j] = run[i + j];
-              i += piece;
+          for (int32_t t = 0; t < phase.taps; t += taps[t].run) {
+            const uint16_t* run = pixel + (taps[t].y - s.min_y) * row_values + (taps[t].x - s.min_x) * channels;
+            for (index_t left = taps[t].run * channels; left > 0;) {
+              const index_t piece = smaller(smaller(left, step), bf16_block - used);
+              memcpy(line + used, run, step * sizeof(uint16_t));
+              run += piece;
               used += piece;
+              left -= piece;
               if (used == bf16_block) {
                 used = 0;
                 line += s.line_stride;
               }
             }
-            t += tap.run;
           }
-          if (used > 0)
-            for (; used < bf16_block; ++used) line[used] = 0;
+          if (used > 0) {
+            memset(line + used, 0, step * sizeof(uint16_t));
+            if (used < bf16_block - step) memset(line + bf16_block - step, 0, step * sizeof(uint16_t));
+          }
         }
+      const index_t used = place.height * s.pitch;
       for (index_t b = 0; b < phase.lines; ++b) {
         uint16_t* block = to + b * s.line_stride;
         for (index_t y = 0; y < place.height; ++y)
           zero_lines(block + (y * s.pitch + place.width) * bf16_block, s.pitch - place.width);
-        const index_t used = place.height * s.pitch;
         zero_lines(block + used * bf16_block, s.line_stride / bf16_block - used);
       }
     }

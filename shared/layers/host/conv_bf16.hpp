@@ -156,7 +156,7 @@ struct Bf16Plan {
     s.values = (gather ? panel_lines() : ceil_div(group_k, bf16_block)) * s.line_stride;
     const index_t compact_rows = (s.block_h - 1) * s.step_h + span_h + 1,
                   compact_w = (s.block_w - 1) * s.step_w + span_w + 1;
-    s.compact_values = gather ? ceil_div(compact_rows * compact_w * group_k, bf16_block) * bf16_block : 0;
+    s.compact_values = gather ? (ceil_div(compact_rows * compact_w * group_k, bf16_block) + 1) * bf16_block : 0;
     return s;
   }
 };
@@ -379,7 +379,7 @@ struct Bf16GradientPlan {
   Bf16Strips image, output;
   Bf16GradientJob job = {};
 
-  Bf16GradientPlan(const ConvGeometry& g, bool split) : plan(g, ConvDirection::apply, split) {
+  Bf16GradientPlan(const ConvGeometry& g, bool split, int threads) : plan(g, ConvDirection::apply, split) {
     constexpr index_t turned_bytes = index_t{256} << 10, max_pixels = 2048, partial_bytes = index_t{16} << 20;
     const index_t halves = split ? 2 : 1;
     job.group_oc = g.group_oc();
@@ -422,7 +422,8 @@ struct Bf16GradientPlan {
     job.slots =
         lesser(lesser(larger(partial_bytes / (job.partial_values * index_t{sizeof(float)}), 2), bf16_wanted_tasks),
                larger(chunks, 1));
-    job.parts = lesser(ceil_div(bf16_wanted_tasks, job.slots), ceil_div(job.group_oc, 2 * bf16_panel));
+    // Parts of the rows change no sum, but each brings all pixels into its form anew: only for threads without a slot.
+    job.parts = lesser(ceil_div(larger(threads, 1), job.slots), ceil_div(job.group_oc, bf16_panel));
     const index_t strip = larger(bf16_strip_values(image), bf16_strip_values(output));
     job.scratch_bytes = static_cast<index_t>(
         align_up(static_cast<size_t>(halves * (job.pairs_values + job.turned_values) + strip) * sizeof(uint16_t)));
@@ -461,7 +462,7 @@ struct Bf16GradientMemory {
 
 /// Scratch of `bf16_weight_gradient`.
 inline size_t bf16_gradient_bytes(const ConvGeometry& g, bool split, int threads) {
-  return detail::Bf16GradientMemory(nullptr, g, detail::Bf16GradientPlan(g, split), threads).bytes;
+  return detail::Bf16GradientMemory(nullptr, g, detail::Bf16GradientPlan(g, split, threads), threads).bytes;
 }
 
 /// conv::weight_gradient: diff_weights = or += the sum over pixels of image * output side, `[oc,kh,kw,ic/groups]`.
@@ -469,7 +470,7 @@ template <class Exec>
 void bf16_weight_gradient(const Exec& exec, const char* label, const ConvGeometry& g, bool split,
                           Tensor<const float> image, Tensor<const float> output, Tensor<float> diff_weights,
                           bool accumulate, Workspace workspace) {
-  const detail::Bf16GradientPlan plan(g, split);
+  const detail::Bf16GradientPlan plan(g, split, workspace.threads);
   const detail::Bf16GradientMemory memory(workspace.data, g, plan, workspace.threads);
   detail::Bf16Prepared taps(nullptr, g, plan.plan);
   taps.phases = memory.phases;
@@ -509,17 +510,18 @@ void bf16_weight_gradient(const Exec& exec, const char* label, const ConvGeometr
   const bool gather = plan.plan.gather;
   const float* partial = memory.partial;
   float* result = diff_weights.data;
-  parallel_for(exec, label, g.oc * num_taps * group_ic, [=](index_t i) {
-    const index_t c = i % group_ic, t = i / group_ic % num_taps, o = i / (group_ic * num_taps);
-    const index_t k = gather ? t * group_ic + c : c, row = gather ? 0 : t, rows = gather ? 1 : num_taps;
-    const index_t at =
-        (((o / group_oc * rows + row) * panels + k / bf16_panel) * group_oc + o % group_oc) * bf16_panel +
-        k % bf16_panel;
-    float sums[max_slots];
-    for (index_t s = 0; s < slots; ++s) sums[s] = partial[s * partial_values + at];
-    for (index_t step = 1; step < slots; step *= 2)
-      for (index_t s = 0; s + step < slots; s += 2 * step) sums[s] += sums[s + step];
-    store(result[i], sums[0], accumulate);
+  parallel_for(exec, label, g.oc * num_taps, [=](index_t i) {
+    const index_t t = i % num_taps, o = i / num_taps, row = gather ? 0 : t, rows = gather ? 1 : num_taps;
+    const float* from = partial + ((o / group_oc * rows + row) * panels * group_oc + o % group_oc) * bf16_panel;
+    for (index_t c = 0; c < group_ic; ++c) {
+      const index_t k = gather ? t * group_ic + c : c;
+      const float* at = from + k / bf16_panel * group_oc * bf16_panel + k % bf16_panel;
+      float sums[max_slots];
+      for (index_t s = 0; s < slots; ++s) sums[s] = at[s * partial_values];
+      for (index_t step = 1; step < slots; step *= 2)
+        for (index_t s = 0; s + step < slots; s += 2 * step) sums[s] += sums[s + step];
+      store(result[i * group_ic + c], sums[0], accumulate);
+    }
   });
 }
 
