@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <string>
+#include <time.h>
 #include <vector>
 
 namespace leadline::bench {
@@ -16,6 +17,14 @@ namespace leadline::bench {
 inline double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
+
+/// Seconds of work that this process's threads did. On a busy machine this, with one thread, is what can be compared.
+inline double cpu_now() {
+  timespec time{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+using Clock = double (*)();
 
 /// Repeated measurements of one thing. A single number would hide the noise: tables show min, median and spread.
 class Times {
@@ -47,11 +56,6 @@ inline double peak_rss_mib() {
       return kib / 1024;
     }
   return 0;
-}
-
-/// Does a number of calls cost more than the clock's own noise? Repeats that make a measurement last about `seconds`.
-inline int repeats_for(double one_call, double seconds) {
-  return one_call >= seconds ? 1 : static_cast<int>(std::min(1e6, seconds / std::max(one_call, 1e-9)));
 }
 
 [[noreturn]] inline void usage_error(const std::string& message) {
@@ -90,6 +94,12 @@ public:
     return value.empty() ? otherwise : parse(name, value);
   }
   int integer(const std::string& name, int otherwise) const { return static_cast<int>(number(name, otherwise)); }
+  /// --clock wall or cpu
+  Clock clock() const {
+    const std::string name = text("clock", "wall");
+    if (name != "wall" && name != "cpu") usage_error("--clock is \"" + name + "\": wall or cpu is wanted");
+    return name == "cpu" ? cpu_now : now;
+  }
   /// "1,2"
   std::vector<int> integers(const std::string& name, const std::string& otherwise) const {
     std::vector<int> all;

@@ -19,13 +19,15 @@ struct Engine {
 
 extern "C" {
 
-/// Opens a model with a session of its default size. `error` receives a sentence. Null on failure.
-__attribute__((visibility("default"))) void* leadline_bench_open(const char* path, int threads, char* error,
-                                                                 size_t error_bytes) {
+/// Opens a model with a session of its default size and a memory limit (0: none). `error` receives a sentence. Null on
+/// failure.
+__attribute__((visibility("default"))) void* leadline_bench_open(const char* path, int threads, size_t memory_limit,
+                                                                 char* error, size_t error_bytes) {
   auto* engine = new (std::nothrow) Engine;
   if (!engine) return nullptr;
   leadline_session_options options{};
   options.struct_size = sizeof options;
+  options.memory_limit = memory_limit;
   leadline_runner runner{};
   leadline_status status = engine->model.open_file(path, engine->error);
   if (status == LEADLINE_OK && threads > 1) {

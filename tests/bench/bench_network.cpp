@@ -5,6 +5,9 @@
 //   --seconds 0.1     length of one measurement: as many runs as fit, at least one
 //   --size HxW        another size than the model's own
 //   --isa NAME        force an ISA level (x86-64, x86-64-v3, x86-64-v4)
+//   --memory_limit N  bytes that a session should keep to (leadline_session_options)
+//   --algorithm NAME  the same for every layer that has it
+//   --clock wall      cpu: only time that the process worked (for busy machines; 1 thread)
 //   --csv FILE        the same table for programs
 //   --once 1          open, run once and leave, with no clock: for callgrind (instructions.py)
 #include "shared/layers/host/host_kernels.hpp"
@@ -27,6 +30,13 @@ namespace {
   std::exit(1);
 }
 
+/// What all engines of this run have in common.
+struct Setup {
+  std::string path, algorithm;
+  int height, width;
+  size_t memory_limit;
+};
+
 /// A model ready to run with a number of threads.
 struct Engine {
   Model model;
@@ -35,16 +45,18 @@ struct Engine {
   std::vector<float> input, output;
   double open_seconds = 0, session_seconds = 0;
 
-  Engine(const std::string& path, int thread_count, int height, int width) {
+  Engine(const Setup& setup, int thread_count) {
     ErrorText error;
     const double start = now();
-    if (const leadline_status status = model.open_file(path.c_str(), error); status != LEADLINE_OK)
-      stop(path.c_str(), status, error);
+    if (const leadline_status status = model.open_file(setup.path.c_str(), error); status != LEADLINE_OK)
+      stop(setup.path.c_str(), status, error);
     open_seconds = now() - start;
     leadline_session_options options{};
     options.struct_size = sizeof options;
-    options.height = height;
-    options.width = width;
+    options.height = setup.height;
+    options.width = setup.width;
+    options.memory_limit = setup.memory_limit;
+    options.algorithm = setup.algorithm.empty() ? nullptr : setup.algorithm.c_str();
     leadline_runner runner{};
     if (thread_count > 1) {
       if (const leadline_status status = threads.create(thread_count); status != LEADLINE_OK)
@@ -74,12 +86,12 @@ struct ColdStart {
   double open, session, first_run; // seconds
   double peak_rss;                 // MiB
 };
-ColdStart cold_start(const std::string& path, int threads, int height, int width) {
+ColdStart cold_start(const Setup& setup, int threads) {
   int ends[2];
   if (pipe(ends) != 0) usage_error("no pipe");
   const pid_t child = fork();
   if (child == 0) {
-    Engine engine(path, threads, height, width);
+    Engine engine(setup, threads);
     const double start = now();
     engine.run();
     const ColdStart result{engine.open_seconds, engine.session_seconds, now() - start, peak_rss_mib()};
@@ -98,41 +110,48 @@ ColdStart cold_start(const std::string& path, int threads, int height, int width
 } // namespace
 
 int main(int argc, char** argv) {
-  const Arguments arguments(argc, argv, {"threads", "rounds", "seconds", "size", "isa", "csv", "once"});
+  const Arguments arguments(
+      argc, argv, {"threads", "rounds", "seconds", "size", "isa", "csv", "clock", "memory_limit", "algorithm", "once"});
   if (arguments.operands().size() != 1)
     usage_error("bench_network MODEL.lead [--threads 1,2] [--rounds 20] [--seconds 0.1] [--size HxW] [--isa NAME] "
                 "[--csv FILE]; bench_model writes models");
-  const std::string path = arguments.operands()[0], isa = arguments.text("isa", "");
+  Setup setup{arguments.operands()[0], arguments.text("algorithm", ""), 0, 0,
+              static_cast<size_t>(arguments.number("memory_limit", 0))};
+  const std::string& path = setup.path;
+  const std::string isa = arguments.text("isa", "");
   if (!isa.empty() && !host::force_host_kernels(isa.c_str()))
     usage_error("--isa is \"" + isa + "\": this build or CPU doesn't have it; the best here is " +
                 host::host_kernels().isa);
-  int height = 0, width = 0;
   if (const std::string size = arguments.text("size", "");
-      !size.empty() && std::sscanf(size.c_str(), "%dx%d", &height, &width) != 2)
+      !size.empty() && std::sscanf(size.c_str(), "%dx%d", &setup.height, &setup.width) != 2)
     usage_error("--size is \"" + size + "\": HEIGHTxWIDTH is wanted, e.g. 224x224");
   const std::vector<int> thread_counts = arguments.integers("threads", "1");
 
   if (arguments.integer("once", 0) != 0) {
-    Engine(path, thread_counts.at(0), height, width).run();
+    Engine(setup, thread_counts.at(0)).run();
     return 0;
   }
   std::vector<ColdStart> starts;
-  for (const int threads : thread_counts) starts.push_back(cold_start(path, threads, height, width));
+  for (const int threads : thread_counts) starts.push_back(cold_start(setup, threads));
 
   std::vector<std::unique_ptr<Engine>> engines;
-  for (const int threads : thread_counts) engines.push_back(std::make_unique<Engine>(path, threads, height, width));
+  for (const int threads : thread_counts) engines.push_back(std::make_unique<Engine>(setup, threads));
   std::vector<Times> times(engines.size());
   const int rounds = arguments.integer("rounds", 20);
+  const double seconds = arguments.number("seconds", 0.1);
+  const Clock clock = arguments.clock();
   for (int round = -1; round < rounds; ++round) // the first warms up
     for (size_t e = 0; e < engines.size(); ++e) {
       engines[e]->run(); // caches are this engine's again
       int runs = 0;
-      const double start = now();
+      const double start = clock();
+      double end = start;
       do {
         engines[e]->run();
         ++runs;
-      } while (now() - start < (round < 0 ? 0 : arguments.number("seconds", 0.1)));
-      if (round >= 0) times[e].add((now() - start) / runs);
+        end = clock();
+      } while (end - start < (round < 0 ? 0 : seconds));
+      if (round >= 0) times[e].add((end - start) / runs);
     }
 
   const leadline_model_info model = engines[0]->model.info();

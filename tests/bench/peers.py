@@ -93,7 +93,8 @@ def input_shape(onnx_file):
 class Leadline:
     """libleadline through tests/bench/bench_library.cpp."""
 
-    def __init__(self, build):
+    def __init__(self, build, memory_limit=0):
+        self.memory_limit = memory_limit
         self.library = ctypes.CDLL(str(next(Path(build).glob("lib/libleadline_bench.*"))))
         self.library.leadline_bench_open.restype = ctypes.c_void_p
         self.library.leadline_bench_isa.restype = ctypes.c_char_p
@@ -106,7 +107,8 @@ class Leadline:
     def load(self, network, x, threads):
         import numpy as np
         error = ctypes.create_string_buffer(512)
-        engine = self.library.leadline_bench_open(network.file(".lead").encode(), threads, error, len(error))
+        engine = self.library.leadline_bench_open(network.file(".lead").encode(), threads,
+                                                  ctypes.c_size_t(self.memory_limit), error, ctypes.c_size_t(len(error)))
         if not engine:
             raise RuntimeError(error.value.decode())
         source = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
@@ -234,9 +236,10 @@ def load_torch(channels_last):
     return load
 
 
-# name: package, how to load, largest difference from the first engine that still counts as agreement
+# name: package, how to load (ours: memory limit), largest difference from the first engine that still counts as agreement
 ENGINES = {
-    "leadline": (None, None, 1e-3),
+    "leadline": (None, 0, 1e-3),
+    "leadline, least memory": (None, 1, 1e-3),
     "onnxruntime": ("onnxruntime", load_onnxruntime, 1e-3),
     "openvino": ("openvino", load_openvino("f32"), 1e-3),
     "openvino bf16": ("openvino", load_openvino("bf16"), 1e-1),
@@ -251,7 +254,7 @@ def load_engine(name, build):
     """Imports what the engine needs and returns its load function."""
     package, load, _ = ENGINES[name]
     if package is None:
-        return Leadline(build).load
+        return Leadline(build, load).load
     importlib.import_module(package)
     return load
 
@@ -672,8 +675,10 @@ def plot(results, kind, file):
                 axis.text(max(v, e[1]), place, f" {v:.1f}", va="center", fontsize=7)
         axis.set_yticks(range(len(names)), names, fontsize=8)
         axis.set_title(title, fontsize=9)
-        axis.set_xlabel("images/s (more is better)" if kind == "train" else "ms (less is better); lighter: 1 thread", fontsize=8)
+        axis.set_xlabel("images/s (more is better)" if kind == "train" else "ms (less is better)", fontsize=8)
         axis.margins(x=0.12)
+        if len(runs) > 1:
+            axis.legend([f"{r['threads']} thread{'s' if r['threads'] > 1 else ''}" for r in runs], fontsize=7, frameon=False)
         for side in ("top", "right"):
             axis.spines[side].set_visible(False)
     figure.text(0.01, 0.005, machine_text(results), fontsize=5)
