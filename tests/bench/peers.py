@@ -278,7 +278,7 @@ def spread(times):
     return {"min": float(min(times)), "median": float(median), "spread": float((high - low) / 2 / median), "runs": len(times)}
 
 
-def take_turns(engines, rounds, seconds):
+def take_turns(engines, rounds, seconds, clock):
     """Times of each engine of {name: run}. Each round begins with another one."""
     names, times = list(engines), {name: [] for name in engines}
     for r in range(rounds):
@@ -286,10 +286,10 @@ def take_turns(engines, rounds, seconds):
             run = engines[name]
             time.sleep(0.02)  # threads of the one before go to sleep
             run()             # caches are this engine's again
-            start = now = time.perf_counter()
+            start = now = clock()
             while now - start < seconds or now == start:
                 run()
-                before, now = now, time.perf_counter()
+                before, now = now, clock()
                 times[name].append(now - before)
     return times
 
@@ -313,7 +313,8 @@ def measure_speed(task):
             runs[name] = run
         else:
             results[name]["failed"] = f"another answer: differs by {difference:.1e} of the largest value"
-    for name, times in take_turns(runs, task["rounds"], task["seconds"]).items():
+    clock = time.process_time if task["clock"] == "cpu" else time.perf_counter
+    for name, times in take_turns(runs, task["rounds"], task["seconds"], clock).items():
         results[name].update(spread(times))
     return results
 
@@ -360,7 +361,8 @@ def inference(arguments):
         np.save(network.file(".input.npy"), random_input(network))
         for threads in arguments.threads:
             task = {"network": text, "build": arguments.build, "out": arguments.out, "threads": threads,
-                    "rounds": arguments.rounds, "seconds": arguments.seconds, "engines": arguments.engines}
+                    "rounds": arguments.rounds, "seconds": arguments.seconds, "engines": arguments.engines,
+                    "clock": arguments.clock}
             print(f"{network.label}, {threads} threads:", flush=True)
             table = in_fresh_process("speed", task)
             if "failed" in table:
@@ -385,7 +387,7 @@ def inference(arguments):
             results["inference"] = [r for r in results["inference"]
                                     if (r["network"], r["threads"]) != (network.label, threads)]
             results["inference"].append({"network": network.label, "threads": threads, "engines": table,
-                                         "rounds": arguments.rounds})
+                                         "rounds": arguments.rounds, "clock": arguments.clock})
             write_results(arguments, results)
     report(arguments)
 
@@ -618,7 +620,7 @@ def markdown(results):
     for r in results["inference"]:
         ours = r["engines"].get("leadline", {}).get("median")
         lines += [f"{r['network']}, {r['threads']} thread{'s' if r['threads'] > 1 else ''} (median, min and spread of "
-                  f"{r['rounds']} rounds in turns):", "",
+                  f"{r['rounds']} rounds in turns{'; processor time' if r.get('clock') == 'cpu' else ''}):", "",
                   "| | median ms | min ms | spread | relative to Leadline | cold start ms | peak MiB |",
                   "|---|---:|---:|---:|---:|---:|---:|"]
         for name, row in sorted(r["engines"].items(), key=lambda item: item[1].get("median", 1e9)):
@@ -745,6 +747,8 @@ def main():
         if name == "inference":
             command.add_argument("--seconds", type=float, default=0.2, help="of one engine's turn")
             command.add_argument("--engines", type=words, default=list(ENGINES), help=", ".join(ENGINES))
+            command.add_argument("--clock", choices=["wall", "cpu"], default="wall",
+                                 help="cpu: time that all threads of an engine worked, for busy machines and 1 thread")
             command.add_argument("--cold-starts", type=int, default=3)
         else:
             command.add_argument("--batch", type=numbers, default=[4])
