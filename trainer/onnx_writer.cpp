@@ -114,7 +114,7 @@ public:
   Writer(const Graph& graph, const std::vector<std::vector<float>>& weights)
       : graph_(graph), weights_(weights), shapes_(graph.infer(graph.input_shape)),
         values_(static_cast<size_t>(graph.num_values)) {
-    check_weights();
+    check_arguments();
     values_[0] = unique("input");
     for (size_t k = 0; k < graph.outputs.size(); ++k) output_names_.push_back(unique(output_name(k)));
   }
@@ -158,7 +158,12 @@ private:
   static std::string output_name(size_t k) { return k == 0 ? "output" : "output." + std::to_string(k); }
   const Shape& shape(int32_t value) const { return shapes_[static_cast<size_t>(value)]; }
 
-  void check_weights() const {
+  void check_arguments() const {
+    if (graph_.input_shape.count() == 0)
+      throw Error({.field = graph_.name + ": input",
+                   .value = GraphBuilder::to_string(graph_.input_shape),
+                   .reason = "it is empty",
+                   .fix = "Build the graph with the size that the ONNX file is for"});
     const auto refuse = [&](const std::string& what, size_t count, size_t wanted) {
       throw Error({.field = graph_.name + ": " + what,
                    .value = std::to_string(count),

@@ -4,7 +4,7 @@
     peers.py install VENV                      a virtual environment with the peers, from PyPI
     peers.py inference --venv VENV --out DIR   speed, agreement, cold start, memory of inference
     peers.py train     --venv VENV --out DIR   speed and memory of training steps, against PyTorch
-    peers.py report DIR                        DIR/results.json as DIR/table.md and DIR/inference.png, DIR/train.png
+    peers.py report DIR                        DIR/results.json as DIR/table.md, inference.png, train.png; --readme FILE
 
 Networks are written NETWORK[:option=value,...]@HEIGHTxWIDTH, with the [model] options of `leadline train`:
 
@@ -644,6 +644,59 @@ def markdown(results):
     return "\n".join(lines)
 
 
+def summary(results):
+    """The same for a README: engines down, networks and threads across; the best of each column in bold."""
+    def table(runs, head, cell, best):
+        runs = list(runs)
+        if not runs:
+            return []
+        names = list(dict.fromkeys(name for r in runs for name in r["engines"]))
+        lines = ["| | " + " | ".join(head(r) for r in runs) + " |", "|---|" + "---:|" * len(runs)]
+        for name in names:
+            cells = []
+            for r in runs:
+                row = r["engines"].get(name, {})
+                first = min((n for n in r["engines"] if "median" in r["engines"][n]), key=lambda n: best(r["engines"][n], r))
+                text = cell(row, r) if "median" in row else "–"
+                cells.append(f"**{text}**" if name == first else text)
+            lines.append(f"| {name} | " + " | ".join(cells) + " |")
+        return lines + [""]
+
+    threads = lambda r: f"{r['threads']} thread{'s' if r['threads'] > 1 else ''}"
+    inference_head = lambda r: f"{r['network']}, {threads(r)}"
+    number = lambda row, key, scale, unit: f"{row[key] * scale:.0f}{unit}" if key in row else "–"
+    lines = table(results["inference"], inference_head,
+                  lambda row, r: f"{row['median'] * 1e3:.1f} ms (min {row['min'] * 1e3:.1f}, ±{row['spread']:.0%})",
+                  lambda row, r: row["median"])
+    one_thread = [r for r in results["inference"] if r["threads"] == min(q["threads"] for q in results["inference"])]
+    if one_thread:
+        lines += ["Cold start (file to first depth) and peak memory (less that of an empty Python):", ""]
+        lines += table(one_thread, inference_head,
+                       lambda row, r: f"{number(row, 'cold_start', 1e3, ' ms')}, {number(row, 'peak_mib', 1, ' MiB')}",
+                       lambda row, r: row.get("cold_start", 1e9))
+    if results["train"]:
+        lines += ["Training step (forward, MSE, backward, Adam), images/s and peak memory:", ""]
+        lines += table(results["train"], lambda r: f"{r['network']}, batch {r['batch']}, {threads(r)}",
+                       lambda row, r: f"{r['batch'] / row['median']:.2f} (±{row['spread']:.0%}), {row['peak_mib']:.0f} MiB",
+                       lambda row, r: row["median"])
+    rounds = sorted({r["rounds"] for r in results["inference"] + results["train"]})
+    return "\n".join(lines + [f"Median, minimum and spread of {' or '.join(map(str, rounds))} rounds in turns; {machine_text(results)}; "
+                              "`tests/bench/peers.py` measures it again."])
+
+
+README_BEGIN, README_END = "<!-- peers.py report: begin -->", "<!-- peers.py report: end -->"
+
+
+def update_readme(file, results):
+    """Replaces what stands between the two marks."""
+    text = Path(file).read_text()
+    if text.count(README_BEGIN) != 1 or text.count(README_END) != 1:
+        sys.exit(f"{file} must have one line {README_BEGIN} and one line {README_END}: what is between them is replaced")
+    before, rest = text.split(README_BEGIN)
+    Path(file).write_text(f"{before}{README_BEGIN}\n{summary(results)}\n{README_END}{rest.split(README_END)[1]}")
+    print(f"{file}: updated")
+
+
 def plot(results, kind, file):
     """Bars of each engine, one panel for each network; thread counts side by side, whiskers from min to median + spread."""
     import matplotlib
@@ -693,8 +746,10 @@ def report(arguments):
     table = Path(arguments.out) / "table.md"
     table.write_text(markdown(results))
     for kind in ("inference", "train"):
-        plot(results, kind, Path(arguments.out) / f"{kind}.png")
-    print(f"{table} and plots beside it")
+        plot(results, kind, Path(getattr(arguments, "plots", None) or arguments.out) / f"{kind}.png")
+    print(f"{table} and plots")
+    if getattr(arguments, "readme", None):
+        update_readme(arguments.readme, results)
 
 
 # ---- command line ----------------------------------------------------------------------------------------------------
@@ -755,6 +810,8 @@ def main():
     command = commands.add_parser("report")
     command.add_argument("out")
     command.add_argument("--venv", help="with matplotlib")
+    command.add_argument("--readme", help=f"file in which to replace what is between {README_BEGIN} and {README_END}")
+    command.add_argument("--plots", help="another folder for the plots")
     arguments = parser.parse_args()
     if unknown := set(getattr(arguments, "engines", [])) - set(ENGINES):
         sys.exit(f"--engines: there is no {', '.join(sorted(unknown))}; known: {', '.join(ENGINES)}")

@@ -5,6 +5,7 @@
 #include "shared/core/rng.hpp"
 #include "shared/model/fold.hpp"
 #include "trainer/networks/fastdepth.hpp"
+#include "trainer/networks/resnet18_unet.hpp"
 #include "trainer/networks/unet.hpp"
 
 #include <cmath>
@@ -196,6 +197,11 @@ inline std::vector<OnnxCase> onnx_cases() {
   p.width = 96;
   finish("fastdepth", trainer::fastdepth(p));
   finish_folded("fastdepth_folded", trainer::fastdepth(p));
+  trainer::ResNet18UNetParams r;
+  r.base_channels = 6;
+  r.height = 32;
+  r.width = 64;
+  finish_folded("resnet18_unet", trainer::resnet18_unet(r));
   return cases;
 }
 

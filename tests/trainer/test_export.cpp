@@ -52,6 +52,7 @@ TEST_CASE("the engine's answer is the trainer's, bit for bit") {
       {{"model.norm", "none"}, {"model.head", "linear"}, {"model.activation", "leaky_relu"}},
       {{"train.precision", "f64"}, {"model.activation", "gelu"}, {"model.base_channels", "3"}},
       {{"model.network", "fastdepth"}, {"data.size", "32x64"}, {"model.width_multiplier", "0.25"}},
+      {{"model.network", "resnet18_unet"}, {"data.size", "32x64"}, {"model.resnet_channels", "8"}},
   };
   for (const auto& changes : networks) {
     const Checkpoint checkpoint = trained(changes);

@@ -258,6 +258,9 @@ TEST_CASE("an ONNX file appears whole or not at all, and weights that don't fit 
                        MessageMatches(ContainsSubstring("model.onnx") && ContainsSubstring("No such file")));
   fs::remove_all(folder);
 
+  OnnxCase empty = c;
+  empty.graph.input_shape.n = 0;
+  CHECK_THROWS_MATCHES(encode_onnx(empty.graph, empty.weights), Error, MessageMatches(ContainsSubstring("empty")));
   c.weights[0].pop_back();
   CHECK_THROWS_MATCHES(encode_onnx(c.graph, c.weights), Error, MessageMatches(ContainsSubstring("conv.weight")));
   c.weights.pop_back();

@@ -1,6 +1,7 @@
 #include "trainer/networks/network.hpp"
 
 #include "trainer/networks/fastdepth.hpp"
+#include "trainer/networks/resnet18_unet.hpp"
 #include "trainer/networks/unet.hpp"
 #include "trainer/registry.hpp" // nearest_name
 
@@ -9,7 +10,7 @@ namespace leadline::trainer {
 namespace {
 
 std::vector<Network>& registry() {
-  static std::vector<Network> list{unet_network(), fastdepth_network()};
+  static std::vector<Network> list{unet_network(), fastdepth_network(), resnet18_unet_network()};
   return list;
 }
 
