@@ -108,9 +108,9 @@ template <class T, class Exec> struct GraphSession<T, Exec>::Impl {
                                     "optimised for export");
       NodePlan& plan = nodes[static_cast<size_t>(i)];
       LayerShapes around = node_shapes(view, i, shapes.data());
-      plan.algorithm = default_algorithm(node, around, Exec::on_host, sizeof(T), false);
+      plan.algorithm = default_algorithm(node, around, Exec::on_host, sizeof(T), ComputePrecision::full, false);
       steps[static_cast<size_t>(i)].backward_algorithm =
-          default_algorithm(node, around, Exec::on_host, sizeof(T), true);
+          default_algorithm(node, around, Exec::on_host, sizeof(T), ComputePrecision::full, true);
       around.threads = Exec::on_host ? exec.threads() : 1;
       visit_layer(node.kind, [&](auto tag) {
         using Layer = typename decltype(tag)::Layer;

@@ -54,9 +54,12 @@ Batch norms are folded, activations fused; preprocessing, origin and a golden sa
 file appears only once the device's engine has run it and given the trainer's answer, bit for bit.
 )";
 constexpr const char* inspect_help =
-    R"(leadline inspect MODEL.lead: layers, shapes, cost, memory and origin of a model file.
+    R"(leadline inspect MODEL.lead: layers, shapes, cost, memory and origin of a model file, and the plan for this CPU:
+which algorithm each layer runs by, and how much memory its weights take in the form that the kernels read.
 
   leadline inspect office.lead
+  leadline inspect office.lead --memory_limit 20000000      the fastest plan that keeps to 20 MB; 1: the smallest
+  leadline inspect office.lead --precision bf16 --threads 4
 )";
 
 } // namespace
@@ -130,7 +133,18 @@ int export_command(const std::vector<std::string>& arguments) {
 }
 
 int inspect_command(const std::vector<std::string>& arguments) {
-  const std::vector<OptionGroup> groups{{"Options", {help_option}}};
+  const std::vector<OptionGroup> groups{
+      {"Plan",
+       {{"height", "0", "of the network's input; 0: the model's default"},
+        {"width", "0", "of the network's input; 0: the model's default"},
+        {"threads", "1", "CPU threads: each has scratch of its own"},
+        {"memory_limit", "0", "bytes for values, scratch and prepared weights; 0: as fast as can be"},
+        {"precision", "f32", "of products, where the other is faster", {"f32", "bf16"}},
+        {"algorithm",
+         "automatic",
+         "for every layer that can",
+         {"automatic", "portable", "host_gemm", "winograd4", "winograd6", "bf16", "bf16x3"}},
+        help_option}}};
   Settings options;
   std::string path;
   if (!parse("leadline inspect", inspect_help, groups, arguments, "MODEL", &options, &path)) return 0;
@@ -142,7 +156,30 @@ int inspect_command(const std::vector<std::string>& arguments) {
          .reason = std::string(leadline_status_text(status)) + (error.text[0] ? std::string(": ") + error.text : ""),
          .fix = "Export it again with `leadline export RUN --out " + path + "`"});
   const leadline_model_info info = model.info();
-  std::printf("%-20s %-18s %-18s %12s %10s  %s\n", "layer", "kind", "output", "parameters", "MMAC", "reads");
+
+  leadline_session_options plan{};
+  plan.struct_size = sizeof plan;
+  plan.height = static_cast<int32_t>(options.integer("height", 0, max_image_side));
+  plan.width = static_cast<int32_t>(options.integer("width", 0, max_image_side));
+  plan.memory_limit = static_cast<size_t>(options.integer("memory_limit", 0, INT64_MAX));
+  plan.precision = options.text("precision") == "bf16" ? LEADLINE_PRECISION_BF16 : LEADLINE_PRECISION_F32;
+  if (options.text("algorithm") != "automatic") plan.algorithm = options.text("algorithm").c_str();
+  // Nothing is run by these threads: the plan only asks how many there are.
+  leadline_runner runner{};
+  runner.threads = static_cast<int32_t>(options.integer("threads", 1, 1024));
+  runner.run = [](void*, int64_t tasks, void (*task)(void*, int64_t), void* argument) {
+    for (int64_t i = 0; i < tasks; ++i) task(argument, i);
+  };
+  plan.runner = &runner;
+  Session session;
+  if (const leadline_status status = session.create(model, error, &plan); status != LEADLINE_OK)
+    throw Error({.file = path,
+                 .reason = "no session: " + std::string(leadline_status_text(status)) +
+                           (error.text[0] ? std::string("; ") + error.text : ""),
+                 .fix = "Ask for another size or plan"});
+
+  std::printf("%-20s %-18s %-18s %12s %10s %-10s %12s %12s  %s\n", "layer", "kind", "output", "parameters", "MMAC",
+              "algorithm", "prepared KiB", "scratch KiB", "reads");
   for (int32_t i = 0; i < info.nodes; ++i) {
     leadline_node_info node{};
     node.struct_size = sizeof node;
@@ -157,8 +194,13 @@ int inspect_command(const std::vector<std::string>& arguments) {
           node.input[s] >= 0 && leadline_model_get_node(model.get(), node.input[s], &source) == LEADLINE_OK;
       reads += (s > 0 ? ", " : "") + std::string(layer ? source.name : "input");
     }
-    std::printf("%-20s %-18s %-18s %12lld %10.2f  %s\n", node.name, node.layer, shape.c_str(),
-                static_cast<long long>(node.parameters), static_cast<double>(node.macs) * 1e-6, reads.c_str());
+    leadline_node_plan chosen{};
+    chosen.struct_size = sizeof chosen;
+    leadline_session_get_node(session.get(), i, &chosen);
+    std::printf("%-20s %-18s %-18s %12lld %10.2f %-10s %12.1f %12.1f  %s\n", node.name, node.layer, shape.c_str(),
+                static_cast<long long>(node.parameters), static_cast<double>(node.macs) * 1e-6, chosen.algorithm,
+                static_cast<double>(chosen.prepared_bytes) / 1024, static_cast<double>(chosen.workspace_bytes) / 1024,
+                reads.c_str());
   }
   std::printf("\n%s: %d layers, %lld parameters, %.2f MMAC, file %s KiB\n", info.name, info.nodes,
               static_cast<long long>(info.parameters), static_cast<double>(info.macs) * 1e-6,
@@ -173,16 +215,16 @@ int inspect_command(const std::vector<std::string>& arguments) {
   std::printf("output  %dx%d, %s, %s to %s m\n", info.output_height, info.output_width,
               info.output_kind == LEADLINE_METRIC_DEPTH ? "depth in metres" : "relative values",
               exact(static_cast<double>(info.min_depth)).c_str(), exact(static_cast<double>(info.max_depth)).c_str());
-  Session session;
-  if (session.create(model, error) == LEADLINE_OK) {
-    const leadline_session_info memory = session.info();
-    std::printf("memory  %s KiB for a session, %s KiB of it for values between layers\n",
-                decimals(static_cast<double>(memory.bytes) / 1024, 1).c_str(),
-                decimals(static_cast<double>(memory.arena_bytes) / 1024, 1).c_str());
-    float largest = 0;
-    if (info.has_golden)
-      std::printf("self-test %s\n", session.self_test(&largest) == LEADLINE_OK ? "passed" : "FAILED");
-  }
+  const leadline_session_info memory = session.info();
+  std::printf(
+      "memory  %s KiB for a session on %s with %d thread%s: %s KiB values and scratch, %s KiB prepared weights\n",
+      decimals(static_cast<double>(memory.bytes) / 1024, 1).c_str(), memory.isa, memory.threads,
+      memory.threads == 1 ? "" : "s",
+      decimals(static_cast<double>(memory.arena_bytes - memory.prepared_bytes) / 1024, 1).c_str(),
+      decimals(static_cast<double>(memory.prepared_bytes) / 1024, 1).c_str());
+  float largest = 0;
+  if (info.has_golden && memory.input_height == info.input_height && memory.input_width == info.input_width)
+    std::printf("self-test %s\n", session.self_test(&largest) == LEADLINE_OK ? "passed" : "FAILED");
   for (int32_t i = 0; const char* entry = leadline_model_provenance_entry(model.get(), i); ++i) {
     const std::string text = entry;
     const size_t equals = text.find('=');

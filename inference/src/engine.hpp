@@ -33,6 +33,7 @@ struct leadline_session {
   leadline::ValuePlan* values;
   leadline::NodePlan* nodes;
   leadline::PlanSummary summary;
+  leadline::ComputePrecision precision;
   unsigned char* picture_workspace;
   size_t picture_workspace_bytes;
   unsigned char* arena;

@@ -44,9 +44,13 @@ struct Conv2d {
             p.kernel_w, p.stride_h, p.stride_w, p.padding_top, p.padding_left, p.dilation_h, p.dilation_w, p.groups};
   }
   static size_t saved_bytes(const LayerShapes&, const Params&, size_t) { return 0; }
-  static Algorithm choose(const LayerShapes& shapes, const Params& p, bool backward) {
+  static Algorithm choose(const LayerShapes& shapes, const Params& p, ComputePrecision precision, bool backward) {
     return host::choose_conv(geometry(p, shapes.src[0], shapes.dst),
-                             backward ? conv::opposite(forward_direction) : forward_direction, backward);
+                             backward ? conv::opposite(forward_direction) : forward_direction, precision, backward);
+  }
+  /// What runs where `algorithm` is asked for.
+  static Algorithm effective(const LayerShapes& shapes, const Params& p, Algorithm algorithm, size_t element) {
+    return host::conv_algorithm(algorithm, geometry(p, shapes.src[0], shapes.dst), element);
   }
   static double cost(const LayerShapes& shapes, const Params& p, Algorithm algorithm) {
     return host::conv_cost(geometry(p, shapes.src[0], shapes.dst), forward_direction, algorithm);

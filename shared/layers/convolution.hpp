@@ -24,7 +24,7 @@ size_t workspace_bytes_of(const ConvGeometry& g, ConvDirection forward, Pass pas
            (pass == Pass::inference ? 0 : host::conv_prepared_bytes<T>(g, direction, algorithm));
   };
   if (pass != Pass::backward) return run(forward);
-  const size_t data = run(opposite(forward)), weights = host::conv_gradient_bytes<T>(g, threads);
+  const size_t data = run(opposite(forward)), weights = host::conv_gradient_run_bytes<T>(g, algorithm, threads);
   return data > weights ? data : weights;
 }
 /// Scratch of a layer's pass. Inference expects prepared weights, the other passes have room to prepare them.
@@ -60,8 +60,7 @@ template <class T, class Exec>
 void gradient(const Exec& exec, const char* label, const ConvGeometry& g, Algorithm algorithm, Tensor<const T> image,
               Tensor<const T> output, Tensor<T> diff_weights, bool accumulate, Workspace workspace) {
   if constexpr (Exec::on_host)
-    if (algorithm != Algorithm::portable)
-      return host::conv_weight_gradient(exec, label, g, image, output, diff_weights, accumulate, workspace);
+    return host::conv_gradient(exec, label, g, algorithm, image, output, diff_weights, accumulate, workspace);
   weight_gradient(exec, label, g, image, output, diff_weights, accumulate);
 }
 

@@ -42,15 +42,20 @@ enum class Algorithm : uint8_t {
   host_gemm = 1, ///< blocked matrix products with SIMD micro-kernels (shared/layers/host); host execs only
   winograd4 = 2, ///< F(4x4, 3x3) for 3x3 filters of stride 1, host_gemm for the rest; host execs, float
   winograd6 = 3, ///< F(6x6, 3x3) likewise: fewer products, larger rounding errors
+  bf16 = 4,      ///< products of values rounded to bf16, sums in float; host_gemm for depthwise; host execs, float
+  bf16x3 = 5,    ///< bf16 of values split in two: three products for nearly float's precision
 };
-constexpr int num_algorithms = 4;
+constexpr int num_algorithms = 6;
 /// What a plan chooses for itself, from shapes, ISA level and memory limit.
 constexpr Algorithm automatic = static_cast<Algorithm>(255);
 constexpr const char* algorithm_name(Algorithm algorithm) {
-  constexpr const char* names[num_algorithms] = {"portable", "host_gemm", "winograd4", "winograd6"};
+  constexpr const char* names[num_algorithms] = {"portable", "host_gemm", "winograd4", "winograd6", "bf16", "bf16x3"};
   if (algorithm == automatic) return "automatic";
   return static_cast<int>(algorithm) < num_algorithms ? names[static_cast<int>(algorithm)] : "unknown";
 }
+
+/// The precision of products that a plan may use where it is faster; sums and values in memory are what they are.
+enum class ComputePrecision : uint8_t { full = 0, bf16 = 1 };
 
 enum class Pass : uint8_t { inference = 0, training_forward = 1, backward = 2 };
 

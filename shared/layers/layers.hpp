@@ -82,7 +82,7 @@ template <class Layer> constexpr unsigned optional_weights() {
 /// Whether a layer has kernels among which a plan can choose.
 template <class Layer> constexpr bool has_algorithms() {
   return requires(const LayerShapes& shapes, const typename Layer::Params& params) {
-    Layer::choose(shapes, params, false);
+    Layer::choose(shapes, params, ComputePrecision::full, false);
   };
 }
 

@@ -47,9 +47,14 @@ struct Linear {
     return t;
   }
   static size_t saved_bytes(const LayerShapes&, const Params&, size_t) { return 0; }
-  static Algorithm choose(const LayerShapes& shapes, const Params&, bool backward) {
+  static Algorithm choose(const LayerShapes& shapes, const Params&, ComputePrecision precision, bool backward) {
     return host::choose_conv(geometry(shapes.src[0], shapes.dst.c, true),
-                             backward ? conv::opposite(ConvDirection::apply) : ConvDirection::apply, backward);
+                             backward ? conv::opposite(ConvDirection::apply) : ConvDirection::apply, precision,
+                             backward);
+  }
+  /// What runs where `algorithm` is asked for.
+  static Algorithm effective(const LayerShapes& shapes, const Params&, Algorithm algorithm, size_t element) {
+    return host::conv_algorithm(algorithm, geometry(shapes.src[0], shapes.dst.c, true), element);
   }
   static double cost(const LayerShapes& shapes, const Params&, Algorithm algorithm) {
     return host::conv_cost(geometry(shapes.src[0], shapes.dst.c, true), ConvDirection::apply, algorithm);

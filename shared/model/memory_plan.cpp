@@ -34,13 +34,15 @@ Status plan_intervals(Interval* intervals, int32_t count, size_t* total) {
   return Status::ok;
 }
 
-Algorithm default_algorithm(const Node& node, const LayerShapes& shapes, bool on_host, size_t element, bool backward) {
+Algorithm default_algorithm(const Node& node, const LayerShapes& shapes, bool on_host, size_t element,
+                            ComputePrecision precision, bool backward) {
   Algorithm algorithm = Algorithm::portable;
   if (!on_host) return algorithm;
   visit_layer(node.kind, [&](auto tag) {
     using Layer = typename decltype(tag)::Layer;
     if constexpr (has_algorithms<Layer>())
-      algorithm = element == sizeof(float) ? Layer::choose(shapes, node.get<Layer>(), backward) : Algorithm::host_gemm;
+      algorithm = element == sizeof(float) ? Layer::choose(shapes, node.get<Layer>(), precision, backward)
+                                           : Algorithm::host_gemm;
   });
   return algorithm;
 }
@@ -90,6 +92,7 @@ NodePlan node_plan(const Node& node, const LayerShapes& shapes, Algorithm algori
   visit_layer(node.kind, [&](auto tag) {
     using Layer = typename decltype(tag)::Layer;
     const auto params = node.get<Layer>();
+    if constexpr (has_algorithms<Layer>()) plan.algorithm = Layer::effective(shapes, params, algorithm, element);
     const size_t prepared = prepared_bytes<Layer>(shapes, params, algorithm, element);
     plan.workspace_bytes = Layer::workspace_bytes(shapes, params, Pass::inference, algorithm, element);
     plan.in_run = in_run && prepared > 0;
@@ -122,8 +125,9 @@ void choose_algorithms(const GraphView& graph, const Shape* shapes, const PlanOp
   };
   const auto fastest = [&](int32_t i, const LayerShapes& around) {
     const Node& node = graph.nodes[i];
-    const Algorithm algorithm =
-        asked(i) != automatic ? asked(i) : default_algorithm(node, around, options.on_host, options.element, false);
+    const Algorithm algorithm = asked(i) != automatic ? asked(i)
+                                                      : default_algorithm(node, around, options.on_host,
+                                                                          options.element, options.precision, false);
     return node_plan(node, around, algorithm, false, options.element);
   };
   size_t workspace = 0, prepared = 0;

@@ -45,7 +45,8 @@ struct PlanOptions {
   /// Bytes that values, scratch of one thread and prepared weights should keep to; 0: as fast as can be. The plan is
   /// the fastest that fits, or the smallest where none does.
   size_t memory_limit = 0;
-  Algorithm every = automatic;           ///< for all nodes that have algorithms; automatic: see the next
+  ComputePrecision precision = ComputePrecision::full; ///< bf16: nodes may use it where it is faster
+  Algorithm every = automatic;                         ///< for all nodes that have algorithms; automatic: see the next
   const Algorithm* algorithms = nullptr; ///< one per node, `automatic` where the plan is free; null: it is everywhere
 };
 
@@ -57,10 +58,11 @@ struct PlanSummary {
   int threads = 1; ///< of PlanOptions
 };
 
-/// The algorithm that a plan chooses by default: a function of shapes, ISA level and kind of exec alone, never of threads
-/// or timing. Training's forward and inference choose the same. `backward`: for the data gradient; small gradients are
-/// sums of large products there, so more exact algorithms alone are considered.
-Algorithm default_algorithm(const Node& node, const LayerShapes& shapes, bool on_host, size_t element, bool backward);
+/// The algorithm that a plan chooses by default: a function of shapes, ISA level and kind of exec alone, never of
+/// threads or timing. Training's forward and inference choose the same. `backward`: for the data gradient; small
+/// gradients are sums of large products there, so more exact algorithms alone are considered.
+Algorithm default_algorithm(const Node& node, const LayerShapes& shapes, bool on_host, size_t element,
+                            ComputePrecision precision, bool backward);
 
 /// Whether a file or a user may ask for `algorithm` in nodes of this kind.
 bool allowed_algorithm(LayerKind kind, Algorithm algorithm);

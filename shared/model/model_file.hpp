@@ -21,7 +21,8 @@
 //     [1,H,W,C], of the default size for the input that `golden_input` defines. No samples: no self-test.
 // 10. `provenance`: strings "key=value", each ended by a zero byte, UTF-8, sorted by their
 //     bytes.
-// 11. `plan`: one byte for each node, the Algorithm that a host uses, 255 where it chooses itself from shapes, ISA level
+// 11. `plan`: one byte for each node, the Algorithm that a host uses, 255 where it chooses itself from shapes, ISA
+// level
 //     and memory limit. What it can't do for a shape is done by host_gemm; layers without kernels have 255 or portable.
 // 12. A graph obeys infer_shapes at the default size. When the output is metric_depth it has one channel.
 //

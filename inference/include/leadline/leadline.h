@@ -172,6 +172,8 @@ typedef struct leadline_runner {
   void (*run)(void* context, int64_t tasks, void (*task)(void* argument, int64_t index), void* argument);
 } leadline_runner;
 
+typedef enum leadline_precision { LEADLINE_PRECISION_F32 = 0, LEADLINE_PRECISION_BF16 = 1 } leadline_precision;
+
 typedef struct leadline_session_options {
   size_t struct_size;
   int32_t height, width; /* of the network's input; 0, 0: the model's default */
@@ -182,8 +184,12 @@ typedef struct leadline_session_options {
    * The fastest plan that fits is made, or the smallest where none does (1: the smallest in any case): the device's
    * word is leadline_session_bytes. Another limit can be another plan, hence other bits in the last places. */
   size_t memory_limit;
-  /* For comparisons: "portable", "host_gemm", "winograd4" or "winograd6" for every layer that can; NULL: what the model
-   * says, which is usually that the library chooses, from shapes, CPU and memory_limit. */
+  /* LEADLINE_PRECISION_BF16: layers may multiply values rounded to bf16 (8 bits of mantissa) where that is faster on
+   * this CPU; sums and values between layers stay float. Depth changes by about 0.5%. The matrix registers of CPUs that
+   * have them are asked of the system only then. */
+  int32_t precision;
+  /* For comparisons: "portable", "host_gemm", "winograd4", "winograd6", "bf16" or "bf16x3" for every layer that can;
+   * NULL: what the model says, which is usually that the library chooses, from shapes, CPU, precision and memory_limit. */
   const char* algorithm;
 } leadline_session_options;
 
@@ -219,7 +225,7 @@ leadline_status leadline_session_get_info(const leadline_session* session, leadl
 /* What the plan chose for one layer. Filled by the library; strings are static. */
 typedef struct leadline_node_plan {
   size_t struct_size;
-  const char* algorithm;  /* "portable", "host_gemm", "winograd4", "winograd6"; "in place": nothing is left to do */
+  const char* algorithm;  /* "winograd4" and so on; "in place": nothing is left to do */
   size_t workspace_bytes; /* scratch while it runs, of all threads */
   size_t prepared_bytes;  /* its weights in the kernel's own form, kept for the session's life */
 } leadline_node_plan;

@@ -127,6 +127,9 @@ struct Bf16Kernels {
 /// The best level that this CPU and its operating system run, unless one was forced. The first call asks the system for
 /// the matrix registers where there are some; nothing else does. Thread-safe.
 const Bf16Kernels& bf16_kernels();
+/// How fast the kernels in use are, for the plan's cost model.
+enum class Bf16Speed : uint8_t { imitated, vector, matrix };
+Bf16Speed bf16_speed();
 /// Uses these kernels from now on; null: the best again. For tests of kernels that this CPU can't run.
 void use_bf16_kernels(const Bf16Kernels* kernels);
 

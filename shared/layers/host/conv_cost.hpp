@@ -14,22 +14,18 @@ namespace leadline::host {
 
 inline double gemm_cost(const ConvGeometry& g, ConvDirection direction) {
   const double width = kernel_table<float>().panel_width, lanes = width / 2;
-  const double panels = static_cast<double>(detail::ceil_div(g.group_oc(), static_cast<index_t>(width)));
-  const double vectors = g.depthwise() ? 1 : panels * 2;
+  const bool transposed = direction == ConvDirection::apply_transposed;
+  const index_t read = transposed ? g.group_oc() : g.group_ic(), written = transposed ? g.group_ic() : g.group_oc();
+  const double vectors = static_cast<double>(detail::ceil_div(written, static_cast<index_t>(width)) * 2);
   const double pixels = static_cast<double>(g.n) * static_cast<double>(g.oh) * static_cast<double>(g.ow);
   if (detail::few_written(g, direction)) {
-    const detail::Panels<float> packed = [&] {
-      detail::Pieces pieces(nullptr);
-      return detail::Panels<float>(pieces, g, direction);
-    }();
     constexpr double sum_up = 12; // the partial sums of one result
-    const double dst = pixels * static_cast<double>(g.groups * packed.group_m);
-    return dst * (static_cast<double>(g.taps()) * static_cast<double>(detail::ceil_div(packed.group_k, 16)) + sum_up);
+    return pixels * static_cast<double>(g.groups * written) *
+           (static_cast<double>(g.taps() * detail::ceil_div(read, 16)) + sum_up);
   }
   constexpr double slower = 1.25; // rows of pixels are reached through pointers, and edges tap by tap
   return slower * pixels * static_cast<double>(g.taps()) *
-         (g.depthwise() ? static_cast<double>(g.groups) / lanes
-                        : static_cast<double>(g.groups * g.group_ic()) * vectors);
+         (g.depthwise() ? static_cast<double>(g.groups) / lanes : static_cast<double>(g.groups * read) * vectors);
 }
 
 inline double winograd_cost(const ConvGeometry& g, ConvDirection direction, int m) {
@@ -48,21 +44,38 @@ inline double winograd_cost(const ConvGeometry& g, ConvDirection direction, int 
          static_cast<double>(plan.tile_blocks) * weights * read;
 }
 
+inline double bf16_cost(const ConvGeometry& g, ConvDirection direction, bool split) {
+  const detail::Bf16Plan plan(g, direction, split);
+  const double group_k = static_cast<double>(detail::ceil_div(plan.group_k, bf16_block) * bf16_block);
+  const double written = static_cast<double>(plan.panels() * bf16_panel);
+  const double pixels = static_cast<double>(g.n) * static_cast<double>(g.oh) * static_cast<double>(g.ow);
+  const double products = pixels * static_cast<double>(g.taps() * g.groups) * group_k * written * (split ? 3 : 1);
+  const double converted = static_cast<double>(g.n * g.ih * g.iw * g.ic + g.n * g.oh * g.ow * g.oc);
+  // Products per unit: matrix registers, vector instructions, and levels that only imitate them.
+  const double rate = bf16_speed() == Bf16Speed::matrix ? 256 : bf16_speed() == Bf16Speed::vector ? 28 : 4;
+  return products / rate + converted / 8;
+}
+
 /// The unit's cost of `conv_run`; more for what can't be done at all.
 inline double conv_cost(const ConvGeometry& g, ConvDirection direction, Algorithm algorithm) {
   algorithm = conv_algorithm(algorithm, g, sizeof(float));
   if (algorithm == Algorithm::portable) return 100 * gemm_cost(g, direction);
   if (algorithm == Algorithm::host_gemm) return gemm_cost(g, direction);
-  return winograd_cost(g, direction, winograd_tile(algorithm));
+  if (is_winograd(algorithm)) return winograd_cost(g, direction, winograd_tile(algorithm));
+  return bf16_cost(g, direction, is_split(algorithm));
 }
 
-/// The cheapest algorithm. `exact`: without F(6x6, 3x3), whose rounding errors are twice those of F(4x4, 3x3):
-/// gradients are sums over many of them.
-inline Algorithm choose_conv(const ConvGeometry& g, ConvDirection direction, bool exact) {
+/// The cheapest algorithm of a precision. `exact`: without F(6x6, 3x3), whose errors are twice those of F(4x4, 3x3).
+/// F(6x6, 3x3) also has to keep its weights small: they take 7 times the original's memory, the other's 4 times.
+inline Algorithm choose_conv(const ConvGeometry& g, ConvDirection direction, ComputePrecision precision, bool exact) {
   Algorithm best = Algorithm::host_gemm;
-  constexpr Algorithm candidates[] = {Algorithm::winograd4, Algorithm::winograd6};
+  constexpr Algorithm candidates[] = {Algorithm::winograd4, Algorithm::winograd6, Algorithm::bf16};
+  constexpr size_t largest_weights = size_t{9} << 19; // 4.5 MiB
   for (const Algorithm algorithm : candidates)
-    if ((algorithm != Algorithm::winograd6 || !exact) && conv_algorithm(algorithm, g, sizeof(float)) == algorithm &&
+    if ((algorithm != Algorithm::winograd6 ||
+         (!exact && winograd_prepared_bytes(g, direction, 6) <= largest_weights)) &&
+        (algorithm != Algorithm::bf16 || precision == ComputePrecision::bf16) &&
+        conv_algorithm(algorithm, g, sizeof(float)) == algorithm &&
         conv_cost(g, direction, algorithm) < conv_cost(g, direction, best))
       best = algorithm;
   return best;

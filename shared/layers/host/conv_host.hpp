@@ -5,6 +5,7 @@
 #pragma once
 
 #include "shared/layers/host/conv_apply.hpp"
+#include "shared/layers/host/conv_bf16.hpp"
 #include "shared/layers/host/conv_depthwise.hpp"
 #include "shared/layers/host/conv_weight_gradient.hpp"
 #include "shared/layers/host/conv_winograd.hpp"
@@ -15,11 +16,22 @@ namespace leadline::host {
 /// kernel here can.
 inline Algorithm conv_algorithm(Algorithm algorithm, const ConvGeometry& g, size_t element) {
   if (algorithm == Algorithm::portable || !conv_fits(g)) return Algorithm::portable;
-  const bool winograd = algorithm == Algorithm::winograd4 || algorithm == Algorithm::winograd6;
-  return winograd && element == sizeof(float) && winograd_fits(g) ? algorithm : Algorithm::host_gemm;
+  bool can = false;
+  switch (algorithm) {
+  case Algorithm::winograd4:
+  case Algorithm::winograd6: can = winograd_fits(g); break;
+  case Algorithm::bf16:
+  case Algorithm::bf16x3: can = bf16_fits(g); break;
+  default: break;
+  }
+  return can && element == sizeof(float) ? algorithm : Algorithm::host_gemm;
 }
 
+inline bool is_winograd(Algorithm algorithm) {
+  return algorithm == Algorithm::winograd4 || algorithm == Algorithm::winograd6;
+}
 inline int winograd_tile(Algorithm algorithm) { return algorithm == Algorithm::winograd4 ? 4 : 6; }
+inline bool is_split(Algorithm algorithm) { return algorithm == Algorithm::bf16x3; }
 
 /// Bytes of prepared weights, alignment 64.
 template <class T> size_t conv_prepared_bytes(const ConvGeometry& g, ConvDirection direction, Algorithm algorithm) {
@@ -27,7 +39,8 @@ template <class T> size_t conv_prepared_bytes(const ConvGeometry& g, ConvDirecti
   if (algorithm == Algorithm::portable) return 0;
   if (g.depthwise()) return depthwise_prepared_bytes<T>(g, direction);
   if (algorithm == Algorithm::host_gemm) return gemm_prepared_bytes<T>(g, direction);
-  return winograd_prepared_bytes(g, direction, winograd_tile(algorithm));
+  if (is_winograd(algorithm)) return winograd_prepared_bytes(g, direction, winograd_tile(algorithm));
+  return bf16_prepared_bytes(g, direction, is_split(algorithm));
 }
 
 template <class T, class Exec>
@@ -36,9 +49,12 @@ void conv_prepare(const Exec& exec, const char* label, const ConvGeometry& g, Co
   algorithm = conv_algorithm(algorithm, g, sizeof(T));
   if (algorithm == Algorithm::portable) return;
   if (g.depthwise()) return depthwise_prepare(exec, label, g, direction, weights, prepared);
-  if constexpr (sizeof(T) == sizeof(float))
-    if (algorithm != Algorithm::host_gemm)
+  if constexpr (sizeof(T) == sizeof(float)) {
+    if (is_winograd(algorithm))
       return winograd_prepare(exec, label, g, direction, winograd_tile(algorithm), weights, prepared);
+    if (algorithm != Algorithm::host_gemm)
+      return bf16_prepare(exec, label, g, direction, is_split(algorithm), weights, prepared);
+  }
   gemm_prepare(exec, label, g, direction, weights, prepared);
 }
 
@@ -49,7 +65,8 @@ size_t conv_run_bytes(const ConvGeometry& g, ConvDirection direction, Algorithm 
   if (algorithm == Algorithm::portable) return 0;
   if (g.depthwise()) return depthwise_workspace_bytes<T>();
   if (algorithm == Algorithm::host_gemm) return gemm_workspace_bytes<T>(g, direction);
-  return winograd_workspace_bytes(g, direction, winograd_tile(algorithm), threads);
+  if (is_winograd(algorithm)) return winograd_workspace_bytes(g, direction, winograd_tile(algorithm), threads);
+  return bf16_workspace_bytes(g, direction, is_split(algorithm), threads);
 }
 
 /// dst = activation(bias + convolution) in one direction. `prepared`: as conv_prepare left it, or null: then it is
@@ -73,11 +90,39 @@ void conv_run(const Exec& exec, const char* label, const ConvGeometry& g, ConvDi
   }
   if (g.depthwise())
     return depthwise_run(exec, label, g, direction, src, prepared, bias, activation, dst, accumulate, workspace);
-  if constexpr (sizeof(T) == sizeof(float))
-    if (algorithm != Algorithm::host_gemm)
+  if constexpr (sizeof(T) == sizeof(float)) {
+    if (is_winograd(algorithm))
       return winograd_run(exec, label, g, direction, winograd_tile(algorithm), src, prepared, bias, activation, dst,
                           accumulate, workspace);
+    if (algorithm != Algorithm::host_gemm)
+      return bf16_run(exec, label, g, direction, is_split(algorithm), src, prepared, bias, activation, dst, accumulate,
+                      workspace);
+  }
   gemm_run(exec, label, g, direction, src, prepared, bias, activation, dst, accumulate, workspace);
+}
+
+/// Bytes of scratch for `conv_gradient`.
+template <class T> size_t conv_gradient_run_bytes(const ConvGeometry& g, Algorithm algorithm, int threads) {
+  algorithm = conv_algorithm(algorithm, g, sizeof(T));
+  if (algorithm == Algorithm::portable) return 0;
+  if (algorithm == Algorithm::bf16 || algorithm == Algorithm::bf16x3)
+    return bf16_gradient_bytes(g, is_split(algorithm), threads);
+  return conv_gradient_bytes<T>(g, threads);
+}
+
+/// diff_weights from the image side and the output side.
+template <class T, class Exec>
+void conv_gradient(const Exec& exec, const char* label, const ConvGeometry& g, Algorithm algorithm,
+                   Tensor<const T> image, Tensor<const T> output, Tensor<T> diff_weights, bool accumulate,
+                   Workspace workspace) {
+  algorithm = conv_algorithm(algorithm, g, sizeof(T));
+  if (algorithm == Algorithm::portable)
+    return conv::weight_gradient(exec, label, g, image, output, diff_weights, accumulate);
+  if constexpr (sizeof(T) == sizeof(float))
+    if (algorithm == Algorithm::bf16 || algorithm == Algorithm::bf16x3)
+      return bf16_weight_gradient(exec, label, g, is_split(algorithm), image, output, diff_weights, accumulate,
+                                  workspace);
+  conv_weight_gradient(exec, label, g, image, output, diff_weights, accumulate, workspace);
 }
 
 } // namespace leadline::host

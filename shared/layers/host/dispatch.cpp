@@ -158,4 +158,9 @@ bool force_host_kernels(const char* isa) {
   return true;
 }
 
+Bf16Speed bf16_speed() {
+  const char* isa = bf16_kernels().isa;
+  return strstr(isa, "+amx") ? Bf16Speed::matrix : strstr(isa, "+bf16") ? Bf16Speed::vector : Bf16Speed::imitated;
+}
+
 } // namespace leadline::host

@@ -377,7 +377,7 @@ const std::vector<Place>& places() {
 
 std::vector<Algorithm> algorithms(LayerKind kind) {
   if (kind == layer_kind<Conv2d> || kind == layer_kind<ConvTranspose2d> || kind == layer_kind<Linear>)
-    return {Algorithm::portable, Algorithm::host_gemm, Algorithm::winograd4, Algorithm::winograd6};
+    return {Algorithm::portable, Algorithm::host_gemm, Algorithm::winograd4, Algorithm::winograd6, Algorithm::bf16x3};
   return {Algorithm::portable};
 }
 
