@@ -1,6 +1,7 @@
 // Max and average pooling over windows.
 #pragma once
 
+#include "shared/layers/host/pool_host.hpp"
 #include "shared/layers/pixels.hpp"
 
 namespace leadline {
@@ -82,54 +83,43 @@ struct MaxPool2d {
   }
   static size_t workspace_bytes(const LayerShapes&, const Params&, Pass, Algorithm, size_t) { return 0; }
 
-  /// The channels [c, c + channels()) of one window, at most 16. A functor says how many, so that the usual count is a
-  /// constant and the loops vectorise.
-  template <class T, class Channels>
-  static LEADLINE_INLINE_FUNCTION void scan_window(const Tensor<const T>& src, const Tensor<T>& dst, const Params& p,
-                                                   const detail::PoolSpan& rows, const detail::PoolSpan& columns,
-                                                   index_t n, index_t oh, index_t ow, index_t c, Channels channels,
-                                                   int32_t* winner) {
-    T best[16];
-    int32_t taps[16];
-    const T* x = &src(n, rows.start + rows.first, columns.start + columns.first, c);
-    const int32_t first_tap = static_cast<int32_t>(rows.first * p.kernel_w + columns.first);
-    for (index_t i = 0; i < channels(); ++i) best[i] = x[i];
-    for (index_t i = 0; i < channels(); ++i) taps[i] = first_tap;
-    for (index_t kh = rows.first; kh < rows.last; ++kh)
-      for (index_t kw = columns.first; kw < columns.last; ++kw) {
-        x = &src(n, rows.start + kh, columns.start + kw, c);
-        const int32_t tap = static_cast<int32_t>(kh * p.kernel_w + kw);
-        if (winner)
-          for (index_t i = 0; i < channels(); ++i) taps[i] = ((x[i] > best[i]) | (x[i] != x[i])) ? tap : taps[i];
-        for (index_t i = 0; i < channels(); ++i) best[i] = ((x[i] > best[i]) | (x[i] != x[i])) ? x[i] : best[i];
-      }
-    T* y = &dst(n, oh, ow, c);
-    for (index_t i = 0; i < channels(); ++i) y[i] = best[i];
-    if (winner)
-      for (index_t i = 0; i < channels(); ++i) winner[c + i] = taps[i];
-  }
-
   template <class T, class Exec>
   static void forward(const Exec& exec, const Params& params, const ForwardArgs<T>& args) {
     const Params p = params;
     const Tensor<const T> src = args.src[0];
     const Tensor<T> dst = args.dst;
     int32_t* const winners = static_cast<int32_t*>(args.saved);
+    if constexpr (Exec::on_host && sizeof(T) == sizeof(float))
+      return host::max_pool(exec, "leadline::max_pool2d::forward", p, src, dst, winners);
     const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t oh, index_t ow, index_t first, index_t last) {
       const detail::PoolSpan rows(oh, p.stride_h, p.padding_top, p.kernel_h, src.shape.h);
       const detail::PoolSpan columns(ow, p.stride_w, p.padding_left, p.kernel_w, src.shape.w);
+      T* y = &dst(n, oh, ow, 0);
       int32_t* winner = winners ? winners + ((n * dst.shape.h + oh) * dst.shape.w + ow) * dst.shape.c : nullptr;
-      // A few channels at a time: what their windows have shown so far stays in registers.
-      constexpr index_t step = Exec::on_host ? 16 : 1;
-      for (index_t c = first; c < last; c += step) {
-        const index_t count = last - c < step ? last - c : step;
-        if (count == step)
-          scan_window(
-              src, dst, p, rows, columns, n, oh, ow, c, [] { return step; }, winner);
-        else
-          scan_window(
-              src, dst, p, rows, columns, n, oh, ow, c, [=] { return count; }, winner);
-      }
+      bool is_first = true;
+      for (index_t kh = rows.first; kh < rows.last; ++kh)
+        for (index_t kw = columns.first; kw < columns.last; ++kw) {
+          const T* x = &src(n, rows.start + kh, columns.start + kw, 0);
+          const int32_t tap = static_cast<int32_t>(kh * p.kernel_w + kw);
+          if (is_first) {
+            for (index_t c = first; c < last; ++c) y[c] = x[c];
+            if (winner)
+              for (index_t c = first; c < last; ++c) winner[c] = tap;
+          } else if (winner) {
+            for (index_t c = first; c < last; ++c) {
+              const T value = x[c], best = y[c];
+              const bool wins = (value > best) | (value != value);
+              y[c] = wins ? value : best;
+              winner[c] = wins ? tap : winner[c];
+            }
+          } else {
+            for (index_t c = first; c < last; ++c) {
+              const T value = x[c], best = y[c];
+              y[c] = ((value > best) | (value != value)) ? value : best;
+            }
+          }
+          is_first = false;
+        }
     };
     parallel_pixels(exec, "leadline::max_pool2d::forward", dst.shape, kernel);
   }

@@ -2,6 +2,7 @@
 // internal linkage, the tables at the end are all that the linker sees.
 #include "shared/layers/host/apply_kernels.hpp"
 #include "shared/layers/host/depthwise_kernels.hpp"
+#include "shared/layers/host/pool_kernels.hpp"
 #include "shared/layers/host/weight_gradient_kernels.hpp"
 #include "shared/layers/host/winograd_gradient_kernels.hpp"
 #include "shared/layers/host/winograd_kernels.hpp"
@@ -23,14 +24,15 @@ template <class T> constexpr KernelTable<T> table() {
 /// host_kernels_v4 and so on.
 extern const HostKernels LEADLINE_JOIN(host_kernels_, LEADLINE_ISA);
 const HostKernels LEADLINE_JOIN(host_kernels_, LEADLINE_ISA) = {
-    LEADLINE_ISA_NAME,
-    table<float>(),
-    table<double>(),
-    {winograd<4>, winograd_weights<4>},
-    {winograd<6>, winograd_weights<6>},
-    tile_rows,
-    gradient_rows,
-    winograd_gradient,
+    .isa = LEADLINE_ISA_NAME,
+    .f32 = table<float>(),
+    .f64 = table<double>(),
+    .winograd4 = {winograd<4>, winograd_weights<4>},
+    .winograd6 = {winograd<6>, winograd_weights<6>},
+    .max_pool = max_pool,
+    .tile_pixels_winograd = tile_rows,
+    .gradient_rows = gradient_rows,
+    .winograd_gradient = winograd_gradient,
 };
 
 } // namespace leadline::host

@@ -150,11 +150,22 @@ struct WinogradTable {
   void (*transform_weights)(const WinogradWeightsJob& job, index_t task);
 };
 
+/// Max-pooling; tasks are rows of results.
+struct MaxPoolJob {
+  const float* src;
+  float* dst;
+  int32_t* winners; ///< number in its window of each result, `[N,H,W,C]`; null: not wanted
+  index_t src_h, src_w, dst_h, dst_w, channels;
+  index_t src_stride_n, src_stride_h, src_stride_w, dst_stride_n, dst_stride_h, dst_stride_w;
+  index_t kernel_h, kernel_w, stride_h, stride_w, padding_top, padding_left;
+};
+
 struct HostKernels {
   const char* isa; ///< "x86-64-v4", "x86-64-v3", "armv8", "baseline": part of every plan's record
   KernelTable<float> f32;
   KernelTable<double> f64;
   WinogradTable winograd4, winograd6;
+  void (*max_pool)(const MaxPoolJob& job, index_t row);
   int32_t tile_pixels_winograd; ///< tiles of one register tile
   int32_t gradient_rows;        ///< output channels of a weight gradient's register tile
   void (*winograd_gradient)(const WinogradGradientJob& job, unsigned char* scratch, index_t task);
