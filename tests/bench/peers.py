@@ -271,6 +271,9 @@ def peak_mib():
     return int(re.search(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text()).group(1)) / 1024
 
 
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+
+
 def spread(times):
     """min, median and half the distance from the 10th to the 90th percentile in parts of the median."""
     import numpy as np
@@ -313,8 +316,7 @@ def measure_speed(task):
             runs[name] = run
         else:
             results[name]["failed"] = f"another answer: differs by {difference:.1e} of the largest value"
-    clock = time.process_time if task["clock"] == "cpu" else time.perf_counter
-    for name, times in take_turns(runs, task["rounds"], task["seconds"], clock).items():
+    for name, times in take_turns(runs, task["rounds"], task["seconds"], CLOCKS[task["clock"]]).items():
         results[name].update(spread(times))
     return results
 
@@ -328,11 +330,12 @@ def measure_cold_start(task):
     import numpy as np
     x = np.load(network.file(".input.npy"))
     load = load_engine(task["engine"], task["build"])
-    start = time.perf_counter()
+    clock = CLOCKS[task["clock"]]
+    start = clock()
     run = load(network, x, task["threads"])
-    loaded = time.perf_counter()
+    loaded = clock()
     run()
-    end = time.perf_counter()
+    end = clock()
     return {"load": loaded - start, "first_run": end - loaded, "peak_mib": peak_mib()}
 
 
@@ -491,7 +494,7 @@ class LeadlineTraining:
         environment = dict(os.environ, OMP_WAIT_POLICY="passive", OMP_PROC_BIND="false")
         self.process = subprocess.Popen(
             [Path(task["build"]) / "tests/bin/bench_train", *network.arguments(), "--batch", str(task["batch"]),
-             "--threads", str(task["threads"]), "--serve"], env=environment, stdin=subprocess.PIPE,
+             "--threads", str(task["threads"]), "--clock", task["clock"], "--serve"], env=environment, stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, text=True)
         ready = self.process.stdout.readline().split()
         if not ready or ready[0] != "ready":
@@ -508,6 +511,7 @@ class LeadlineTraining:
 
 
 def measure_training(task):
+    clock = CLOCKS[task["clock"]]
     ours = LeadlineTraining(task)
     steps = {}
     for mode in TORCH_MODES:
@@ -515,9 +519,9 @@ def measure_training(task):
         step()
 
         def timed(step=step):
-            start = time.perf_counter()
+            start = clock()
             step()
-            return time.perf_counter() - start
+            return clock() - start
         steps[mode] = timed
     steps["leadline"] = ours.step
     names, times = list(steps), {name: [] for name in steps}
@@ -549,7 +553,7 @@ def train(arguments):
         for batch in arguments.batch:
             for threads in arguments.threads:
                 task = {"network": text, "build": arguments.build, "out": arguments.out, "threads": threads,
-                        "batch": batch, "rounds": arguments.rounds}
+                        "batch": batch, "rounds": arguments.rounds, "clock": arguments.clock}
                 print(f"training {network.label}, batch {batch}, {threads} threads:", flush=True)
                 table = in_fresh_process("training", task)
                 if "failed" in table:
@@ -562,7 +566,7 @@ def train(arguments):
                 key = (network.label, batch, threads)
                 results["train"] = [r for r in results["train"] if (r["network"], r["batch"], r["threads"]) != key]
                 results["train"].append({"network": network.label, "batch": batch, "threads": threads, "engines": table,
-                                         "rounds": arguments.rounds})
+                                         "rounds": arguments.rounds, "clock": arguments.clock})
                 write_results(arguments, results)
     report(arguments)
 
@@ -635,7 +639,7 @@ def markdown(results):
     for r in results["train"]:
         ours = r["engines"]["leadline"]["median"]
         lines += [f"Training step (forward, MSE, backward, Adam), {r['network']}, batch {r['batch']}, {r['threads']} "
-                  f"thread{'s' if r['threads'] > 1 else ''} ({r['rounds']} rounds in turns):", "",
+                  f"thread{'s' if r['threads'] > 1 else ''} ({r['rounds']} rounds in turns{'; processor time' if r.get('clock') == 'cpu' else ''}):", "",
                   "| | images/s | best | spread | time relative to Leadline | peak MiB |", "|---|---:|---:|---:|---:|---:|"]
         for name, row in sorted(r["engines"].items(), key=lambda item: item[1]["median"]):
             lines.append(f"| {name} | {r['batch'] / row['median']:.2f} | {r['batch'] / row['min']:.2f} | ±{row['spread']:.0%} | "
@@ -798,12 +802,12 @@ def main():
         command.add_argument("--build", default=str(Path(__file__).resolve().parents[2] / "build"))
         command.add_argument("--network", action="append", help="may be given several times")
         command.add_argument("--threads", type=numbers, default=[1, 2])
+        command.add_argument("--clock", choices=list(CLOCKS), default="wall",
+                             help="cpu: time that all threads of an engine worked, for busy machines and 1 thread")
         command.add_argument("--rounds", type=int, default=10 if name == "train" else 20)
         if name == "inference":
             command.add_argument("--seconds", type=float, default=0.2, help="of one engine's turn")
             command.add_argument("--engines", type=words, default=list(ENGINES), help=", ".join(ENGINES))
-            command.add_argument("--clock", choices=["wall", "cpu"], default="wall",
-                                 help="cpu: time that all threads of an engine worked, for busy machines and 1 thread")
             command.add_argument("--cold-starts", type=int, default=3)
         else:
             command.add_argument("--batch", type=numbers, default=[4])
