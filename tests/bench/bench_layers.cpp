@@ -5,6 +5,7 @@
 //   --algorithms ...   names (algorithm_name); default: all that the layer has
 //   --isa best         or all, or names
 //   --threads 1        or 1,2
+//   --precision f32    bf16: marks what the plan chooses then
 //   --rounds 7         measurements of each
 //   --seconds 0.02     length of one
 //   --csv FILE         for roofline.py and for fitting cost models
@@ -119,17 +120,18 @@ public:
     visit([&](auto tag) {
       using Layer = typename decltype(tag)::Layer;
       if constexpr (leadline::has_algorithms<Layer>())
-        own = host::conv_algorithm(algorithm, geometry<Layer>(), sizeof(float)) == algorithm;
+        own = Layer::effective(shapes_, get<Layer>(), algorithm, sizeof(float)) == algorithm;
     });
     return own;
   }
   /// What the plan chooses at the current ISA level, and what it thinks an algorithm costs (forward only).
-  Algorithm chosen(Measured pass) const {
+  Algorithm chosen(Measured pass, ComputePrecision precision) const {
+    const bool backward = pass == Measured::data_gradient || pass == Measured::weight_gradient;
     Algorithm algorithm = Algorithm::portable;
     visit([&](auto tag) {
       using Layer = typename decltype(tag)::Layer;
       if constexpr (leadline::has_algorithms<Layer>())
-        algorithm = Layer::choose(shapes_, get<Layer>(), pass != Measured::forward);
+        algorithm = Layer::choose(shapes_, get<Layer>(), precision, backward);
     });
     return algorithm;
   }
@@ -215,12 +217,6 @@ private:
     typename Layer::Params params;
     memcpy(&params, params_.data(), sizeof params);
     return params;
-  }
-  template <class Layer> ConvGeometry geometry() const {
-    if constexpr (std::is_same_v<Layer, Linear>)
-      return Linear::geometry(shapes_.src[0], shapes_.dst.c, true);
-    else
-      return Layer::geometry(get<Layer>(), shapes_.src[0], shapes_.dst);
   }
   Tensor<const float> weight(int w) const {
     return shapes_.weights[w].count() > 0 ? Tensor<const float>(weights_[static_cast<size_t>(w)].tensor())
@@ -349,8 +345,10 @@ constexpr const char* usual_layers[] = {
 } // namespace
 
 int main(int argc, char** argv) {
-  const Arguments arguments(argc, argv,
-                            {"passes", "algorithms", "isa", "threads", "rounds", "seconds", "csv", "clock"});
+  const Arguments arguments(
+      argc, argv, {"passes", "algorithms", "isa", "threads", "precision", "rounds", "seconds", "csv", "clock"});
+  const ComputePrecision precision =
+      arguments.text("precision", "f32") == "bf16" ? ComputePrecision::bf16 : ComputePrecision::full;
   const Clock clock = arguments.clock();
   const std::vector<int> thread_counts = arguments.integers("threads", "1");
   const int rounds = arguments.integer("rounds", 7);
@@ -403,8 +401,8 @@ int main(int argc, char** argv) {
           if (!wanted || !subject.runs(algorithm)) continue;
           if (algorithm == Algorithm::portable && subject.has_algorithms() && algorithms.empty()) continue; // far away
           for (const int threads : thread_counts)
-            variants.push_back({isa, algorithm, threads, subject.chosen(pass) == algorithm, subject.cost(algorithm),
-                                subject.memory(pass, algorithm, workers[threads]->exec())});
+            variants.push_back({isa, algorithm, threads, subject.chosen(pass, precision) == algorithm,
+                                subject.cost(algorithm), subject.memory(pass, algorithm, workers[threads]->exec())});
         }
       }
       for (int round = 0; round < rounds; ++round)

@@ -19,15 +19,16 @@ struct Engine {
 
 extern "C" {
 
-/// Opens a model with a session of its default size and a memory limit (0: none). `error` receives a sentence. Null on
-/// failure.
+/// Opens a model with a session of its default size and a memory limit (0: none); `bf16`: products may be rounded.
+/// `error` receives a sentence. Null on failure.
 __attribute__((visibility("default"))) void* leadline_bench_open(const char* path, int threads, size_t memory_limit,
-                                                                 char* error, size_t error_bytes) {
+                                                                 int bf16, char* error, size_t error_bytes) {
   auto* engine = new (std::nothrow) Engine;
   if (!engine) return nullptr;
   leadline_session_options options{};
   options.struct_size = sizeof options;
   options.memory_limit = memory_limit;
+  options.precision = bf16 ? LEADLINE_PRECISION_BF16 : LEADLINE_PRECISION_F32;
   leadline_runner runner{};
   leadline_status status = engine->model.open_file(path, engine->error);
   if (status == LEADLINE_OK && threads > 1) {

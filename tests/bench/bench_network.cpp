@@ -6,6 +6,7 @@
 //   --size HxW        another size than the model's own
 //   --isa NAME        force an ISA level (x86-64, x86-64-v3, x86-64-v4)
 //   --memory_limit N  bytes that a session should keep to (leadline_session_options)
+//   --precision f32   bf16: layers may round products (leadline_session_options)
 //   --algorithm NAME  the same for every layer that has it
 //   --clock wall      cpu: only time that the process worked (for busy machines; 1 thread)
 //   --csv FILE        the same table for programs
@@ -35,6 +36,7 @@ struct Setup {
   std::string path, algorithm;
   int height, width;
   size_t memory_limit;
+  bool bf16;
 };
 
 /// A model ready to run with a number of threads.
@@ -56,6 +58,7 @@ struct Engine {
     options.height = setup.height;
     options.width = setup.width;
     options.memory_limit = setup.memory_limit;
+    options.precision = setup.bf16 ? LEADLINE_PRECISION_BF16 : LEADLINE_PRECISION_F32;
     options.algorithm = setup.algorithm.empty() ? nullptr : setup.algorithm.c_str();
     leadline_runner runner{};
     if (thread_count > 1) {
@@ -110,13 +113,18 @@ ColdStart cold_start(const Setup& setup, int threads) {
 } // namespace
 
 int main(int argc, char** argv) {
-  const Arguments arguments(
-      argc, argv, {"threads", "rounds", "seconds", "size", "isa", "csv", "clock", "memory_limit", "algorithm", "once"});
+  const Arguments arguments(argc, argv,
+                            {"threads", "rounds", "seconds", "size", "isa", "csv", "clock", "memory_limit", "precision",
+                             "algorithm", "once"});
   if (arguments.operands().size() != 1)
     usage_error("bench_network MODEL.lead [--threads 1,2] [--rounds 20] [--seconds 0.1] [--size HxW] [--isa NAME] "
                 "[--csv FILE]; bench_model writes models");
-  Setup setup{arguments.operands()[0], arguments.text("algorithm", ""), 0, 0,
-              static_cast<size_t>(arguments.number("memory_limit", 0))};
+  Setup setup{arguments.operands()[0],
+              arguments.text("algorithm", ""),
+              0,
+              0,
+              static_cast<size_t>(arguments.number("memory_limit", 0)),
+              arguments.text("precision", "f32") == "bf16"};
   const std::string& path = setup.path;
   const std::string isa = arguments.text("isa", "");
   if (!isa.empty() && !host::force_host_kernels(isa.c_str()))

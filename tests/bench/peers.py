@@ -93,8 +93,8 @@ def input_shape(onnx_file):
 class Leadline:
     """libleadline through tests/bench/bench_library.cpp."""
 
-    def __init__(self, build, memory_limit=0):
-        self.memory_limit = memory_limit
+    def __init__(self, build, memory_limit=0, bf16=False):
+        self.memory_limit, self.bf16 = memory_limit, bf16
         self.library = ctypes.CDLL(str(next(Path(build).glob("lib/libleadline_bench.*"))))
         self.library.leadline_bench_open.restype = ctypes.c_void_p
         self.library.leadline_bench_isa.restype = ctypes.c_char_p
@@ -108,7 +108,7 @@ class Leadline:
         import numpy as np
         error = ctypes.create_string_buffer(512)
         engine = self.library.leadline_bench_open(network.file(".lead").encode(), threads,
-                                                  ctypes.c_size_t(self.memory_limit), error, ctypes.c_size_t(len(error)))
+                                                  ctypes.c_size_t(self.memory_limit), int(self.bf16), error, ctypes.c_size_t(len(error)))
         if not engine:
             raise RuntimeError(error.value.decode())
         source = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
@@ -236,10 +236,11 @@ def load_torch(channels_last):
     return load
 
 
-# name: package, how to load (ours: memory limit), largest difference from the first engine that still counts as agreement
+# name: package, how to load (ours: options), largest difference from the first engine that still counts as agreement
 ENGINES = {
-    "leadline": (None, 0, 1e-3),
-    "leadline, least memory": (None, 1, 1e-3),
+    "leadline": (None, {}, 1e-3),
+    "leadline, least memory": (None, {"memory_limit": 1}, 1e-3),
+    "leadline bf16": (None, {"bf16": True}, 1e-1),
     "onnxruntime": ("onnxruntime", load_onnxruntime, 1e-3),
     "openvino": ("openvino", load_openvino("f32"), 1e-3),
     "openvino bf16": ("openvino", load_openvino("bf16"), 1e-1),
@@ -254,7 +255,7 @@ def load_engine(name, build):
     """Imports what the engine needs and returns its load function."""
     package, load, _ = ENGINES[name]
     if package is None:
-        return Leadline(build, load).load
+        return Leadline(build, **load).load
     importlib.import_module(package)
     return load
 
