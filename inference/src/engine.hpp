@@ -18,6 +18,8 @@ struct leadline_model {
   const void** weights;    ///< where each weight begins
   /// Gives back what open_file mapped or read; null for models in the caller's memory.
   void (*release)(leadline_model* model);
+  /// Lets go of the file's pages, which come back when they are read; null where there are none.
+  void (*forget)(const leadline_model* model);
   void* file;
   size_t file_bytes;
 };

@@ -22,6 +22,7 @@ struct FileContent {
   void* data = nullptr;
   size_t bytes = 0;
   void (*release)(leadline_model* model) = nullptr;
+  void (*forget)(const leadline_model* model) = nullptr;
 };
 
 void release_block(leadline_model* model) {
@@ -42,6 +43,9 @@ Status fail(const char* what, Message* message) {
 #ifdef LEADLINE_HAVE_MMAP
 
 void release_mapping(leadline_model* model) { munmap(model->file, model->file_bytes); }
+
+// The mapping stays: what is read again comes back from the file.
+void forget_pages(const leadline_model* model) { madvise(model->file, model->file_bytes, MADV_DONTNEED); }
 
 Status read_all(int descriptor, const leadline_allocator& allocator, FileContent* content, Message* message) {
   content->data = allocator.alloc(allocator.context, content->bytes, model_alignment);
@@ -86,7 +90,11 @@ Status load(const char* path, const leadline_allocator& allocator, FileContent* 
     content->bytes = static_cast<size_t>(attributes.st_size);
     content->data = mmap(nullptr, content->bytes, PROT_READ, MAP_PRIVATE, descriptor, 0);
     content->release = release_mapping;
-    if (content->data == MAP_FAILED) status = read_all(descriptor, allocator, content, message);
+    content->forget = forget_pages;
+    if (content->data == MAP_FAILED) {
+      content->forget = nullptr;
+      status = read_all(descriptor, allocator, content, message);
+    }
   }
   close(descriptor);
   return status;
@@ -155,6 +163,7 @@ Status open_file(const char* path, const leadline_open_options& options, leadlin
     return status;
   }
   opened->release = content.release;
+  opened->forget = content.forget;
   opened->file = content.data;
   opened->file_bytes = content.bytes;
   *model = opened;

@@ -279,6 +279,8 @@ leadline_status leadline_session_create(const leadline_model* model, const leadl
     const FloatEnvironment environment;
     prepare_inference<float>(exec_of(*session), model->view.graph, session->values, session->nodes, model->weights,
                              session->arena);
+    // What was prepared is read there from now on: the original needn't stay in memory beside it.
+    if (summary.prepared_bytes > 0 && model->forget) model->forget(model);
   }
   *session_out = session;
   return LEADLINE_OK;

@@ -1,6 +1,7 @@
 #include "shared/model/fold.hpp"
 
 #include "shared/core/math.hpp"
+#include "shared/model/reorder.hpp"
 
 #include <algorithm>
 
@@ -209,7 +210,9 @@ private:
 } // namespace
 
 FoldedGraph fold_graph(const Graph& graph, const std::vector<std::vector<double>>& weights) {
-  return Folder(graph, weights).run();
+  FoldedGraph folded = Folder(graph, weights).run();
+  up_sample_late(&folded.graph);
+  return folded;
 }
 
 } // namespace leadline

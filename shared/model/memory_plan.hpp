@@ -108,25 +108,29 @@ void prepare_inference(const Exec& exec, const GraphView& graph, const ValuePlan
   }
 }
 
+/// Runs node `i` of a planned pass. `weights[w]` points to weight w, dense, in the exec's memory, as do `arena` (after
+/// prepare_inference) and the values in it.
+template <class T, class Exec>
+void run_node(const Exec& exec, const GraphView& graph, int32_t i, const ValuePlan* values, const NodePlan* nodes,
+              const PlanSummary& summary, const void* const* weights, unsigned char* arena) {
+  if (nodes[i].skip) return;
+  const Node& node = graph.nodes[i];
+  ForwardArgs<T> args;
+  args.num_src = node.num_inputs;
+  for (int s = 0; s < node.num_inputs; ++s) args.src[s] = value_tensor<T>(values, node.inputs[s], arena);
+  for (int w = 0; w < max_weights; ++w) args.weights[w] = weight_tensor<T>(graph, weights, node.weights[w]);
+  if (nodes[i].prepared_bytes > 0) args.prepared = arena + nodes[i].prepared_offset;
+  args.dst = value_tensor<T>(values, node.output, arena);
+  args.workspace = {arena + summary.workspace_offset, summary.workspace_bytes, summary.threads};
+  args.algorithm = nodes[i].algorithm;
+  forward_layer<T>(exec, node.kind, node.params, args);
+}
+
 /// Runs an inference pass: the same loop for the trainer's evaluation of an exported graph and for the edge engine.
-/// `weights[i]` points to weight i, dense, in the exec's memory, as do `arena` (after prepare_inference) and the input
-/// value in it.
 template <class T, class Exec>
 void run_inference(const Exec& exec, const GraphView& graph, const ValuePlan* values, const NodePlan* nodes,
                    const PlanSummary& summary, const void* const* weights, unsigned char* arena) {
-  for (int32_t i = 0; i < graph.num_nodes; ++i) {
-    if (nodes[i].skip) continue;
-    const Node& node = graph.nodes[i];
-    ForwardArgs<T> args;
-    args.num_src = node.num_inputs;
-    for (int s = 0; s < node.num_inputs; ++s) args.src[s] = value_tensor<T>(values, node.inputs[s], arena);
-    for (int w = 0; w < max_weights; ++w) args.weights[w] = weight_tensor<T>(graph, weights, node.weights[w]);
-    if (nodes[i].prepared_bytes > 0) args.prepared = arena + nodes[i].prepared_offset;
-    args.dst = value_tensor<T>(values, node.output, arena);
-    args.workspace = {arena + summary.workspace_offset, summary.workspace_bytes, summary.threads};
-    args.algorithm = nodes[i].algorithm;
-    forward_layer<T>(exec, node.kind, node.params, args);
-  }
+  for (int32_t i = 0; i < graph.num_nodes; ++i) run_node<T>(exec, graph, i, values, nodes, summary, weights, arena);
 }
 
 } // namespace leadline

@@ -135,9 +135,13 @@ Section provenance_section(const ModelSpec& spec) {
   return section;
 }
 
-Section plan_section(const Graph& graph) {
+Section plan_section(const ModelSpec& spec) {
   Section section{SectionKind::plan, {}};
-  for (size_t i = 0; i < graph.nodes.size(); ++i) section.append(automatic);
+  if (!spec.algorithms.empty() && spec.algorithms.size() != spec.graph->nodes.size())
+    fail("algorithms has " + std::to_string(spec.algorithms.size()) + " entries, the graph " +
+         std::to_string(spec.graph->nodes.size()) + " nodes");
+  for (size_t i = 0; i < spec.graph->nodes.size(); ++i)
+    section.append(spec.algorithms.empty() ? automatic : spec.algorithms[i]);
   return section;
 }
 
@@ -205,7 +209,7 @@ std::vector<unsigned char> encode_model(const ModelSpec& spec) {
   const Section weight_table = weight_sections(spec, strings, weights);
   std::vector<unsigned char> file =
       assemble({graph_nodes, weight_table, strings.section(), weights, input_section(spec), output_section(spec),
-                golden_section(spec), provenance_section(spec), plan_section(graph)});
+                golden_section(spec), provenance_section(spec), plan_section(spec)});
   check(file);
   return file;
 }

@@ -32,6 +32,7 @@ struct ModelSpec {
   /// Where the network comes from, e.g. "data", "metric" (with its protocol), "licence", "network"; keys and values are
   /// UTF-8 without control characters, keys without '='. Sorted in the file.
   std::map<std::string, std::string> provenance;
+  std::vector<Algorithm> algorithms; ///< one per node, or empty: devices choose
   uint64_t golden_seed = 1;
   float golden_tolerance = 1e-4f; ///< largest difference, relative to the largest sample, that the self-test accepts
   std::vector<float> golden;      ///< `compute_golden(spec)`, or empty: no self-test

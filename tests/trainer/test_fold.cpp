@@ -1,6 +1,7 @@
 // Folding: every rule gives the same values with fewer nodes, and none is applied where it would be wrong.
 #include "shared/core/rng.hpp"
 #include "shared/model/fold.hpp"
+#include "shared/model/reorder.hpp"
 #include "trainer/graph_session.hpp"
 
 #include <catch2/catch_test_macros.hpp>
@@ -66,6 +67,27 @@ Conv2d::Params conv3x3(int channels, int groups = 1) {
 }
 
 } // namespace
+
+TEST_CASE("1x1 convolutions run before nearest up-sampling, with the same bits") {
+  GraphBuilder b("late", {1, 3, 5, 4});
+  Conv2d::Params pointwise, wide;
+  pointwise.out_channels = 6;
+  wide.out_channels = 2;
+  wide.kernel_h = wide.kernel_w = 3;
+  wide.padding_top = wide.padding_bottom = wide.padding_left = wide.padding_right = 1;
+  const Resize::Params twice;
+  const int32_t up = b.add<Resize>(twice, {b.input()}, "up");
+  const int32_t a = b.add<Conv2d>(pointwise, {up}, "a");
+  const int32_t c = b.add<Conv2d>(pointwise, {a}, "c");
+  const int32_t again = b.add<Resize>(twice, {c}, "again");
+  b.output(b.add<Conv2d>(wide, {again}, "wide")); // reads neighbours: stays behind
+  const Graph graph = b.finish();
+  Graph late = graph;
+  up_sample_late(&late);
+  CHECK(late.node_names == std::vector<std::string>{"a", "c", "up", "again", "wide"});
+  const auto weights = random_weights(graph);
+  CHECK(run(graph, weights) == run(late, weights));
+}
 
 TEST_CASE("conv, batch norm, activation become one node; with and without bias, in groups") {
   for (const unsigned without : {0u, 2u})
