@@ -37,7 +37,7 @@ endif()
 
 if(LEADLINE_BUILD_TESTS)
   find_package(Catch2 3 QUIET)
-  if(NOT Catch2_FOUND AND NOT LEADLINE_BUILD_TRAINER)
+  if(NOT Catch2_FOUND AND NOT LEADLINE_BUILD_TRAINER AND NOT EXISTS "${PROJECT_SOURCE_DIR}/build/downloads/catch2.tar.gz")
     message(STATUS "Catch2 3 was not found: tests are left out of this edge build")
     set(LEADLINE_BUILD_TESTS OFF)
   elseif(NOT Catch2_FOUND)

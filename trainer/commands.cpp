@@ -8,6 +8,7 @@
 #include <leadline/leadline.h>
 
 #include <cstdio>
+#include <cstdlib>
 
 namespace leadline::trainer {
 
@@ -21,7 +22,8 @@ constexpr const char* help = R"(leadline trains depth networks and writes them f
   leadline export    write a run as model.lead, for devices      leadline export runs/unet-001 --out model.lead
   leadline inspect   layers, cost and origin of a model.lead     leadline inspect model.lead
 
-Each has --help. `leadline --version` prints versions.
+Each has --help. `leadline --version` prints versions. --isa NAME (or LEADLINE_ISA) behind a command takes the kernels
+for that level of the CPU, x86-64-v3 say, instead of the best; results differ between levels in their last bits.
 )";
 
 struct Command {
@@ -30,6 +32,28 @@ struct Command {
 };
 constexpr Command commands[] = {
     {"train", train_command}, {"evaluate", evaluate_command}, {"export", export_command}, {"inspect", inspect_command}};
+
+/// Takes `--isa NAME` out of a command's arguments and does as it, or the environment, says.
+void choose_isa(std::vector<std::string>& arguments) {
+  const char* environment = std::getenv("LEADLINE_ISA");
+  std::string isa = environment ? environment : "", from = "LEADLINE_ISA";
+  for (auto i = arguments.begin(); i != arguments.end();) {
+    const bool attached = i->starts_with("--isa=");
+    if (!attached && *i != "--isa") {
+      ++i;
+      continue;
+    }
+    from = "--isa";
+    const auto value = attached ? i : i + 1;
+    if (value == arguments.end() || (attached && i->size() == 6))
+      throw Error({.field = "--isa", .reason = "needs a level's name after it", .fix = "For example --isa x86-64-v3"});
+    isa = attached ? i->substr(6) : *value;
+    i = arguments.erase(i, value + 1);
+  }
+  char error[512];
+  if (!isa.empty() && leadline_set_isa(isa.c_str(), error, sizeof error) != LEADLINE_OK)
+    throw Error({.file = from, .reason = error});
+}
 
 int run(int argc, const char* const* argv) {
   const std::string name = argc > 1 ? argv[1] : "--help";
@@ -45,7 +69,11 @@ int run(int argc, const char* const* argv) {
   if (name == "data") return data::data_command(argc - 1, argv + 1);
   std::vector<std::string> names{"data"};
   for (const Command& command : commands) {
-    if (name == command.name) return command.run(std::vector<std::string>(argv + 2, argv + argc));
+    if (name == command.name) {
+      std::vector<std::string> arguments(argv + 2, argv + argc);
+      choose_isa(arguments);
+      return command.run(arguments);
+    }
     names.push_back(command.name);
   }
   std::fprintf(stderr, "leadline: error: there is no command \"%s\". %s. `leadline --help` explains them.\n",

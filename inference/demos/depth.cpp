@@ -39,6 +39,7 @@ and prints the nearest, the median and the farthest depth in metres and the time
   --size WHICH        size of NAME_depth.png: `input` (default), as the picture, or `network`, as the network answers
   --range MIN,MAX     metres at the two ends of the colours (default: what is in the picture)
   --threads N         threads for the network, 1 to 64 (default: all cores); the result is the same for any number
+  --isa NAME          kernels for this level of the CPU (default: LEADLINE_ISA, else the best): x86-64-v3, ...
   --self-test         first prove that this machine reproduces the answer stored in the model
   --info              print what the model is, where it comes from and what it costs; needs no IMAGE
   --version           print the version
@@ -65,6 +66,7 @@ struct Options {
   bool has_range = false;
   DepthRange range;
   int threads = 0; ///< 0: all cores
+  std::string isa; ///< empty: the best
 };
 
 float parse_metres(const std::string& text, const std::string& whole) {
@@ -126,6 +128,8 @@ Options parse(int argc, char** argv) {
       if (value.empty() || *end != '\0' || threads < 1 || threads > 64)
         throw UsageError("--threads is \"" + value + "\"; it must be a number from 1 to 64");
       options.threads = static_cast<int>(threads);
+    } else if (argument == "--isa") {
+      options.isa = take_value("a level of the CPU, e.g. x86-64-v3,");
     } else if (argument == "--self-test" || argument == "--info") {
       if (attached) throw UsageError(argument + " takes no value");
       (argument == "--info" ? options.info : options.self_test) = true;
@@ -133,6 +137,7 @@ Options parse(int argc, char** argv) {
       throw UsageError("there is no option " + argument + "; `leadline-depth --help` lists them");
     }
   }
+  if (const char* isa = std::getenv("LEADLINE_ISA"); isa && options.isa.empty()) options.isa = isa;
   if (files.empty()) throw UsageError("no model file was named; `leadline-depth --help` explains the use");
   options.model = files[0];
   options.images.assign(files.begin() + 1, files.end());
@@ -401,6 +406,11 @@ void print_info(const Estimator& estimator, const std::string& path) {
 
 int run(const Options& options) {
   check_collisions(options);
+  if (!options.isa.empty()) {
+    leadline::ErrorText error;
+    if (leadline_set_isa(options.isa.c_str(), error.text, sizeof error.text) != LEADLINE_OK)
+      throw UsageError(std::string("--isa (or LEADLINE_ISA): ") + error.text);
+  }
   const unsigned cores = std::thread::hardware_concurrency();
   Estimator estimator(options.model,
                       options.threads != 0 ? options.threads : static_cast<int>(std::clamp(cores, 1u, 64u)));

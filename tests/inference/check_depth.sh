@@ -48,6 +48,8 @@ ok "3 threads" "$depth" "$models/unet.lead" room.png tall.png --out b --threads=
 for f in room_depth tall_depth room_colour tall_colour; do cmp "a/$f.png" "b/$f.png" || complain "$f differs with 3 threads"; done
 ok "room.png" "$depth" "$models/unet.lead" room.png --out n --size network --range 0.5,4
 "$pictures" check n/room_depth.png 24 32 1 65535 || complain "n/room_depth.png"
+LEADLINE_ISA=x86-64 ok "3 threads" "$depth" "$models/unet.lead" room.png --out i --isa "$("$depth" --isa list 2>&1 | sed -n 's/.*it has \([^,.]*\).*/\1/p')" --threads 3
+cmp a/room_depth.png i/room_depth.png || complain "the best level by name gives other results"
 ok "tall.png" "$depth" "$models/crop.lead" tall.png --out c
 "$pictures" check c/tall_depth.png 50 20 0 65535 || complain "c/tall_depth.png has no unseen border"
 ok "no unit" "$depth" "$models/relative.lead" room.png --out r
@@ -60,6 +62,8 @@ bad 2 "--out is missing" "$depth" "$models/unet.lead" room.png
 bad 2 "there is no option --bogus" "$depth" "$models/unet.lead" room.png --bogus
 bad 2 "--out needs a folder after it" "$depth" "$models/unet.lead" room.png --out
 for t in 0 65 2x ""; do bad 2 "--threads is \"$t\"" "$depth" "$models/unet.lead" room.png --out x --threads "$t"; done
+bad 2 'isa is "pdp-11"' "$depth" "$models/unet.lead" room.png --out x --isa pdp-11
+LEADLINE_ISA=pdp-11 bad 2 "it has " "$depth" "$models/unet.lead" room.png --out x
 bad 2 "--size is \"huge\"" "$depth" "$models/unet.lead" room.png --out x --size huge
 for r in 1 4,1 1,x nan,2 -1,3; do bad 2 "--range is \"$r\"" "$depth" "$models/unet.lead" room.png --out x --range "$r"; done
 mkdir other && cp room.png other/room.png

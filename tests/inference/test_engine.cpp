@@ -545,6 +545,27 @@ TEST_CASE("versions and status texts") {
     REQUIRE(std::string(leadline_status_text(static_cast<leadline_status>(s))) == "unknown status");
 }
 
+TEST_CASE("each level of the CPU that there is can be asked for; others are refused by name") {
+  char error[512];
+  REQUIRE(leadline_isa_level(-1) == nullptr);
+  REQUIRE(leadline_isa_level(0) != nullptr);
+  Opened opened(tiny_model());
+  for (int i = 0; const char* isa = leadline_isa_level(i); ++i) {
+    INFO(isa);
+    REQUIRE(leadline_set_isa(isa, error, sizeof error) == LEADLINE_OK);
+    REQUIRE(error[0] == '\0');
+    Session session;
+    REQUIRE(session.create(opened.model, opened.error) == LEADLINE_OK);
+    REQUIRE(session.self_test() == LEADLINE_OK);
+    for (const char* unknown : {"pdp-11", "", "x86-64-v5+amx and a name that is longer than any"}) {
+      REQUIRE(leadline_set_isa(unknown, error, sizeof error) == LEADLINE_UNSUPPORTED);
+      REQUIRE_THAT(error, ContainsSubstring(unknown) && ContainsSubstring(leadline_isa_level(0)));
+      REQUIRE(std::string(isa).starts_with(session.info().isa)); // nothing changed
+    }
+  }
+  REQUIRE(leadline_set_isa(nullptr, nullptr, 0) == LEADLINE_OK);
+}
+
 TEST_CASE("the caller's floating-point environment neither matters nor changes") {
   Opened opened(tiny_model());
   Threads pool;

@@ -17,7 +17,7 @@ allowed+='|__errno_location|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_|__cpu_model|_
 member_allowed() {
   case $1 in
   *allocator*) echo 'malloc|free|aligned_alloc|posix_memalign' ;;
-  *open_file*) echo 'open|open64|close|read|fstat|fstat64|mmap|mmap64|munmap' ;;
+  *open_file*) echo 'open|open64|close|read|fstat|fstat64|mmap|mmap64|munmap|madvise' ;;
   *thread_pool*) echo 'pthread_[a-z_]*|sched_yield' ;;
   *) echo '-' ;;
   esac

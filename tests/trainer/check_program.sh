@@ -87,6 +87,9 @@ echo "== mistakes"
 expect_error 2 trian 'Did you mean "train"' -- "$leadline" trian
 expect_error 1 data.train 'not given' -- "$leadline" train
 expect_error 1 --run.dir 'own folder' -- "$leadline" train --resume whole --run.dir other
+expect_error 1 --isa pdp-11 "it has x86-64" -- "$leadline" train --config tiny.ini --isa pdp-11 --run.dir new
+LEADLINE_ISA=pdp-11 expect_error 1 LEADLINE_ISA pdp-11 -- "$leadline" inspect whole
+expect_error 1 --isa "needs a level's name" -- "$leadline" inspect whole --isa
 expect_error 1 nothing.ini -- "$leadline" train --config nothing.ini
 expect_error 1 --train.epoch 'train.epochs' -- "$leadline" train --config tiny.ini --train.epoch 3
 printf '[train]\nepochs = 3\nsede = 1\n' >typo.ini

@@ -22,7 +22,7 @@
  *   leadline_session_create works in the memory that the caller gave and allocates nothing. That memory is aligned to
  *   LEADLINE_ALIGNMENT, stays the caller's, and isn't touched by anybody else while it is in use.
  * - Threads: a leadline_model never changes between open and close, so any number of threads may use it, each with
- *   sessions of its own. A session belongs to one thread at a time. There is no global state.
+ *   sessions of its own. A session belongs to one thread at a time. There is no global state but leadline_set_isa's.
  * - The library starts no threads and never waits busily; a runner (leadline_thread_pool or the caller's own) is the
  *   only way to more than the calling thread. Results are the same bits for any number of threads.
  * - The caller's floating-point environment (rounding, flush to zero, sticky flags) is neither used nor changed.
@@ -253,6 +253,18 @@ leadline_status leadline_run_raw(leadline_session* session, const float* input, 
  * relative to the largest sample, also when the test fails. Errors: INVALID_ARGUMENT, UNSUPPORTED (no golden sample, or
  * another size), SELF_TEST_FAILED. */
 leadline_status leadline_self_test(leadline_session* session, float* largest_error);
+
+/* ---- the CPU's level --------------------------------------------------------------------------------------------- */
+
+/* Names of the levels that this build of the library and this CPU have, best first, e.g. "x86-64-v4+bf16", "x86-64-v4",
+ * "x86-64-v3", "x86-64"; NULL behind the last. Static. Thread-safe. */
+const char* leadline_isa_level(int32_t index);
+
+/* Kernels are chosen for the best level unless one is asked for by name here; NULL: the best again. For comparing
+ * results between machines, and for tests. Holds for the whole program: call it before the first session is made, for
+ * sessions that were made for another level can't be used any more. Errors: UNSUPPORTED (this CPU or this build doesn't
+ * have it; nothing changes). */
+leadline_status leadline_set_isa(const char* isa, char* error, size_t error_bytes);
 
 /* ---- threads (an archive member of its own: programs that don't call these link no threads) ---------------------- */
 

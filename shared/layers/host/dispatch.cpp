@@ -50,24 +50,22 @@ Features features() {
 bool has_v3() { return features().v3; }
 bool has_v4() { return features().v4; }
 bool has_bf16() { return features().bf16; }
+bool has_amx() { return features().amx; }
 
 // Linux gives the 8 KiB of matrix registers only to processes that ask. For all threads, those to come included; fails
 // where a thread's signal stack is too small for them. Asked once, and only from here.
-bool has_amx() {
+bool ask_for_amx() {
 #if defined(__linux__)
   static int answer; // 0: not asked yet, 1: granted, 2: refused. Racing threads get and write the same one.
   int known = __atomic_load_n(&answer, __ATOMIC_RELAXED);
   if (known == 0) {
-    known = 2;
-    if (features().amx) {
-      constexpr long arch_prctl = 158, req_xcomp_perm = 0x1023, xtile_data = 18;
-      long result;
-      __asm__ volatile("syscall"
-                       : "=a"(result)
-                       : "0"(arch_prctl), "D"(req_xcomp_perm), "S"(xtile_data)
-                       : "rcx", "r11", "memory");
-      known = result == 0 ? 1 : 2;
-    }
+    constexpr long arch_prctl = 158, req_xcomp_perm = 0x1023, xtile_data = 18;
+    long result;
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "0"(arch_prctl), "D"(req_xcomp_perm), "S"(xtile_data)
+                     : "rcx", "r11", "memory");
+    known = result == 0 ? 1 : 2;
     __atomic_store_n(&answer, known, __ATOMIC_RELAXED);
   }
   return known == 1;
@@ -78,11 +76,14 @@ bool has_amx() {
 
 #endif
 
-// Best first. `available` may ask the operating system, so it is called only for the kind of kernels that was asked
-// for.
+// Best first. `present` looks at the CPU alone; `ask`, where there is one, asks the operating system too, so it is
+// called only when the kernels are wanted.
 template <class Kernels> struct Level {
   const Kernels* kernels;
-  bool (*available)();
+  bool (*present)();
+  bool (*ask)() = nullptr;
+
+  bool available() const { return present() && (!ask || ask()); }
 };
 constexpr Level<HostKernels> levels[] = {
 #ifdef LEADLINE_HAVE_X86_LEVELS
@@ -93,8 +94,10 @@ constexpr Level<HostKernels> levels[] = {
 };
 constexpr Level<Bf16Kernels> bf16_levels[] = {
 #ifdef LEADLINE_HAVE_X86_LEVELS
-    {&bf16_kernels_v4_amx, has_amx},  {&bf16_kernels_v4_bf16, has_bf16},
-    {&bf16_kernels_v4, has_v4},       {&bf16_kernels_v3, has_v3},
+    {&bf16_kernels_v4_amx, has_amx, ask_for_amx},
+    {&bf16_kernels_v4_bf16, has_bf16},
+    {&bf16_kernels_v4, has_v4},
+    {&bf16_kernels_v3, has_v3},
 #endif
     {&bf16_kernels_baseline, always},
 };
@@ -159,8 +162,29 @@ bool force_host_kernels(const char* isa) {
 }
 
 Bf16Speed bf16_speed() {
-  const char* isa = bf16_kernels().isa;
-  return strstr(isa, "+amx") ? Bf16Speed::matrix : strstr(isa, "+bf16") ? Bf16Speed::vector : Bf16Speed::imitated;
+  const char* extra = strchr(bf16_kernels().isa, '+');
+  return !extra ? Bf16Speed::imitated : strcmp(extra, "+amx") == 0 ? Bf16Speed::matrix : Bf16Speed::vector;
+}
+
+const char* isa_level(int index) {
+  for (const Level<Bf16Kernels>& level : bf16_levels)
+    if (level.present() && index-- == 0) return level.kernels->isa;
+  return nullptr;
+}
+
+void cpu_name(char* name) {
+  name[0] = '\0';
+#if defined(__x86_64__)
+  unsigned words[12];
+  for (unsigned i = 0; i < 3; ++i)
+    if (!__get_cpuid(0x80000002u + i, words + 4 * i, words + 4 * i + 1, words + 4 * i + 2, words + 4 * i + 3)) return;
+  const char* from = reinterpret_cast<const char*>(words);
+  size_t first = 0, last = strnlen(from, sizeof words);
+  while (first < last && from[first] == ' ') ++first;
+  while (last > first && from[last - 1] == ' ') --last;
+  memcpy(name, from + first, last - first);
+  name[last - first] = '\0';
+#endif
 }
 
 } // namespace leadline::host

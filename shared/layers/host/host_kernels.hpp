@@ -176,6 +176,10 @@ const HostKernels& host_kernels();
 /// Uses the level of that name from now on; null: the best again. False, and nothing changes, where this build or CPU
 /// doesn't have it. Workspaces planned for another level are no longer large enough: force before planning.
 bool force_host_kernels(const char* isa);
+/// Names of the levels that this build and CPU have, best first; null behind the last. Thread-safe.
+const char* isa_level(int index);
+/// What the CPU calls itself; empty where it doesn't say. `name` has room for 49 characters.
+void cpu_name(char* name);
 
 template <class T> const KernelTable<T>& kernel_table();
 template <> inline const KernelTable<float>& kernel_table<float>() { return host_kernels().f32; }

@@ -1,65 +1,23 @@
 // Convolutions with bf16 products, on every ISA level that this CPU runs and on emulated matrix registers, against the
 // double-precision reference.
-#include "shared/core/rng.hpp"
-#include "shared/core/thread_pool.hpp"
 #include "shared/layers/host/conv_bf16.hpp"
+#include "tests/shared/layers/host_support.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 
-#include <cmath>
-#include <cstdlib>
-#include <cstring>
+#include <algorithm>
 #include <limits>
 #include <string>
 #include <vector>
 
 using namespace leadline;
+using namespace leadline::testing;
 
 namespace leadline::host {
 extern const Bf16Kernels bf16_kernels_emulated; // AMX's kernels over emulated_tiles.hpp
 }
 
 namespace {
-
-struct Draw {
-  Philox random{11};
-  uint64_t next = 0;
-  double real() { return random.uniform_double(next++) * 2 - 1; }
-  index_t integer(index_t low, index_t high) {
-    return low + static_cast<index_t>(random.below(next++, static_cast<uint64_t>(high - low + 1)));
-  }
-  std::vector<float> values(index_t count) {
-    std::vector<float> v(static_cast<size_t>(count));
-    for (float& x : v) x = static_cast<float>(real());
-    return v;
-  }
-};
-
-// Exactly as many bytes as asked for, so that the address sanitizer sees any overrun, and full of NaN.
-struct Bytes {
-  explicit Bytes(size_t bytes)
-      : data(static_cast<unsigned char*>(std::aligned_alloc(64, align_up(bytes ? bytes : 1)))), size(bytes) {
-    std::memset(data, 0xff, bytes);
-  }
-  ~Bytes() { std::free(data); }
-  Bytes(const Bytes&) = delete;
-  Bytes& operator=(const Bytes&) = delete;
-  unsigned char* data;
-  size_t size;
-};
-
-struct Pool {
-  explicit Pool(int threads) : memory(thread_pool_bytes(threads)) {
-    REQUIRE(thread_pool_create(memory.data, memory.size, threads, &pool) == Status::ok);
-    runner = thread_pool_runner(pool);
-  }
-  ~Pool() { thread_pool_destroy(pool); }
-  Pool(const Pool&) = delete;
-  Pool& operator=(const Pool&) = delete;
-  Bytes memory;
-  ThreadPool* pool = nullptr;
-  Runner runner;
-};
 
 // A slice of `channels` of a wider tensor: begins at an odd channel, so that nothing is aligned.
 template <class T> Tensor<T> slice(std::vector<std::remove_const_t<T>>& all, Shape shape, index_t wide) {
@@ -69,20 +27,6 @@ template <class T> Tensor<T> slice(std::vector<std::remove_const_t<T>>& all, Sha
 }
 
 std::vector<double> widen(const std::vector<float>& v) { return {v.begin(), v.end()}; }
-
-double relative_error(const std::vector<double>& expected, const std::vector<float>& actual) {
-  double largest = 1e-30, error = 0;
-  for (size_t i = 0; i < expected.size(); ++i) {
-    largest = std::fmax(largest, std::fabs(expected[i]));
-    const double e = std::fabs(expected[i] - static_cast<double>(actual[i]));
-    if (!(e <= error)) error = e;
-  }
-  return error / largest;
-}
-
-bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
-}
 
 // Both directions and the weight gradient of one geometry: inputs, and the reference in double.
 struct Problem {
@@ -100,10 +44,10 @@ struct Problem {
         wide_output(g.oc + 2) {
     Draw draw;
     draw.next = seed << 32;
-    image = draw.values(image_shape.pixels() * wide_image);
-    output = draw.values(output_shape.pixels() * wide_output);
-    weights = draw.values(weights_shape.count());
-    bias = draw.values(g.ic > g.oc ? g.ic : g.oc);
+    image = draw.values<float>(image_shape.pixels() * wide_image);
+    output = draw.values<float>(output_shape.pixels() * wide_output);
+    weights = draw.values<float>(weights_shape.count());
+    bias = draw.values<float>(g.ic > g.oc ? g.ic : g.oc);
     std::vector<double> x = widen(image), y = widen(output), w = widen(weights), b = widen(bias);
     forward.assign(y.size(), 1.0);
     transposed.assign(x.size(), 1.0);
@@ -156,15 +100,9 @@ Results run(Problem& p, bool split, const HostExec& exec) {
 }
 
 // Every level that can run here, the emulated one included.
-template <class F> void for_each_level(const F& f) {
-  host::force_host_kernels(nullptr);
-  const std::string best = host::bf16_kernels().isa;
-  for (const char* name : {"x86-64", "x86-64-v3", "x86-64-v4", "x86-64-v4+bf16", "x86-64-v4+amx", best.c_str()}) {
-    const std::string isa = name;
-    if (!host::force_host_kernels(isa.c_str())) continue;
-    f(isa);
-    if (isa == best) break;
-  }
+template <class F> void for_each_bf16_level(const F& f) {
+  for (int i = 0; const char* isa = host::isa_level(i); ++i)
+    if (host::force_host_kernels(isa)) f(isa);
   host::force_host_kernels(nullptr);
   host::use_bf16_kernels(&host::bf16_kernels_emulated);
   f("emulated");
@@ -180,18 +118,18 @@ void check(Problem p) {
     const bool bounded = p.activation.kind > ActivationKind::relu;
     const double tolerance = (split ? 2e-5 : 1e-2) * (bounded ? 3 : 1);
     Results first;
-    for_each_level([&](const std::string& isa) {
+    for_each_bf16_level([&](const std::string& isa) {
       const Results r = run(p, split, HostExec());
       INFO(isa << (split ? " split" : "") << ": image " << p.g.n << "x" << p.g.ih << "x" << p.g.iw << "x" << p.g.ic
                << ", output " << p.g.oh << "x" << p.g.ow << "x" << p.g.oc << ", kernel " << p.g.kh << "x" << p.g.kw
                << ", stride " << p.g.stride_h << "x" << p.g.stride_w << ", padding " << p.g.padding_top << " "
                << p.g.padding_left << ", dilation " << p.g.dilation_h << "x" << p.g.dilation_w << ", groups "
                << p.g.groups << ", " << activation_name(p.activation.kind) << ", errors "
-               << relative_error(p.forward, r.forward) << " " << relative_error(p.transposed, r.transposed) << " "
-               << relative_error(p.gradient, r.gradient));
-      CHECK_FALSE(!(relative_error(p.forward, r.forward) <= tolerance));
-      CHECK_FALSE(!(relative_error(p.transposed, r.transposed) <= tolerance));
-      CHECK_FALSE(!(relative_error(p.gradient, r.gradient) <= tolerance));
+               << relative_error(r.forward, p.forward) << " " << relative_error(r.transposed, p.transposed) << " "
+               << relative_error(r.gradient, p.gradient));
+      CHECK_FALSE(!(relative_error(r.forward, p.forward) <= tolerance));
+      CHECK_FALSE(!(relative_error(r.transposed, p.transposed) <= tolerance));
+      CHECK_FALSE(!(relative_error(r.gradient, p.gradient) <= tolerance));
       if (isa == "emulated" && p.g.oc * p.g.ic > 300) return; // slow
       const Results threads = run(p, split, HostExec(&pool.runner));
       CHECK(same_bits(r.forward, threads.forward));
@@ -275,9 +213,9 @@ TEST_CASE("bf16 convolutions: blocks of rows, of columns, and few blocks of many
     for (const bool split : {false, true}) {
       const double tolerance = split ? 2e-5 : 1e-2;
       const Results r = run(p, split, HostExec()), threads = run(p, split, HostExec(&pool.runner));
-      CHECK_FALSE(!(relative_error(p.forward, r.forward) <= tolerance));
-      CHECK_FALSE(!(relative_error(p.transposed, r.transposed) <= tolerance));
-      CHECK_FALSE(!(relative_error(p.gradient, r.gradient) <= tolerance));
+      CHECK_FALSE(!(relative_error(r.forward, p.forward) <= tolerance));
+      CHECK_FALSE(!(relative_error(r.transposed, p.transposed) <= tolerance));
+      CHECK_FALSE(!(relative_error(r.gradient, p.gradient) <= tolerance));
       CHECK(same_bits(r.forward, threads.forward));
       CHECK(same_bits(r.transposed, threads.transposed));
       CHECK(same_bits(r.gradient, threads.gradient));
@@ -286,7 +224,7 @@ TEST_CASE("bf16 convolutions: blocks of rows, of columns, and few blocks of many
 }
 
 TEST_CASE("bf16 convolutions: an empty batch writes nothing, and its weight gradient is zero") {
-  for_each_level([](const std::string& isa) {
+  for_each_bf16_level([](const std::string& isa) {
     INFO(isa);
     Problem p(same(0, 6, 6, 20, 20), {}, false, 1);
     const Results r = run(p, false, HostExec());
@@ -306,7 +244,7 @@ TEST_CASE("bf16 convolutions: NaN and infinity reach the pixels that read them a
   const ConvGeometry g = same(1, 9, 33, 35, 20);
   for (const float special : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()})
     for (const bool split : {false, true})
-      for_each_level([&](const std::string& isa) {
+      for_each_bf16_level([&](const std::string& isa) {
         INFO(isa << " " << special << (split ? " split" : ""));
         Problem p(g, {}, false, 5);
         std::fill(p.weights.begin(), p.weights.end(), 0.25f); // exact: no low halves, no cancelled infinities

@@ -73,15 +73,8 @@ template <class T> double relative_error(const std::vector<T>& actual, const std
 
 /// Calls check(level) with every ISA level that this CPU runs in use.
 template <class Check> void for_each_level(const Check& check) {
-  const char* best = host::host_kernels().isa;
-  std::vector<const char*> levels = {"x86-64", "x86-64-v3", "x86-64-v4"};
-  bool known = false;
-  for (const char* isa : levels) known = known || std::strcmp(isa, best) == 0;
-  if (!known) levels.push_back(best);
-  for (const char* isa : levels) {
-    if (!host::force_host_kernels(isa)) continue;
-    check(isa);
-  }
+  for (int i = 0; const char* isa = host::isa_level(i); ++i)
+    if (host::force_host_kernels(isa) && std::strcmp(isa, host::host_kernels().isa) == 0) check(isa);
   host::force_host_kernels(nullptr);
 }
 
