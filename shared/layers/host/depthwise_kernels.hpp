@@ -160,39 +160,33 @@ template <class T> void depthwise(const DepthwiseJob<T>& job, index_t task) {
     const DepthwisePhase* phase = job.phases;
     while (row >= phase->first_row + job.n * phase->grid_h) ++phase;
     const index_t n = (row - phase->first_row) / phase->grid_h, y = (row - phase->first_row) % phase->grid_h;
-    if constexpr (sizeof(T) == sizeof(float)) { // what networks have; double is for tests
-      const bool dense = job.tap_step_w == 1;
-      if (dense && phase->taps_w == 3 && job.src_step_w == 1) {
-        depthwise_row<T, 3, 1>(job, *phase, n, y);
-        continue;
+    if constexpr (sizeof(T) == sizeof(float)) // what networks have; double is for tests
+      switch (job.tap_step_w == 1 ? phase->taps_w * 10 + job.src_step_w : 0) {
+      case 31: depthwise_row<T, 3, 1>(job, *phase, n, y); continue;
+      case 32: depthwise_row<T, 3, 2>(job, *phase, n, y); continue;
+      case 51: depthwise_row<T, 5, 1>(job, *phase, n, y); continue;
+      case 52: depthwise_row<T, 5, 2>(job, *phase, n, y); continue;
+      default: break;
       }
-      if (dense && phase->taps_w == 3 && job.src_step_w == 2) {
-        depthwise_row<T, 3, 2>(job, *phase, n, y);
-        continue;
-      }
-      if (dense && phase->taps_w == 5 && job.src_step_w == 1) {
-        depthwise_row<T, 5, 1>(job, *phase, n, y);
-        continue;
-      }
-      if (dense && phase->taps_w == 5 && job.src_step_w == 2) {
-        depthwise_row<T, 5, 2>(job, *phase, n, y);
-        continue;
-      }
-    }
     depthwise_row<T, any_taps, 0>(job, *phase, n, y);
   }
 }
 
-// A row of output pixels' part of a depthwise weight gradient, one vector of channels: sums[tap] += pixel * output.
-template <class T, int taps_w, int step, bool inner, bool narrow>
+// A row of output pixels' part of a weight gradient, one vector of image channels: sums[tap] += pixel * output, which
+// is the same channels of the output side, or (few) one of it for all.
+template <class T, int taps_w, int step, bool few, bool inner, bool narrow>
 void sum_gradient(const WeightGradientJob<T>& job, const T* image, const T* output, index_t source_y, index_t source_x,
                   index_t count, T* sums) {
   using S = Simd<T>;
   typename S::vector out[strip_pixels];
   LEADLINE_UNROLL_STRIP
   for (int i = 0; i < strip_pixels; ++i)
-    out[i] =
-        inner || i < count ? load_lanes<narrow>(output + i * job.output_stride_w, job.groups) : typename S::vector{};
+    if (!inner && i >= count)
+      out[i] = typename S::vector{};
+    else if constexpr (few)
+      out[i] = typename S::vector{} + output[i * job.output_stride_w];
+    else
+      out[i] = load_lanes<narrow>(output + i * job.output_stride_w, job.channels);
   for (index_t kh = 0; kh < job.kh; ++kh) {
     const index_t y = source_y + kh * job.dilation_h;
     if (y < 0 || y >= job.ih) continue;
@@ -221,7 +215,7 @@ void sum_gradient(const WeightGradientJob<T>& job, const T* image, const T* outp
         for (int i = 0; i < strip_pixels; ++i) {
           const index_t x = source_x + i * job.stride_w + kw * job.dilation_w;
           typename S::vector pixel{};
-          if (inner || (x >= 0 && x < job.iw)) pixel = load_lanes<narrow>(row + x * job.image_stride_w, job.groups);
+          if (inner || (x >= 0 && x < job.iw)) pixel = load_lanes<narrow>(row + x * job.image_stride_w, job.channels);
           sum = multiply_add(pixel, out[i], sum);
         }
         S::store(row_sums + kw * S::lanes, sum);
@@ -230,11 +224,11 @@ void sum_gradient(const WeightGradientJob<T>& job, const T* image, const T* outp
   }
 }
 
-// partial[tap][channel] += the sums of one row of output pixels.
-template <class T, int taps_w, int step>
-void depthwise_gradient_row(const WeightGradientJob<T>& job, index_t n, index_t y, T* sums, T* partial) {
+// partial[tap][channel] += the sums of one row of output pixels. few: of output channel o.
+template <class T, int taps_w, int step, bool few>
+void depthwise_gradient_row(const WeightGradientJob<T>& job, index_t n, index_t y, index_t o, T* sums, T* partial) {
   using S = Simd<T>;
-  const index_t channels = job.groups, taps = job.kh * job.kw, vectors = (channels + S::lanes - 1) / S::lanes;
+  const index_t channels = job.channels, taps = job.kh * job.kw, vectors = (channels + S::lanes - 1) / S::lanes;
   const index_t columns = (strip_pixels - 1) * job.stride_w + (job.kw - 1) * job.dilation_w + 1;
   const bool narrow = channels < S::lanes;
   // The last vector begins early enough to be a whole one.
@@ -247,14 +241,15 @@ void depthwise_gradient_row(const WeightGradientJob<T>& job, index_t n, index_t 
     for (index_t v = 0; v < vectors; ++v) {
       const index_t c = first_channel(v);
       const T* image = job.image + n * job.image_stride_n + c;
-      const T* strip = job.output + n * job.output_stride_n + y * job.output_stride_h + x * job.output_stride_w + c;
+      const T* strip =
+          job.output + n * job.output_stride_n + y * job.output_stride_h + x * job.output_stride_w + (few ? o : c);
       T* to = sums + v * taps * S::lanes;
       if (narrow)
-        sum_gradient<T, any_taps, 0, false, true>(job, image, strip, source_y, source_x, count, to);
+        sum_gradient<T, any_taps, 0, few, false, true>(job, image, strip, source_y, source_x, count, to);
       else if (inner)
-        sum_gradient<T, taps_w, step, true, false>(job, image, strip, source_y, source_x, count, to);
+        sum_gradient<T, taps_w, step, few, true, false>(job, image, strip, source_y, source_x, count, to);
       else
-        sum_gradient<T, taps_w, step, false, false>(job, image, strip, source_y, source_x, count, to);
+        sum_gradient<T, taps_w, step, few, false, false>(job, image, strip, source_y, source_x, count, to);
     }
   }
   for (index_t v = 0; v < vectors; ++v) {
@@ -270,36 +265,35 @@ void depthwise_gradient_row(const WeightGradientJob<T>& job, index_t n, index_t 
   }
 }
 
-// A slot sums the chunks [slot * chunks / slots, ...) of output rows into its own partial result `[tap][C]`, row by
-// row: short chains keep float's rounding small.
-template <class T> void depthwise_gradient(const WeightGradientJob<T>& job, index_t slot) {
+// A slot sums the chunks [slot * chunks / slots, ...) of output rows into its own partial result, row by row: short
+// chains keep float's rounding small.
+template <class T> void depthwise_gradient(const WeightGradientJob<T>& job, unsigned char* scratch, index_t slot) {
   T* partial = job.partial + slot * job.partial_values;
   for (index_t i = 0; i < job.partial_values; ++i) partial[i] = T(0);
-  T* sums = reinterpret_cast<T*>(job.scratch + slot * job.scratch_bytes);
-  const index_t chunks = job.n * job.chunks_per_image;
+  T* sums = reinterpret_cast<T*>(scratch);
+  const index_t chunks = job.n * job.chunks_per_image, tap_values = job.kh * job.kw * job.channels;
   for (index_t chunk = slot * chunks / job.slots; chunk < (slot + 1) * chunks / job.slots; ++chunk) {
     const index_t n = chunk / job.chunks_per_image, y0 = chunk % job.chunks_per_image * job.rows_per_chunk;
     for (index_t y = y0; y < smaller(y0 + job.rows_per_chunk, job.oh); ++y) {
-      if constexpr (sizeof(T) == sizeof(float)) { // what networks have; double is for tests
-        const bool dense = job.dilation_w == 1;
-        if (dense && job.kw == 3 && job.stride_w == 1) {
-          depthwise_gradient_row<T, 3, 1>(job, n, y, sums, partial);
-          continue;
-        }
-        if (dense && job.kw == 3 && job.stride_w == 2) {
-          depthwise_gradient_row<T, 3, 2>(job, n, y, sums, partial);
-          continue;
-        }
-        if (dense && job.kw == 5 && job.stride_w == 1) {
-          depthwise_gradient_row<T, 5, 1>(job, n, y, sums, partial);
-          continue;
-        }
-        if (dense && job.kw == 5 && job.stride_w == 2) {
-          depthwise_gradient_row<T, 5, 2>(job, n, y, sums, partial);
-          continue;
-        }
+      const int32_t special = sizeof(T) != sizeof(float) || job.dilation_w != 1 || job.stride_w > 2
+                                  ? 0 // double is for tests
+                                  : static_cast<int32_t>(job.kw * 10 + job.stride_w);
+      if (job.few) {
+        for (index_t o = 0; o < job.group_oc; ++o)
+          if (special == 31)
+            depthwise_gradient_row<T, 3, 1, true>(job, n, y, o, sums, partial + o * tap_values);
+          else
+            depthwise_gradient_row<T, any_taps, 0, true>(job, n, y, o, sums, partial + o * tap_values);
+        continue;
       }
-      depthwise_gradient_row<T, any_taps, 0>(job, n, y, sums, partial);
+      if constexpr (sizeof(T) == sizeof(float)) switch (special) {
+        case 31: depthwise_gradient_row<T, 3, 1, false>(job, n, y, 0, sums, partial); continue;
+        case 32: depthwise_gradient_row<T, 3, 2, false>(job, n, y, 0, sums, partial); continue;
+        case 51: depthwise_gradient_row<T, 5, 1, false>(job, n, y, 0, sums, partial); continue;
+        case 52: depthwise_gradient_row<T, 5, 2, false>(job, n, y, 0, sums, partial); continue;
+        default: break;
+        }
+      depthwise_gradient_row<T, any_taps, 0, false>(job, n, y, 0, sums, partial);
     }
   }
 }

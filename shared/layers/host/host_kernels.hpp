@@ -77,19 +77,25 @@ template <class T> struct DepthwiseJob {
   const void* activation;
 };
 
-/// partial[slot][k][m] = sum over the slot's pixels of image(tap, c) * output side(m), k = (kh, kw, c).
+/// Weight gradients: partial sums of slots of output rows. One channel per group: `[slot][tap][C]`; few output
+/// channels: `[slot][oc][tap][C]`; else `[slot][group][panel][tap][group_ic][panel_width]`.
 template <class T> struct WeightGradientJob {
   const T* image;
   const T* output;
   T* partial;
-  unsigned char* scratch; ///< scratch_bytes per slot
-  index_t scratch_bytes;
   index_t n, ih, iw, oh, ow, kh, kw, stride_h, stride_w, padding_top, padding_left, dilation_h, dilation_w;
   index_t groups, group_ic, group_oc;
   index_t image_stride_n, image_stride_h, image_stride_w, output_stride_n, output_stride_h, output_stride_w;
   index_t rows_per_chunk, chunks_per_image, slots;
-  index_t padded_w;       ///< columns of the zero-padded copy of the image rows
-  index_t partial_values; ///< of one slot: groups * k * padded group_oc
+  index_t partial_values; ///< of one slot
+  index_t channels;       ///< of the image
+  bool few;               ///< one group, few output channels: vectors run over the image's channels
+  // One channel per group, and few output channels, need nothing of what follows.
+  index_t panel_blocks, panels_per_block, ic_blocks, ic_per_block; ///< a task is a slot, a group, one of each
+  index_t rows_per_step;                                           ///< output rows that a register tile sums at a time
+  index_t channel_block;                                           ///< image channels that lie next to each other
+  index_t padded_w;                                                ///< columns of the zero-padded copy of image rows
+  index_t chunk_pixels, image_values;                              ///< of that copy: pixels; all its values
 };
 
 /// dst = activation(bias + convolution), 3x3 and stride 1, by Winograd's F(m x m, 3x3); floats, one group.
@@ -140,8 +146,8 @@ template <class T> struct KernelTable {
   void (*apply)(const ApplyJob<T>& job, index_t task);
   void (*apply_few)(const ApplyJob<T>& job, index_t task);
   void (*depthwise)(const DepthwiseJob<T>& job, index_t task);
-  void (*weight_gradient)(const WeightGradientJob<T>& job, index_t slot);
-  void (*weight_gradient_depthwise)(const WeightGradientJob<T>& job, index_t slot);
+  void (*weight_gradient)(const WeightGradientJob<T>& job, unsigned char* scratch, index_t task);
+  void (*depthwise_gradient)(const WeightGradientJob<T>& job, unsigned char* scratch, index_t slot);
 };
 
 /// Winograd's kernels for one tile size, floats alone.

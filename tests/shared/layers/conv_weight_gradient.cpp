@@ -53,7 +53,7 @@ template <class T> struct Problem {
   // The gradient, added to `start` where that is not zero.
   std::vector<T> run(Method method, const HostExec& exec, T start) const {
     const Bytes workspace(method == Method::winograd ? host::winograd_gradient_bytes(g, exec.threads())
-                                                     : host::direct_gradient_bytes<T>(g));
+                                                     : host::direct_gradient_bytes<T>(g, exec.threads()));
     std::vector<T> result(weights(), start == T(0) ? T(77) : start);
     const Tensor<T> to(result.data(), {g.oc, g.kh, g.kw, g.group_ic()});
     const Workspace work{workspace.data, workspace.size, exec.threads()};
@@ -152,6 +152,13 @@ TEST_CASE("direct weight gradients agree with sums in double") {
     check(Problem<float>(g, &draw), Method::direct, 3e-6);
     check(Problem<double>(g, &draw), Method::direct, 1e-13);
   }
+  for (const index_t oc : {1, 2, 4}) // vectors over the image's channels
+    for (const index_t kernel : {1, 3})
+      for (const index_t ic : {8, 21, 32}) {
+        const ConvGeometry g = geometry(2, 13, 31, ic, oc, kernel, oc == 2 ? 2 : 1, kernel / 2);
+        check(Problem<float>(g, &draw), Method::direct, 3e-6);
+        check(Problem<double>(g, &draw), Method::direct, 1e-13);
+      }
   check(Problem<float>(geometry(2, 40, 40, 3, 32, 3, 1, 1), &draw), Method::direct, 3e-6);
   check(Problem<float>(geometry(1, 70, 70, 40, 36, 1, 1, 0), &draw), Method::direct, 3e-6);
   check(Problem<float>(geometry(1, 12, 12, 140, 270, 3, 2, 1), &draw), Method::direct, 3e-6);
