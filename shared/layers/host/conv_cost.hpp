@@ -65,19 +65,22 @@ inline double conv_cost(const ConvGeometry& g, ConvDirection direction, Algorith
   return bf16_cost(g, direction, is_split(algorithm));
 }
 
-/// The cheapest algorithm of a precision. `exact`: without F(6x6, 3x3), whose errors are twice those of F(4x4, 3x3).
-/// F(6x6, 3x3) also has to keep its weights small: they take 7 times the original's memory, the other's 4 times.
+/// The cheapest algorithm of a precision, where it is worth its memory: each candidate's weights take more than the
+/// one's before, F(6x6, 3x3)'s 7 times the original's, and have to gain a tenth. `exact`: without F(6x6, 3x3), whose
+/// errors are twice those of F(4x4, 3x3).
 inline Algorithm choose_conv(const ConvGeometry& g, ConvDirection direction, ComputePrecision precision, bool exact) {
+  constexpr double gain = 0.9;
+  constexpr size_t largest_weights = size_t{9} << 19; // of F(6x6, 3x3): 4.5 MiB
   Algorithm best = Algorithm::host_gemm;
-  constexpr Algorithm candidates[] = {Algorithm::winograd4, Algorithm::winograd6, Algorithm::bf16};
-  constexpr size_t largest_weights = size_t{9} << 19; // 4.5 MiB
-  for (const Algorithm algorithm : candidates)
-    if ((algorithm != Algorithm::winograd6 ||
-         (!exact && winograd_prepared_bytes(g, direction, 6) <= largest_weights)) &&
-        (algorithm != Algorithm::bf16 || precision == ComputePrecision::bf16) &&
-        conv_algorithm(algorithm, g, sizeof(float)) == algorithm &&
-        conv_cost(g, direction, algorithm) < conv_cost(g, direction, best))
+  const auto consider = [&](Algorithm algorithm) {
+    if (conv_algorithm(algorithm, g, sizeof(float)) == algorithm &&
+        conv_cost(g, direction, algorithm) < gain * conv_cost(g, direction, best))
       best = algorithm;
+  };
+  consider(Algorithm::winograd4);
+  if (!exact && winograd_fits(g) && winograd_prepared_bytes(g, direction, 6) <= largest_weights)
+    consider(Algorithm::winograd6);
+  if (precision == ComputePrecision::bf16) consider(Algorithm::bf16);
   return best;
 }
 
