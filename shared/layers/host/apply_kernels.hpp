@@ -57,17 +57,19 @@ template <class T> void finish_row(const ApplyJob<T>& job, T* row, T* dst, const
 }
 
 template <class T, int V, Epilogue epilogue>
-LEADLINE_ALWAYS_INLINE void store_tile(const Tile<T, V>& tile, const TilePixels& pixels, T* dst, const T* bias) {
+LEADLINE_ALWAYS_INLINE void store_tile(const Tile<T, V>& tile, const TilePixels& pixels, T* dst, const T* bias,
+                                       index_t used) {
   using S = Simd<T>;
   typename S::vector b[V];
   LEADLINE_UNROLL
-  for (int v = 0; v < V; ++v) b[v] = bias ? S::load(bias + v * S::lanes) : typename S::vector{};
+  for (int v = 0; v < V; ++v) b[v] = bias ? load_some(bias + v * S::lanes, used - v * S::lanes) : typename S::vector{};
   LEADLINE_UNROLL
   for (int r = 0; r < tile_rows; ++r) { // no index that isn't a constant: the tile stays in registers
     if (r >= pixels.count) return;
     LEADLINE_UNROLL
     for (int v = 0; v < V; ++v)
-      S::store(dst + pixels.dst[r] + v * S::lanes, apply_epilogue<epilogue>(tile.sum[r][v] + b[v]));
+      store_some(dst + pixels.dst[r] + v * S::lanes, apply_epilogue<epilogue>(tile.sum[r][v] + b[v]),
+                 used - v * S::lanes);
   }
 }
 
@@ -122,10 +124,10 @@ void apply_tile(const ApplyJob<T>& job, const Phase& phase, const TilePixels& pi
   const index_t channel = group * job.group_m + first_m;
   T* dst = job.dst + channel;
   const T* bias = job.bias ? job.bias + channel : nullptr;
-  if (used == V * S::lanes && !job.accumulate) switch (static_cast<Epilogue>(job.epilogue)) {
-    case Epilogue::none: return store_tile<T, V, Epilogue::none>(tile, pixels, dst, bias);
-    case Epilogue::relu: return store_tile<T, V, Epilogue::relu>(tile, pixels, dst, bias);
-    case Epilogue::relu6: return store_tile<T, V, Epilogue::relu6>(tile, pixels, dst, bias);
+  if (!job.accumulate) switch (static_cast<Epilogue>(job.epilogue)) {
+    case Epilogue::none: return store_tile<T, V, Epilogue::none>(tile, pixels, dst, bias, used);
+    case Epilogue::relu: return store_tile<T, V, Epilogue::relu>(tile, pixels, dst, bias, used);
+    case Epilogue::relu6: return store_tile<T, V, Epilogue::relu6>(tile, pixels, dst, bias, used);
     case Epilogue::other: break;
     }
   alignas(64) T values[tile_rows * V * S::lanes];

@@ -86,9 +86,24 @@ LEADLINE_ALWAYS_INLINE Simd<double>::vector multiply_add(Simd<double>::vector a,
 /// Up to `lanes` elements from p on; the others are zero. Never reads beyond the last.
 template <class T> LEADLINE_ALWAYS_INLINE typename Simd<T>::vector load_some(const T* p, index_t count) {
   if (count >= Simd<T>::lanes) return Simd<T>::load(p);
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == sizeof(float)) return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << count) - 1), p);
+#endif
   alignas(64) T values[Simd<T>::lanes] = {};
   for (index_t i = 0; i < count; ++i) values[i] = p[i];
   return Simd<T>::load(values);
+}
+
+/// The first `count` elements, at most all. Never writes beyond the last.
+template <class T> LEADLINE_ALWAYS_INLINE void store_some(T* p, typename Simd<T>::vector v, index_t count) {
+  if (count >= Simd<T>::lanes) return Simd<T>::store(p, v);
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == sizeof(float))
+    return _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << count) - 1), v);
+#endif
+  alignas(64) T values[Simd<T>::lanes];
+  Simd<T>::store(values, v);
+  for (index_t i = 0; i < count; ++i) p[i] = values[i];
 }
 
 /// The epilogues that kernels have in their own vectors; others go through a job's activate(). NaN passes through.

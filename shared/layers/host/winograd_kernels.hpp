@@ -145,9 +145,10 @@ void transform_destination(const WinogradJob& job, const float* products, index_
           Winograd<m>::destination(half[i], r);
           LEADLINE_UNROLL
           for (int j = 0; j < m; ++j) r[j] = apply_epilogue<epilogue>(r[j] + bias);
-          if (epilogue != Epilogue::other && used == lanes && cols == m && !job.accumulate) {
+          if (epilogue != Epilogue::other && !job.accumulate) {
             LEADLINE_UNROLL
-            for (int j = 0; j < m; ++j) Simd<float>::store(to + j * job.dst_stride_w, r[j]);
+            for (int j = 0; j < m; ++j)
+              if (j < cols) store_some(to + j * job.dst_stride_w, r[j], used);
             continue;
           }
           alignas(64) float values[m][lanes];
