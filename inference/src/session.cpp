@@ -95,6 +95,7 @@ SessionLayout fixed_layout(const leadline_model& model, const SessionSize& size)
 /// Plans into memory that holds at least `fixed_layout` bytes, and adds the arena to the layout.
 Status plan(const leadline_model& model, const SessionSize& size, unsigned char* memory, SessionLayout* layout,
             PlanSummary* summary, Message* message) {
+  const FloatEnvironment environment; // costs are compared: rounding must not decide
   const ModelView& view = model.view;
   ValuePlan* values = reinterpret_cast<ValuePlan*>(memory + layout->values);
   static_assert(sizeof(ValuePlan) >= sizeof(Shape) && alignof(ValuePlan) >= alignof(Shape));
