@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Everything that is too long for the gate (run.sh), which runs first:
 #
-#   bash tests/full.sh [STEP...]     steps: gate clang tidy format hip quickstart edge   (default: all)
+#   bash tests/full.sh [STEP...]     steps: gate clang format tidy old_cpus aarch64 hip quickstart edge   (default: all)
 #
 #   clang       the edge build with clang; the model proves itself
 #   format      clang-format on every file
 #   tidy        clang-tidy on every file of the release build
+#   old_cpus    tests as old x86-64 CPUs run them, in qemu
+#   aarch64     a cross build for 64-bit Arm and its tests, in qemu
 #   hip         the trainer's GPU files compile for AMD GPUs (hipcc; see cmake/hip_headers.sh)
 #   quickstart  the whole way on synthetic rooms
 #   edge        the device way, without any of the dependencies
@@ -31,6 +33,12 @@ step gate bash tests/run.sh
 if command -v clang++ >/dev/null; then step clang clang; else skip clang "no clang++"; fi
 if command -v clang-format >/dev/null; then step format format; else skip format "no clang-format"; fi
 if command -v clang-tidy >/dev/null; then step tidy tidy; else skip tidy "no clang-tidy"; fi
+if command -v qemu-x86_64 >/dev/null; then step old_cpus bash tests/support/qemu.sh x86; else skip old_cpus "no qemu-x86_64"; fi
+if command -v qemu-aarch64 >/dev/null && command -v aarch64-linux-gnu-g++ >/dev/null; then
+  step aarch64 bash tests/support/qemu.sh aarch64
+else
+  skip aarch64 "no qemu-aarch64 or no aarch64-linux-gnu-g++ (Debian: qemu-user, g++-aarch64-linux-gnu)"
+fi
 if command -v hipcc >/dev/null; then step hip hip; else skip hip "no hipcc on this machine"; fi
 step quickstart bash cmake/quickstart.sh
 step edge bash cmake/quickstart.sh edge

@@ -2,7 +2,7 @@
 # The gate: installs what is missing, builds everything and runs every test that is short enough, in under 25 minutes on
 # two cores. What takes longer is in full.sh.
 #
-#   bash tests/run.sh [STEP...]      steps: dependencies release ctest asan tsan cuda   (default: all)
+#   bash tests/run.sh [STEP...]      steps: dependencies release ctest qemu asan tsan cuda   (default: all)
 #
 # JOBS=n          parallel jobs (default: the cores)
 # LEADLINE_WERROR=1   warnings are errors, as in continuous integration
@@ -44,6 +44,11 @@ cuda() {
 step dependencies dependencies
 step release release
 step ctest ctest_release
+if command -v qemu-x86_64 >/dev/null; then
+  step qemu bash tests/support/qemu.sh quick
+else
+  skip qemu "no qemu-x86_64 (Debian: qemu-user)"
+fi
 step asan asan
 step tsan tsan
 if command -v nvcc >/dev/null || [ -x /usr/local/cuda/bin/nvcc ]; then
