@@ -24,7 +24,7 @@ quick() {
   cmake --build build -j "$JOBS" --target leadline-depth test_layers_conv_extremes
   for cpu in Nehalem Haswell; do
     [ $cpu = Nehalem ] && level=x86-64 || level=x86-64-v3
-    found=$(on $cpu build/bin/leadline-depth inference/demos/models/rooms.lead --self-test --isa none 2>&1 |
+    found=$({ on $cpu build/bin/leadline-depth inference/demos/models/rooms.lead --self-test --isa none 2>&1 || true; } |
       sed -nE 's/.* it has ([^,.]*).*/\1/p')
     [ "$found" = $level ] || { echo "$cpu is taken for $found, not for $level" >&2; return 1; }
     on $cpu build/bin/leadline-depth inference/demos/models/rooms.lead --self-test
