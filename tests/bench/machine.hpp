@@ -17,7 +17,7 @@ namespace leadline::bench {
 namespace detail {
 
 constexpr int chains = 12; // independent sums: enough to fill two units of latency 4 to 6, few enough for 16 registers
-constexpr int loop_trips = 200'000;
+constexpr int loop_trips = 50'000;
 inline volatile float sink; // what is stored here was computed
 
 /// Each of these runs `chains` * `loop_trips` vector multiply-adds and returns how many floating-point operations those

@@ -149,8 +149,8 @@ def load_ncnn(network, x, threads):
     net = ncnn.Net()
     net.opt.num_threads = threads
     net.opt.use_fp16_packed = net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = net.opt.use_bf16_storage = False
-    net.load_param(network.file(".ncnn.param"))
-    net.load_model(network.file(".ncnn.bin"))
+    if net.load_param(network.file(".ncnn.param")) != 0 or net.load_model(network.file(".ncnn.bin")) != 0:
+        raise RuntimeError("ncnn has not all layers of this network")
 
     def run():
         extractor = net.create_extractor()
@@ -217,6 +217,8 @@ def load_torch(channels_last):
             simple = {"Relu": torch.relu_ if alone else torch.relu, "Sigmoid": torch.sigmoid, "Tanh": torch.tanh,
                       "Identity": lambda x: x, "Concat": lambda *x: torch.cat(x, 1), "HardSwish": F.hardswish,
                       "LeakyRelu": lambda x: F.leaky_relu(x, a["alpha"]), "Softplus": F.softplus,
+                      "Erf": torch.erf, "Reshape": lambda x, shape: x.reshape(shape.tolist()),
+                      "InstanceNormalization": lambda x, w, b: F.instance_norm(x, weight=w, bias=b, eps=a["epsilon"]),
                       "Elu": lambda x: F.elu(x, a["alpha"]), "Clip": lambda x, low, high: x.clamp(low, high),
                       "Mul": (lambda x, _: x * scale) if scale is not None else torch.mul,
                       "Add": (lambda x, _: x + scale) if scale is not None else torch.add}
@@ -345,6 +347,8 @@ def in_fresh_process(kind, task):
     process = subprocess.run([sys.executable, __file__, "--measure", kind, json.dumps(task)], env=environment,
                              capture_output=True, text=True, check=False)
     answer = [line for line in process.stdout.splitlines() if line.startswith("RESULT ")]
+    if process.returncode < 0:
+        return {"failed": f"crashed with signal {-process.returncode}"}
     if process.returncode != 0 or not answer:
         return {"failed": (process.stderr.strip().splitlines() or [f"exit status {process.returncode}"])[-1][:120]}
     return json.loads(answer[-1][len("RESULT "):])
@@ -368,21 +372,25 @@ def inference(arguments):
                     "rounds": arguments.rounds, "seconds": arguments.seconds, "engines": arguments.engines,
                     "clock": arguments.clock}
             print(f"{network.label}, {threads} threads:", flush=True)
-            table = in_fresh_process("speed", task)
-            if "failed" in table:
-                sys.exit(f"the process of {network.label} failed: {table['failed']}")
-            starts = {name: [] for name in table if "median" in table[name]}
-            empty = []
-            for _ in range(arguments.cold_starts):
+            # Fresh processes first: an engine that can't run this network at all, even one that crashes, stays alone.
+            starts, empty, failed = {name: [] for name in arguments.engines}, [], {}
+            for _ in range(max(1, arguments.cold_starts)):
                 empty.append(in_fresh_process("cold_start", {"engine": None})["peak_mib"])
                 for name in starts:
-                    start = in_fresh_process("cold_start", dict(task, engine=name))
-                    if "failed" not in start:
-                        starts[name].append(start)
-            for name, values in starts.items():
-                if values:
-                    table[name]["cold_start"] = median([v["load"] + v["first_run"] for v in values])
-                    table[name]["peak_mib"] = median([v["peak_mib"] for v in values]) - median(empty)
+                    if name not in failed:
+                        start = in_fresh_process("cold_start", dict(task, engine=name))
+                        if "failed" in start:
+                            failed[name] = start
+                        else:
+                            starts[name].append(start)
+            able = [name for name in arguments.engines if name not in failed]
+            table = in_fresh_process("speed", dict(task, engines=able))
+            if "failed" in table:
+                sys.exit(f"the process of {network.label} failed: {table['failed']}")
+            for name, row in table.items():
+                row["cold_start"] = median([v["load"] + v["first_run"] for v in starts[name]])
+                row["peak_mib"] = median([v["peak_mib"] for v in starts[name]]) - median(empty)
+            table.update(failed)
             for name, row in table.items():
                 print("  " + (f"{name:20s} {row['failed']}" if "failed" in row else
                               f"{name:20s} median {row['median'] * 1e3:8.2f} ms  min {row['min'] * 1e3:8.2f}  ±{row['spread']:4.0%}"
