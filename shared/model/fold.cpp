@@ -209,9 +209,9 @@ private:
 
 } // namespace
 
-FoldedGraph fold_graph(const Graph& graph, const std::vector<std::vector<double>>& weights) {
+FoldedGraph fold_graph(const Graph& graph, const std::vector<std::vector<double>>& weights, bool reorder) {
   FoldedGraph folded = Folder(graph, weights).run();
-  up_sample_late(&folded.graph);
+  if (reorder) up_sample_late(&folded.graph);
   return folded;
 }
 

@@ -22,8 +22,8 @@ struct FoldedGraph {
 ///     (B. Jacob et al., "Quantization and training of neural networks for efficient integer-arithmetic-only
 ///     inference", 2018, section 3.2), unless somebody else reads the value between;
 ///   - an activation after one of these three becomes its epilogue, under the same condition;
-///   - up_sample_late (reorder.hpp).
+///   - up_sample_late (reorder.hpp), unless `reorder` is false.
 /// Weights are computed in double and rounded once. Names of nodes and weights stay; a new bias is called NODE.bias.
-FoldedGraph fold_graph(const Graph& graph, const std::vector<std::vector<double>>& weights);
+FoldedGraph fold_graph(const Graph& graph, const std::vector<std::vector<double>>& weights, bool reorder = true);
 
 } // namespace leadline

@@ -354,7 +354,10 @@ int main(int argc, char** argv) {
   const int rounds = arguments.integer("rounds", 7);
   const double seconds = arguments.number("seconds", 0.02);
   std::vector<std::string> levels = arguments.texts("isa", "best");
-  if (levels[0] == "all") levels = {"x86-64", "x86-64-v3", "x86-64-v4", "armv8"};
+  if (levels[0] == "all") {
+    levels.clear();
+    for (int i = 0; const char* isa = host::isa_level(i); ++i) levels.push_back(isa);
+  }
   if (levels[0] == "best") levels = {host::host_kernels().isa};
   std::erase_if(levels, [](const std::string& isa) { return !host::force_host_kernels(isa.c_str()); });
   if (levels.empty()) usage_error("--isa: this build or CPU has none of these levels");
@@ -422,11 +425,11 @@ int main(int argc, char** argv) {
         }
       std::printf("\n%s, %s: %.3f GFLOP, %.2f MB, %.1f FLOP/byte\n", text.c_str(), name.c_str(), subject.flops() * 1e-9,
                   subject.bytes(pass) * 1e-6, subject.flops() / subject.bytes(pass));
-      std::printf("  %-10s %-10s %7s %11s %11s %8s %9s %7s %8s %7s\n", "isa", "algorithm", "threads", "median ms",
+      std::printf("  %-14s %-10s %7s %11s %11s %8s %9s %7s %8s %7s\n", "isa", "algorithm", "threads", "median ms",
                   "min ms", "spread", "GFLOP/s", "% peak", "GB/s", "% mem");
       for (const Variant& v : variants) {
         const double time = v.times.median(), peak = peaks[{v.isa, v.threads}], memory = bandwidths[v.threads];
-        std::printf("%c %-10s %-10s %7d %11.4f %11.4f %7.1f%% %9.1f %6.1f%% %8.1f %6.1f%%\n", v.chosen ? '*' : ' ',
+        std::printf("%c %-14s %-10s %7d %11.4f %11.4f %7.1f%% %9.1f %6.1f%% %8.1f %6.1f%%\n", v.chosen ? '*' : ' ',
                     v.isa.c_str(), algorithm_name(v.algorithm), v.threads, time * 1e3, v.times.min() * 1e3,
                     v.times.spread() * 100, subject.flops() / time * 1e-9, 100 * subject.flops() / time / peak,
                     subject.bytes(pass) / time * 1e-9, 100 * subject.bytes(pass) / time / memory);

@@ -1,7 +1,5 @@
 // The edge library behind three functions, as a shared library that peers.py loads into the process in which it runs
 // the other engines: one process, one clock, turns.
-#include "shared/layers/host/host_kernels.hpp"
-
 #include <leadline/leadline.hpp>
 
 #include <new>
@@ -56,6 +54,6 @@ __attribute__((visibility("default"))) int leadline_bench_run(void* engine, cons
 
 __attribute__((visibility("default"))) void leadline_bench_close(void* engine) { delete static_cast<Engine*>(engine); }
 
-__attribute__((visibility("default"))) const char* leadline_bench_isa() { return leadline::host::host_kernels().isa; }
+__attribute__((visibility("default"))) const char* leadline_bench_isa() { return leadline_isa_level(0); }
 
 } // extern "C"

@@ -49,6 +49,9 @@ int run(int argc, char** argv) {
   for (int i = 0; i < static_cast<int>(trained.weight_shapes.size()); ++i)
     weights.push_back(initial_weight(trained, i, Initialisation::kaiming_normal,
                                      static_cast<uint64_t>(settings.integer("seed", 0, INT32_MAX))));
+  // Other engines get the network as its authors drew it, with batch norms folded as all engines do; ours is exported
+  // as `leadline export` does.
+  const FoldedGraph plain = fold_graph(trained, weights, false);
   FoldedGraph folded = fold_graph(trained, weights);
 
   ModelSpec spec;
@@ -61,7 +64,7 @@ int run(int argc, char** argv) {
   spec.golden = compute_golden(spec);
   check_answer(spec.golden);
   write_model(out + ".lead", spec);
-  write_onnx(out + ".onnx", folded.graph, spec.weights);
+  write_onnx(out + ".onnx", plain.graph, plain.weights);
 
   index_t parameters = 0, macs = 0;
   for (const Shape& shape : folded.graph.weight_shapes) parameters += shape.count();

@@ -4,14 +4,13 @@
 //   --rounds 20       measurements of each
 //   --seconds 0.1     length of one measurement: as many runs as fit, at least one
 //   --size HxW        another size than the model's own
-//   --isa NAME        force an ISA level (x86-64, x86-64-v3, x86-64-v4)
+//   --isa NAME        force an ISA level (leadline_isa_level)
 //   --memory_limit N  bytes that a session should keep to (leadline_session_options)
 //   --precision f32   bf16: layers may round products (leadline_session_options)
 //   --algorithm NAME  the same for every layer that has it
 //   --clock wall      cpu: only time that the process worked (for busy machines; 1 thread)
 //   --csv FILE        the same table for programs
 //   --once 1          open, run once and leave, with no clock: for callgrind (instructions.py)
-#include "shared/layers/host/host_kernels.hpp"
 #include "tests/bench/bench.hpp"
 
 #include <leadline/leadline.hpp>
@@ -127,9 +126,8 @@ int main(int argc, char** argv) {
               arguments.text("precision", "f32") == "bf16"};
   const std::string& path = setup.path;
   const std::string isa = arguments.text("isa", "");
-  if (!isa.empty() && !host::force_host_kernels(isa.c_str()))
-    usage_error("--isa is \"" + isa + "\": this build or CPU doesn't have it; the best here is " +
-                host::host_kernels().isa);
+  if (ErrorText error; !isa.empty() && leadline_set_isa(isa.c_str(), error.text, sizeof error.text) != LEADLINE_OK)
+    usage_error(std::string("--isa: ") + error.text);
   if (const std::string size = arguments.text("size", "");
       !size.empty() && std::sscanf(size.c_str(), "%dx%d", &setup.height, &setup.width) != 2)
     usage_error("--size is \"" + size + "\": HEIGHTxWIDTH is wanted, e.g. 224x224");
@@ -167,8 +165,8 @@ int main(int argc, char** argv) {
   const double gmac = static_cast<double>(model.macs) * 1e-9 * shape.input_height * shape.input_width /
                       model.input_height / model.input_width;
   std::printf("%s (%s), %dx%d, %.2f M parameters, %.2f GMAC, %s; %d rounds in turns\n", path.c_str(), model.name,
-              shape.input_height, shape.input_width, static_cast<double>(model.parameters) * 1e-6, gmac,
-              host::host_kernels().isa, rounds);
+              shape.input_height, shape.input_width, static_cast<double>(model.parameters) * 1e-6, gmac, shape.isa,
+              rounds);
   std::printf("%7s %10s %9s %8s %8s | cold start: %8s %8s %10s %10s | %12s %10s\n", "threads", "median ms", "min ms",
               "spread", "GMAC/s", "open ms", "plan ms", "1st run ms", "peak MiB", "session MiB", "arena MiB");
   std::FILE* csv = nullptr;
@@ -187,10 +185,10 @@ int main(int argc, char** argv) {
                 times[e].median() * 1e3, times[e].min() * 1e3, times[e].spread() * 100, gmac / times[e].median(),
                 start.open * 1e3, start.session * 1e3, start.first_run * 1e3, start.peak_rss, session_mib, arena_mib);
     if (csv)
-      std::fprintf(csv, "%s,%s,%d,%d,%d,%.4f,%.4f,%.4f,%.4f,%.4f,%.4f,%.4f,%.2f,%.3f,%.3f\n", path.c_str(),
-                   host::host_kernels().isa, shape.input_height, shape.input_width, thread_counts[e],
-                   times[e].median() * 1e3, times[e].min() * 1e3, times[e].spread(), gmac, start.open * 1e3,
-                   start.session * 1e3, start.first_run * 1e3, start.peak_rss, session_mib, arena_mib);
+      std::fprintf(csv, "%s,%s,%d,%d,%d,%.4f,%.4f,%.4f,%.4f,%.4f,%.4f,%.4f,%.2f,%.3f,%.3f\n", path.c_str(), shape.isa,
+                   shape.input_height, shape.input_width, thread_counts[e], times[e].median() * 1e3,
+                   times[e].min() * 1e3, times[e].spread(), gmac, start.open * 1e3, start.session * 1e3,
+                   start.first_run * 1e3, start.peak_rss, session_mib, arena_mib);
   }
   if (csv) std::fclose(csv);
 }
