@@ -1,11 +1,10 @@
-// The register tile that every matrix product here is made of. Included by host_kernels.cpp alone.
+// The register tile of forward and data gradient as matrix products. Included by host_kernels.cpp alone.
 //
-// One micro-kernel does everything: a tile of `tile_rows` rows by two vectors of columns,
-//   tile[r][j] += sum over segments s, steps q of rows[s][r][q * step] * panel[s][q][j].
-// Forward and data gradient: rows are pixels, q runs over channels (and over neighbouring taps where they lie next to
-// each other in memory), the panel holds weights. Weight gradient: rows are (tap, channel), q runs over pixels, the
-// panel holds the output side. Row pointers replace a copy of the patches (im2col): a tap outside the image points to
-// zeros. Each tile element is one chain of multiply-adds in a fixed order, so no blocking choice changes a bit.
+// A tile of `tile_rows` rows by one or two vectors of columns,
+//   tile[r][j] += sum over segments s, steps q of rows[s][r][q * step] * panel[s][q][j]:
+// rows are pixels, q runs over channels (and over neighbouring taps where they lie next to each other in memory), the
+// panel holds weights. Row pointers replace a copy of the patches (im2col): a tap outside the image points to zeros.
+// Each tile element is one chain of multiply-adds in a fixed order, so no blocking choice changes a bit.
 #pragma once
 
 #include "shared/layers/host/host_kernels.hpp"
@@ -58,41 +57,6 @@ template <class T, int V> struct Tile {
     }
   }
 };
-
-// tile[r][..] += ..., two vectors wide (V = 2) or one (V = 1). `tile` is row-major with 2 vectors per row.
-template <class T, int V>
-void multiply_tile(const T* const (*rows)[tile_rows], int segments, index_t count, index_t step, const T* panel,
-                   T* tile) {
-  using S = Simd<T>;
-  constexpr int width = 2 * S::lanes;
-  typename S::vector sum[tile_rows][V];
-  LEADLINE_UNROLL
-  for (int r = 0; r < tile_rows; ++r) LEADLINE_UNROLL
-  for (int v = 0; v < V; ++v) sum[r][v] = S::load(tile + r * width + v * S::lanes);
-  for (int s = 0; s < segments; ++s) {
-    const T* const* row = rows[s];
-    for (index_t q = 0, at = 0; q < count; ++q, at += step) {
-      typename S::vector b[V];
-      LEADLINE_UNROLL
-      for (int v = 0; v < V; ++v) b[v] = S::load(panel + v * S::lanes);
-      panel += width;
-      LEADLINE_UNROLL
-      for (int r = 0; r < tile_rows; ++r) {
-        const T a = row[r][at];
-        LEADLINE_UNROLL
-        for (int v = 0; v < V; ++v) sum[r][v] = multiply_add(a, b[v], sum[r][v]);
-      }
-    }
-  }
-  LEADLINE_UNROLL
-  for (int r = 0; r < tile_rows; ++r) LEADLINE_UNROLL
-  for (int v = 0; v < V; ++v) S::store(tile + r * width + v * S::lanes, sum[r][v]);
-}
-
-template <class T> void zero_tile(T* tile) {
-  constexpr int width = 2 * Simd<T>::lanes;
-  for (int i = 0; i < tile_rows * width; ++i) tile[i] = T(0);
-}
 
 } // namespace
 } // namespace leadline::host
