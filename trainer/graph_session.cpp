@@ -1,9 +1,11 @@
 #include "trainer/graph_session.hpp"
 
+#include "shared/model/fold.hpp"
 #include "shared/model/memory_plan.hpp"
 #include "trainer/device_buffer.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <stdexcept>
 
@@ -26,7 +28,15 @@ ActivationParams fused_activation(const Node& node) {
   if (node.kind == layer_kind<Conv2d>) return node.get<Conv2d>().activation;
   if (node.kind == layer_kind<ConvTranspose2d>) return node.get<ConvTranspose2d>().activation;
   if (node.kind == layer_kind<Linear>) return node.get<Linear>().activation;
+  if (node.kind == layer_kind<BatchNorm2d>) return node.get<BatchNorm2d>().activation;
   return {};
+}
+
+// "conv2d", "batch_norm2d+relu"
+std::string layer_text(const Node& node) {
+  const ActivationKind fused = fused_activation(node).kind;
+  return std::string(layer_name(node.kind)) +
+         (fused == ActivationKind::identity ? "" : std::string("+") + activation_name(fused));
 }
 
 // Where node i's training pass keeps things, and what its backward writes.
@@ -34,36 +44,55 @@ struct TrainingNode {
   Algorithm backward_algorithm = Algorithm::portable; // the forward one is in its NodePlan
   bool backward = false;                              // its output reaches a graph output
   size_t saved_bytes = 0, saved_offset = 0;
+  size_t forward_bytes = 0, backward_bytes = 0; // of workspace
   bool diff_src[max_inputs] = {}, accumulate_src[max_inputs] = {};
   bool accumulate_weights = false; // the weights have another user whose backward runs earlier
   index_t statistics = -1;         // batch norm: first element of its statistics in a gradient block
+  std::vector<int32_t> recompute;  // nodes to run again right before backward, in order
+};
+
+// Seconds that a node took, and how often it ran.
+struct NodeTimes {
+  double forward = 0, backward = 0, recompute = 0;
+  int forwards = 0, backwards = 0;
 };
 
 } // namespace
 
 template <class T, class Exec> struct GraphSession<T, Exec>::Impl {
   Exec exec;
-  Graph graph;
+  Graph given, graph; // as it was given, and as it runs
   bool training, want_diff_input;
+  Recompute recompute;
   std::vector<ValuePlan> values, diffs;
+  std::vector<ValuePlan> again; // values as backward finds them: those that are computed again have a second place
   std::vector<NodePlan> nodes;
   std::vector<TrainingNode> steps;
   std::vector<index_t> weight_offset; // elements
   std::vector<index_t> gradient_offset;
   index_t weight_count = 0, gradient_count = 0; // elements of one block
-  PlanSummary summary;
+  struct Place {
+    size_t bytes = 0, offset = 0;
+  };
+  std::vector<Place> workspaces; // of every step: only the node that runs has one
+  size_t arena_bytes = 0;
   DeviceBuffer<Exec> weights, arena;
   // Gradients of micro-batches, combined like a binary counter: slot l holds the sum of 2^l consecutive ones, or none.
   // A sum stays in the block of its earlier half, so everything ends in block 0.
   std::vector<DeviceBuffer<Exec>> blocks;
   std::vector<int> slots, free_blocks;
   int micro_batches = 0;
+  bool measuring = false;
+  std::vector<NodeTimes> times;
 
-  Impl(const Exec& exec_, const Graph& graph_, const Shape& input, bool training_, bool want_diff_input_)
-      : exec(exec_), graph(graph_), training(training_), want_diff_input(want_diff_input_) {
+  Impl(const Exec& exec_, const Graph& graph_, const Shape& input, bool training_, bool want_diff_input_,
+       Recompute recompute_)
+      : exec(exec_), given(graph_), graph(fuse_activations(graph_)), training(training_),
+        want_diff_input(want_diff_input_), recompute(recompute_) {
     plan(graph.infer(input));
     place_weights();
-    arena = DeviceBuffer<Exec>(exec, summary.arena_bytes);
+    arena = DeviceBuffer<Exec>(exec, arena_bytes);
+    times.resize(graph.nodes.size());
   }
 
   void place_weights() {
@@ -102,55 +131,59 @@ template <class T, class Exec> struct GraphSession<T, Exec>::Impl {
       values.push_back(ValuePlan{shapes[static_cast<size_t>(v)], Layout::nhwc, v, 0, INT32_MAX, -1, 0});
     for (int32_t i = 0; i < num_nodes; ++i) {
       const Node& node = graph.nodes[static_cast<size_t>(i)];
-      if (training && fused_activation(node).kind != ActivationKind::identity)
+      if (training && node.kind != layer_kind<BatchNorm2d> && fused_activation(node).kind != ActivationKind::identity)
         throw std::invalid_argument(graph.name + ": node " + graph.node_names[static_cast<size_t>(i)] +
                                     " has a fused activation, which has no backward pass: train the graph before it is "
                                     "optimised for export");
       NodePlan& plan = nodes[static_cast<size_t>(i)];
       LayerShapes around = node_shapes(view, i, shapes.data());
+      TrainingNode& step = steps[static_cast<size_t>(i)];
       plan.algorithm = default_algorithm(node, around, Exec::on_host, sizeof(T), ComputePrecision::full, false);
-      steps[static_cast<size_t>(i)].backward_algorithm =
-          default_algorithm(node, around, Exec::on_host, sizeof(T), ComputePrecision::full, true);
+      step.backward_algorithm = default_algorithm(node, around, Exec::on_host, sizeof(T), ComputePrecision::full, true);
       around.threads = Exec::on_host ? exec.threads() : 1;
       visit_layer(node.kind, [&](auto tag) {
         using Layer = typename decltype(tag)::Layer;
         const auto params = node.get<Layer>();
         const auto bytes = [&](Pass pass) {
-          const Algorithm algorithm =
-              pass == Pass::backward ? steps[static_cast<size_t>(i)].backward_algorithm : plan.algorithm;
+          const Algorithm algorithm = pass == Pass::backward ? step.backward_algorithm : plan.algorithm;
           return Layer::workspace_bytes(around, params, pass, algorithm, sizeof(T));
         };
-        plan.workspace_bytes = bytes(Pass::training_forward); // weights change: they are prepared in each pass
+        step.forward_bytes = bytes(Pass::training_forward); // weights change: they are prepared in each pass
         if (training) {
-          plan.workspace_bytes = std::max(plan.workspace_bytes, bytes(Pass::backward));
-          steps[static_cast<size_t>(i)].saved_bytes = Layer::saved_bytes(around, params, sizeof(T));
+          step.backward_bytes = bytes(Pass::backward);
+          step.saved_bytes = Layer::saved_bytes(around, params, sizeof(T));
         }
       });
     }
     alias_concats(view, values.data(), nodes.data());
     if (training) plan_gradients();
 
+    again = values;
+    const std::vector<bool> twice = plan_recomputing();
     const auto touch = [](std::vector<ValuePlan>& plans, int32_t v, int32_t step) {
       ValuePlan& root = plans[static_cast<size_t>(plans[static_cast<size_t>(v)].root)];
       root.first = std::min(root.first, step);
       root.last = std::max(root.last, step);
     };
+    const auto touch_again = [&](int32_t v, int32_t step) {
+      touch(twice[static_cast<size_t>(values[static_cast<size_t>(v)].root)] ? again : values, v, step);
+    };
     touch(values, 0, 0);
     for (int32_t i = 0; i < num_nodes; ++i) {
       const Node& node = graph.nodes[static_cast<size_t>(i)];
       const TrainingNode& step = steps[static_cast<size_t>(i)];
-      bool reads_src = false, reads_dst = false;
-      visit_layer(node.kind, [&](auto tag) {
-        reads_src = decltype(tag)::Layer::backward_reads_src;
-        reads_dst = decltype(tag)::Layer::backward_reads_dst;
-      });
+      const NodeReads reads = reads_of(node.kind);
       touch(values, node.output, forward_step(i));
-      if (step.backward && reads_dst) touch(values, node.output, backward_step(i));
+      if (step.backward && reads.dst) touch_again(node.output, backward_step(i));
       if (step.backward) touch(diffs, node.output, backward_step(i));
       for (int s = 0; s < node.num_inputs; ++s) {
         touch(values, node.inputs[s], forward_step(i));
-        if (step.backward && reads_src) touch(values, node.inputs[s], backward_step(i));
+        if (step.backward && reads.src) touch_again(node.inputs[s], backward_step(i));
         if (step.diff_src[s]) touch(diffs, node.inputs[s], backward_step(i));
+      }
+      for (const int32_t r : step.recompute) {
+        touch_again(graph.nodes[static_cast<size_t>(r)].output, backward_step(i));
+        touch_again(graph.nodes[static_cast<size_t>(r)].inputs[0], backward_step(i));
       }
     }
     for (const int32_t v : graph.outputs) {
@@ -165,23 +198,87 @@ template <class T, class Exec> struct GraphSession<T, Exec>::Impl {
       intervals.push_back({bytes, first, last, 0});
       offsets.push_back(offset);
     };
-    for (std::vector<ValuePlan>* plans : {&values, &diffs})
+    for (std::vector<ValuePlan>* plans : {&values, &again, &diffs})
       for (size_t v = 0; v < plans->size(); ++v) {
         ValuePlan& plan = (*plans)[v];
         if (plan.root == static_cast<int32_t>(v) && plan.last >= 0)
           reserve(static_cast<size_t>(plan.shape.count()) * sizeof(T), plan.first, plan.last, &plan.offset);
       }
-    size_t workspace = 0;
+    workspaces.resize(static_cast<size_t>(backward_step(0)) + 1);
     for (int32_t i = 0; i < num_nodes; ++i) {
       TrainingNode& step = steps[static_cast<size_t>(i)];
-      workspace = std::max(workspace, nodes[static_cast<size_t>(i)].workspace_bytes);
-      if (training) reserve(step.saved_bytes, forward_step(i), backward_step(i), &step.saved_offset);
+      workspaces[static_cast<size_t>(forward_step(i))].bytes = step.forward_bytes;
+      if (!training) continue;
+      reserve(step.saved_bytes, forward_step(i), backward_step(i), &step.saved_offset);
+      size_t bytes = step.backward_bytes;
+      for (const int32_t r : step.recompute) bytes = std::max(bytes, steps[static_cast<size_t>(r)].forward_bytes);
+      workspaces[static_cast<size_t>(backward_step(i))].bytes = bytes;
     }
-    reserve(workspace, 0, backward_step(0) + 1, &summary.workspace_offset);
-    summary.workspace_bytes = workspace;
-    if (plan_intervals(intervals.data(), static_cast<int32_t>(intervals.size()), &summary.arena_bytes) != Status::ok)
+    for (size_t s = 0; s < workspaces.size(); ++s)
+      if (workspaces[s].bytes > 0)
+        reserve(workspaces[s].bytes, static_cast<int32_t>(s), static_cast<int32_t>(s), &workspaces[s].offset);
+    if (plan_intervals(intervals.data(), static_cast<int32_t>(intervals.size()), &arena_bytes) != Status::ok)
       throw std::bad_alloc();
     for (size_t i = 0; i < intervals.size(); ++i) *offsets[i] = intervals[i].offset;
+    for (size_t v = 0; v < values.size(); ++v)
+      if (!twice[v]) again[v].offset = values[v].offset;
+  }
+
+  // What backward needs of a layer's forward pass.
+  struct NodeReads {
+    bool src = false, dst = false;
+  };
+  static NodeReads reads_of(LayerKind kind) {
+    NodeReads reads;
+    visit_layer(kind, [&](auto tag) {
+      using Layer = typename decltype(tag)::Layer;
+      reads = {Layer::backward_reads_src, Layer::backward_reads_dst};
+    });
+    return reads;
+  }
+
+  // Which values die after their last forward reader and are computed again before their first reader in backward: the
+  // results of layers that can do so from sources that backward keeps anyway, so that no other value lives longer.
+  // Returns them; their nodes are listed with the node before whose backward pass they run.
+  std::vector<bool> plan_recomputing() {
+    std::vector<bool> twice(values.size());
+    if (!training || recompute == Recompute::none) return twice;
+    const auto num_nodes = static_cast<int32_t>(graph.nodes.size());
+    // Of every value, the last node whose forward and the last whose backward pass reads it: that one is the first in
+    // backward's order.
+    std::vector<int32_t> last_forward(values.size(), -1), last_backward(values.size(), -1);
+    std::vector<int> residents(values.size()); // of every root
+    for (const ValuePlan& value : values) ++residents[static_cast<size_t>(value.root)];
+    for (int32_t i = 0; i < num_nodes; ++i) {
+      const Node& node = graph.nodes[static_cast<size_t>(i)];
+      const NodeReads reads = reads_of(node.kind);
+      const bool backward = steps[static_cast<size_t>(i)].backward;
+      last_forward[static_cast<size_t>(node.output)] = i;
+      if (backward && reads.dst) last_backward[static_cast<size_t>(node.output)] = i;
+      for (int s = 0; s < node.num_inputs; ++s) {
+        last_forward[static_cast<size_t>(node.inputs[s])] = i;
+        if (backward && reads.src) last_backward[static_cast<size_t>(node.inputs[s])] = i;
+      }
+    }
+    for (const int32_t v : graph.outputs) last_forward[static_cast<size_t>(v)] = num_nodes; // kept to the end
+    for (int32_t i = num_nodes - 1; i >= 0; --i) { // later nodes first: what they read again counts as a reader
+      const Node& node = graph.nodes[static_cast<size_t>(i)];
+      const auto v = static_cast<size_t>(node.output);
+      bool able = steps[static_cast<size_t>(i)].backward && last_backward[v] > i;
+      visit_layer(node.kind, [&](auto tag) {
+        using Layer = typename decltype(tag)::Layer;
+        able = able && recomputes<Layer>() && Layer::backward_reads_src;
+      });
+      able = able && values[v].root == node.output && residents[v] == 1 && last_forward[v] < num_nodes;
+      // Nothing is won where nothing but the loss runs between the two readers.
+      if (!able || (last_forward[v] == num_nodes - 1 && last_backward[v] == num_nodes - 1)) continue;
+      twice[v] = true;
+      std::vector<int32_t>& list = steps[static_cast<size_t>(last_backward[v])].recompute;
+      list.insert(list.begin(), i);
+      int32_t& source = last_backward[static_cast<size_t>(node.inputs[0])];
+      source = std::max(source, last_backward[v]);
+    }
+    return twice;
   }
 
   // Which gradients are computed, who overwrites and who adds, and which live inside the gradient of a concat.
@@ -221,6 +318,15 @@ template <class T, class Exec> struct GraphSession<T, Exec>::Impl {
         step.accumulate_src[s] = has_diff[v];
         has_diff[v] = true;
       }
+      // The gradient of the source takes the place of the output's, which nobody reads any more.
+      const auto v = static_cast<size_t>(node.inputs[0]);
+      const bool whole = diffs[static_cast<size_t>(out_diff.root)].shape == out_diff.shape;
+      const bool own = diffs[v].root == node.inputs[0] && step.diff_src[0] && !step.accumulate_src[0];
+      const bool inner = std::count(graph.outputs.begin(), graph.outputs.end(), node.output) == 0;
+      visit_layer(node.kind, [&](auto tag) {
+        if (backward_in_place<typename decltype(tag)::Layer>() && node.num_inputs == 1 && whole && own && inner)
+          diffs[v].root = out_diff.root;
+      });
       for (const int32_t w : node.weights) {
         if (w == no_index) continue;
         if (weight_seen[static_cast<size_t>(w)]) step.accumulate_weights = true;
@@ -240,8 +346,9 @@ template <class T, class Exec> struct GraphSession<T, Exec>::Impl {
     if (!graph.trainable[static_cast<size_t>(i)]) return {};
     return {block(b) + gradient_offset[static_cast<size_t>(i)], graph.weight_shapes[static_cast<size_t>(i)]};
   }
-  Workspace workspace() const {
-    return {arena.data() + summary.workspace_offset, summary.workspace_bytes, Exec::on_host ? exec.threads() : 1};
+  Workspace workspace(int32_t step) const {
+    const Place& place = workspaces[static_cast<size_t>(step)];
+    return {arena.data() + place.offset, place.bytes, Exec::on_host ? exec.threads() : 1};
   }
 
   int take_block() {
@@ -256,55 +363,81 @@ template <class T, class Exec> struct GraphSession<T, Exec>::Impl {
     return b;
   }
 
+  // At `step`, which is not the node's own where it runs again.
+  void forward_node(size_t i, int32_t step, const std::vector<ValuePlan>& plans, bool training_mode) {
+    const Node& node = graph.nodes[i];
+    ForwardArgs<T> args;
+    args.num_src = node.num_inputs;
+    for (int s = 0; s < node.num_inputs; ++s) args.src[s] = value_tensor<T>(plans.data(), node.inputs[s], arena.data());
+    for (int w = 0; w < max_weights; ++w)
+      if (node.weights[w] != no_index) args.weights[w] = weight(node.weights[w]);
+    args.dst = value_tensor<T>(plans.data(), node.output, arena.data());
+    args.saved = training ? arena.data() + steps[i].saved_offset : nullptr;
+    args.workspace = workspace(step);
+    args.algorithm = nodes[i].algorithm;
+    args.training = training_mode;
+    args.recompute = step > loss_step();
+    forward_layer<T>(exec, node.kind, node.params, args);
+  }
+
+  // Runs f, and adds its time to `seconds` where times are wanted.
+  template <class F> void timed(double& seconds, const F& f) {
+    if (!measuring) return f();
+    exec.fence();
+    const auto start = std::chrono::steady_clock::now();
+    f();
+    exec.fence();
+    seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
+
   void forward(bool training_mode) {
     for (size_t i = 0; i < graph.nodes.size(); ++i) {
       if (nodes[i].skip) continue;
-      const Node& node = graph.nodes[i];
-      ForwardArgs<T> args;
-      args.num_src = node.num_inputs;
-      for (int s = 0; s < node.num_inputs; ++s) args.src[s] = value(node.inputs[s]);
-      for (int w = 0; w < max_weights; ++w)
-        if (node.weights[w] != no_index) args.weights[w] = weight(node.weights[w]);
-      args.dst = value(node.output);
-      args.saved = training ? arena.data() + steps[i].saved_offset : nullptr;
-      args.workspace = workspace();
-      args.algorithm = nodes[i].algorithm;
-      args.training = training_mode;
-      forward_layer<T>(exec, node.kind, node.params, args);
+      ++times[i].forwards;
+      timed(times[i].forward, [&] { forward_node(i, forward_step(static_cast<int32_t>(i)), values, training_mode); });
+    }
+  }
+
+  void backward_node(size_t i, int b) {
+    const Node& node = graph.nodes[i];
+    const TrainingNode& step = steps[i];
+    const auto kept = [&](int32_t v) { return value_tensor<T>(again.data(), v, arena.data()); };
+    BackwardArgs<T> args;
+    args.num_src = node.num_inputs;
+    for (int s = 0; s < node.num_inputs; ++s) {
+      args.src[s] = kept(node.inputs[s]);
+      if (step.diff_src[s]) args.diff_src[s] = diff(node.inputs[s]);
+      args.accumulate_src[s] = step.accumulate_src[s];
+    }
+    for (int w = 0; w < max_weights; ++w)
+      if (node.weights[w] != no_index) {
+        args.weights[w] = weight(node.weights[w]);
+        args.diff_weights[w] = gradient(b, node.weights[w]);
+      }
+    args.accumulate_weights = step.accumulate_weights;
+    args.dst = kept(node.output);
+    args.diff_dst = diff(node.output);
+    args.saved = arena.data() + step.saved_offset;
+    args.workspace = workspace(backward_step(static_cast<int32_t>(i)));
+    args.algorithm = step.backward_algorithm;
+    backward_layer<T>(exec, node.kind, node.params, args);
+
+    if (step.statistics >= 0) { // batch norm's mean and variance travel with the gradient
+      const index_t c = args.src[0].shape.c;
+      const auto statistics = BatchNorm2d::statistics<T>(args.saved, c);
+      copy_values(exec, block(b) + step.statistics, statistics.mean, c);
+      copy_values(exec, block(b) + step.statistics + c, statistics.unbiased_var, c);
     }
   }
 
   void backward(int b) {
     for (size_t i = graph.nodes.size(); i-- > 0;) {
-      const Node& node = graph.nodes[i];
-      const TrainingNode& step = steps[i];
-      if (!step.backward) continue;
-      BackwardArgs<T> args;
-      args.num_src = node.num_inputs;
-      for (int s = 0; s < node.num_inputs; ++s) {
-        args.src[s] = value(node.inputs[s]);
-        if (step.diff_src[s]) args.diff_src[s] = diff(node.inputs[s]);
-        args.accumulate_src[s] = step.accumulate_src[s];
-      }
-      for (int w = 0; w < max_weights; ++w)
-        if (node.weights[w] != no_index) {
-          args.weights[w] = weight(node.weights[w]);
-          args.diff_weights[w] = gradient(b, node.weights[w]);
-        }
-      args.accumulate_weights = step.accumulate_weights;
-      args.dst = value(node.output);
-      args.diff_dst = diff(node.output);
-      args.saved = arena.data() + step.saved_offset;
-      args.workspace = workspace();
-      args.algorithm = step.backward_algorithm;
-      backward_layer<T>(exec, node.kind, node.params, args);
-
-      if (step.statistics >= 0) { // batch norm's mean and variance travel with the gradient
-        const index_t c = args.src[0].shape.c;
-        const auto statistics = BatchNorm2d::statistics<T>(args.saved, c);
-        copy_values(exec, block(b) + step.statistics, statistics.mean, c);
-        copy_values(exec, block(b) + step.statistics + c, statistics.unbiased_var, c);
-      }
+      if (!steps[i].backward) continue;
+      for (const int32_t r : steps[i].recompute)
+        timed(times[static_cast<size_t>(r)].recompute,
+              [&] { forward_node(static_cast<size_t>(r), backward_step(static_cast<int32_t>(i)), again, true); });
+      ++times[i].backwards;
+      timed(times[i].backward, [&] { backward_node(i, b); });
     }
   }
 
@@ -349,12 +482,12 @@ template <class T, class Exec> struct GraphSession<T, Exec>::Impl {
 
 template <class T, class Exec>
 GraphSession<T, Exec>::GraphSession(const Exec& exec, const Graph& graph, const Shape& input, bool training,
-                                    bool want_diff_input)
-    : impl_(std::make_unique<Impl>(exec, graph, input, training, want_diff_input)) {}
+                                    bool want_diff_input, Recompute recompute)
+    : impl_(std::make_unique<Impl>(exec, graph, input, training, want_diff_input, recompute)) {}
 template <class T, class Exec> GraphSession<T, Exec>::~GraphSession() = default;
 
 template <class T, class Exec> const Exec& GraphSession<T, Exec>::exec() const { return impl_->exec; }
-template <class T, class Exec> const Graph& GraphSession<T, Exec>::graph() const { return impl_->graph; }
+template <class T, class Exec> const Graph& GraphSession<T, Exec>::graph() const { return impl_->given; }
 template <class T, class Exec> Tensor<T> GraphSession<T, Exec>::input() const { return impl_->value(0); }
 template <class T, class Exec> Tensor<T> GraphSession<T, Exec>::output(int k) const {
   return impl_->value(impl_->graph.outputs.at(static_cast<size_t>(k)));
@@ -438,10 +571,13 @@ template <class T, class Exec> std::string GraphSession<T, Exec>::summary() cons
       if (w != no_index && graph.trainable[static_cast<size_t>(w)])
         parameters += graph.weight_shapes[static_cast<size_t>(w)].count();
     const index_t macs = node_macs(graph.view(), static_cast<int32_t>(i), shapes.data());
-    const char* algorithm = impl_->nodes[i].skip ? "in place" : algorithm_name(impl_->nodes[i].algorithm);
+    std::string algorithm = impl_->nodes[i].skip ? "in place" : algorithm_name(impl_->nodes[i].algorithm);
+    for (const TrainingNode& step : impl_->steps)
+      if (std::count(step.recompute.begin(), step.recompute.end(), static_cast<int32_t>(i)) != 0)
+        algorithm += ", recomputed";
     std::snprintf(line, sizeof line, "%-20s %-18s %-20s %12lld %10.2f  %s\n", graph.node_names[i].c_str(),
-                  layer_name(node.kind), GraphBuilder::to_string(shapes[static_cast<size_t>(node.output)]).c_str(),
-                  static_cast<long long>(parameters), static_cast<double>(macs) * 1e-6, algorithm);
+                  layer_text(node).c_str(), GraphBuilder::to_string(shapes[static_cast<size_t>(node.output)]).c_str(),
+                  static_cast<long long>(parameters), static_cast<double>(macs) * 1e-6, algorithm.c_str());
     text += line;
     total_parameters += parameters;
     total_macs += macs;
@@ -450,6 +586,33 @@ template <class T, class Exec> std::string GraphSession<T, Exec>::summary() cons
                 static_cast<long long>(total_parameters), static_cast<double>(total_macs) * 1e-6,
                 static_cast<double>(bytes()) / (1 << 20));
   return text + line;
+}
+
+template <class T, class Exec> void GraphSession<T, Exec>::measure(bool on) {
+  impl_->measuring = on;
+  impl_->times.assign(impl_->graph.nodes.size(), NodeTimes());
+}
+template <class T, class Exec> std::string GraphSession<T, Exec>::profile() const {
+  const Graph& graph = impl_->graph;
+  char line[256];
+  std::snprintf(line, sizeof line, "%-20s %-18s %12s %12s %12s\n", "node", "layer", "forward ms", "backward ms",
+                "recompute ms");
+  std::string text = line;
+  double sums[3] = {};
+  const auto add_line = [&](const std::string& name, const std::string& layer, const double(&ms)[3]) {
+    std::snprintf(line, sizeof line, "%-20s %-18s %12.3f %12.3f %12.3f\n", name.c_str(), layer.c_str(), ms[0], ms[1],
+                  ms[2]);
+    text += line;
+  };
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    const NodeTimes& t = impl_->times[i];
+    const double forwards = std::max(t.forwards, 1), backwards = std::max(t.backwards, 1);
+    const double ms[3] = {1e3 * t.forward / forwards, 1e3 * t.backward / backwards, 1e3 * t.recompute / backwards};
+    add_line(graph.node_names[i], layer_text(graph.nodes[i]), ms);
+    for (int k = 0; k < 3; ++k) sums[k] += ms[k];
+  }
+  add_line("sum", "", sums);
+  return text;
 }
 
 template <class T, class Exec> void GraphSession<T, Exec>::upload(const T* host, Tensor<T> device) const {

@@ -10,18 +10,29 @@
 
 namespace leadline::trainer {
 
+/// What a training session computes again for backward instead of keeping it.
+enum class Recompute {
+  none,  ///< nothing: fewest operations
+  cheap, ///< results of norms and activations, whose sources backward reads anyway: one pass over memory each, half of
+         ///< the activations' memory less
+};
+
 /// Everything that one training run keeps on its exec. T is float or double; Exec is DefaultExec or HostExec.
 ///
 /// A step: for every micro-batch m = 0, 1, ... { upload into input(); forward(true); write diff_output(); backward(m);
 /// }, then finish_step(): gradients, and batch norm's statistics, of the micro-batches are combined pairwise by index
 /// and averaged, and running statistics take one update. With one micro-batch that is exactly PyTorch's step.
 ///
+/// An activation behind a batch norm runs as part of it (fold.hpp, fuse_activations); graph() stays as it was given.
+///
 /// Not thread-safe. Tensors point into the exec's memory and stay valid for the session's life.
 template <class T, class Exec> class GraphSession {
 public:
   /// `input` is the shape of one micro-batch, `[n,H,W,C]`; `training` reserves what backward needs.
-  /// Throws std::invalid_argument for shapes that the graph refuses or a fused activation in a training session.
-  GraphSession(const Exec& exec, const Graph& graph, const Shape& input, bool training, bool want_diff_input = false);
+  /// Throws std::invalid_argument for shapes that the graph refuses or a convolution with a fused activation in a
+  /// training session. Results are the same bits whatever `recompute` says.
+  GraphSession(const Exec& exec, const Graph& graph, const Shape& input, bool training, bool want_diff_input = false,
+               Recompute recompute = Recompute::cheap);
   ~GraphSession();
   GraphSession(const GraphSession&) = delete;
   GraphSession& operator=(const GraphSession&) = delete;
@@ -31,7 +42,7 @@ public:
 
   Tensor<T> input() const;                ///< `[n,H,W,C]`, to be written before forward
   Tensor<T> output(int k = 0) const;      ///< valid from forward to the next forward
-  Tensor<T> diff_output(int k = 0) const; ///< to be written between forward and backward (training sessions)
+  Tensor<T> diff_output(int k = 0) const; ///< to be written before every backward, after forward (training sessions)
   Tensor<T> diff_input() const;           ///< valid after backward where want_diff_input was set, else null
 
   /// Weights lie in one block, each 64-byte aligned, in the order of the graph's table; state (running statistics) too.
@@ -51,6 +62,10 @@ public:
 
   /// Memory held on the exec, in bytes: weights, gradients, activations.
   size_t bytes() const;
+  /// Whether the time of every node is taken from now on, which waits for the exec after each; starts from zero.
+  void measure(bool on);
+  /// One line per node: milliseconds of forward, backward and recomputing per pass since `measure`.
+  std::string profile() const;
   /// One line per node: name, layer, output shape, parameters, MACs, algorithm.
   std::string summary() const;
 

@@ -343,9 +343,11 @@ private:
   }
 
   void translate(LayerTag<BatchNorm2d>, const BatchNorm2d::Params& p) { // with the running statistics
-    op("BatchNormalization",
-       {source(), weight_or(1, 0, ".weight"), weight_or(0, 1, ".bias"), weight(2, 1), weight(3, 1)},
-       {number("epsilon", p.eps)});
+    const std::string y =
+        op("BatchNormalization",
+           {source(), weight_or(1, 0, ".weight"), weight_or(0, 1, ".bias"), weight(2, 1), weight(3, 1)},
+           {number("epsilon", p.eps)});
+    epilogue(p.activation, y);
   }
   void translate(LayerTag<GroupNorm>, const GroupNorm::Params& p) {
     // Opset 17 has it for groups of one channel only: each group becomes one long channel for a moment.

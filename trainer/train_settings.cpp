@@ -139,6 +139,10 @@ std::vector<OptionGroup> train_option_groups() {
            {"train.seed", "0", "of first weights, order and augmentation: the same seed gives the same bits"},
            {"train.micro_batch", "0",
             "frames computed at once, each with its own batch statistics; 0: the whole batch"},
+           {"train.recompute",
+            "cheap",
+            "results that backward computes again instead of keeping them; cheap: of norms and activations",
+            {"none", "cheap"}},
            {"train.precision", "f32", "of weights and arithmetic", {"f32", "f64"}},
            {"train.val_every", "1", "epochs between two validations; the last epoch always has one"},
        }});

@@ -92,6 +92,18 @@ template <class T> LEADLINE_INLINE_FUNCTION T activate_derivative(ActivationKind
   return T(1);
 }
 
+/// dy f'(x). Where f' is 0 or 1 nothing is multiplied: that keeps signs of zero, and what isn't finite, out of
+/// gradients that are cut off.
+template <class T> LEADLINE_INLINE_FUNCTION T activate_backward(ActivationKind kind, T alpha, T x, T dy) {
+  switch (kind) {
+  case ActivationKind::identity: return dy;
+  case ActivationKind::relu: return x > T(0) ? dy : T(0);
+  case ActivationKind::relu6: return x > T(0) ? (x < T(6) ? dy : T(0)) : T(0);
+  case ActivationKind::leaky_relu: return x > T(0) ? dy : alpha * dy;
+  default: return dy * activate_derivative(kind, alpha, x);
+  }
+}
+
 namespace detail {
 
 template <ActivationKind kind, class T>
@@ -103,9 +115,9 @@ template <ActivationKind kind, class T>
 LEADLINE_INLINE_FUNCTION void activate_backward_loop(T alpha, const T* x, const T* dy, T* dx, bool accumulate,
                                                      index_t first, index_t last) {
   if (accumulate)
-    for (index_t i = first; i < last; ++i) dx[i] += dy[i] * activate_derivative(kind, alpha, x[i]);
+    for (index_t i = first; i < last; ++i) dx[i] += activate_backward(kind, alpha, x[i], dy[i]);
   else
-    for (index_t i = first; i < last; ++i) dx[i] = dy[i] * activate_derivative(kind, alpha, x[i]);
+    for (index_t i = first; i < last; ++i) dx[i] = activate_backward(kind, alpha, x[i], dy[i]);
 }
 
 } // namespace detail
@@ -157,6 +169,7 @@ struct Activation {
   static constexpr int min_inputs = 1, max_inputs = 1;
   static constexpr int trainable_weights = 0;
   static constexpr bool backward_reads_src = true, backward_reads_dst = false;
+  static constexpr bool recomputes = true, backward_in_place = true;
 
   static Status infer(const Params& params, const Shape* src, int /*num_src*/, Shape* dst) {
     *dst = src[0];

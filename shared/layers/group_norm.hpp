@@ -19,6 +19,7 @@ struct GroupNorm {
   static constexpr int trainable_weights = 2;
   static constexpr unsigned optional_weights = 0b0011;
   static constexpr bool backward_reads_src = true, backward_reads_dst = false;
+  static constexpr bool recomputes = true, backward_in_place = true;
 
   static Status infer(const Params& params, const Shape* src, int /*num_src*/, Shape* dst) {
     *dst = src[0];
@@ -44,49 +45,12 @@ struct GroupNorm {
     const Tensor<const T> src = args.src[0];
     const Tensor<T> dst = args.dst;
     const Shape shape = src.shape;
-    const index_t groups = params.num_groups, width = shape.c / groups;
-    const double pixels = static_cast<double>(shape.h * shape.w), eps = decimal(params.eps);
     const Scratch<T> scratch(args.workspace.data, shape);
-    double *const channel_mean = scratch.first, *const channel_squares = scratch.second;
     T* const mean = args.saved ? static_cast<T*>(args.saved) : scratch.mean;
     T* const rstd = args.saved ? mean + shape.n * shape.c : scratch.rstd;
     const T *weight = args.weights[0].data, *bias = args.weights[1].data;
 
-    // Each channel's mean and sum of squared deviations, shifted by its first element as in batch norm ...
-    reduce_pixels<2>(
-        exec, "leadline::group_norm::statistics", shape, PixelGroups::per_sample,
-        [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last, double* total,
-                              index_t stride) {
-          const T *x = &src(n, h, w, 0), *shift = &src(n, 0, 0, 0);
-          for (index_t c = first; c < last; ++c) {
-            const double d = static_cast<double>(x[c]) - static_cast<double>(shift[c]);
-            total[c - first] += d;
-            total[stride + c - first] += d * d;
-          }
-        },
-        scratch.sums,
-        [=] LEADLINE_FUNCTION(index_t n, index_t c, const double* total) {
-          const double d = total[0] / pixels;
-          channel_mean[n * shape.c + c] = static_cast<double>(src(n, 0, 0, c)) + d;
-          channel_squares[n * shape.c + c] = total[1] - d * total[0];
-        });
-    // ... then a group's from its channels': the squares within them and between their means.
-    parallel_for(exec, "leadline::group_norm::groups", shape.n * groups, [=] LEADLINE_FUNCTION(index_t i) {
-      const index_t first = i / groups * shape.c + i % groups * width;
-      double center = 0, squares = 0;
-      for (index_t c = first; c < first + width; ++c) center += channel_mean[c];
-      center /= static_cast<double>(width);
-      for (index_t c = first; c < first + width; ++c) {
-        const double d = channel_mean[c] - center;
-        squares += channel_squares[c] + pixels * d * d;
-      }
-      if (squares < 0) squares = 0;
-      const double scale = 1 / math::sqrt(squares / (pixels * static_cast<double>(width)) + eps);
-      for (index_t c = first; c < first + width; ++c) {
-        mean[c] = static_cast<T>(center);
-        rstd[c] = static_cast<T>(scale);
-      }
-    });
+    if (!args.recompute) group_statistics(exec, params, src, scratch.first, scratch.second, scratch.sums, mean, rstd);
     const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
       const T *x = &src(n, h, w, 0), *m = mean + n * shape.c, *r = rstd + n * shape.c;
       T* y = &dst(n, h, w, 0);
@@ -162,6 +126,50 @@ struct GroupNorm {
         store(dx[c], dy[c] * r[c] * (weight ? weight[c] : T(1)) - o[c] - s[c] * (x[c] - m[c]), accumulate_src);
     };
     parallel_pixels(exec, "leadline::group_norm::backward", shape, kernel);
+  }
+
+  /// mean and 1 / sqrt(var + eps) of each sample's groups, repeated for their channels.
+  template <class T, class Exec>
+  static void group_statistics(const Exec& exec, const Params& params, const Tensor<const T>& src, double* channel_mean,
+                               double* channel_squares, double* sums, T* mean, T* rstd) {
+    const Shape shape = src.shape;
+    const index_t groups = params.num_groups, width = shape.c / groups;
+    const double pixels = static_cast<double>(shape.h * shape.w), eps = decimal(params.eps);
+    // Each channel's mean and sum of squared deviations, shifted by its first element as in batch norm ...
+    reduce_pixels<2>(
+        exec, "leadline::group_norm::statistics", shape, PixelGroups::per_sample,
+        [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last, double* total,
+                              index_t stride) {
+          const T *x = &src(n, h, w, 0), *shift = &src(n, 0, 0, 0);
+          for (index_t c = first; c < last; ++c) {
+            const double d = static_cast<double>(x[c]) - static_cast<double>(shift[c]);
+            total[c - first] += d;
+            total[stride + c - first] += d * d;
+          }
+        },
+        sums,
+        [=] LEADLINE_FUNCTION(index_t n, index_t c, const double* total) {
+          const double d = total[0] / pixels;
+          channel_mean[n * shape.c + c] = static_cast<double>(src(n, 0, 0, c)) + d;
+          channel_squares[n * shape.c + c] = total[1] - d * total[0];
+        });
+    // ... then a group's from its channels': the squares within them and between their means.
+    parallel_for(exec, "leadline::group_norm::groups", shape.n * groups, [=] LEADLINE_FUNCTION(index_t i) {
+      const index_t first = i / groups * shape.c + i % groups * width;
+      double center = 0, squares = 0;
+      for (index_t c = first; c < first + width; ++c) center += channel_mean[c];
+      center /= static_cast<double>(width);
+      for (index_t c = first; c < first + width; ++c) {
+        const double d = channel_mean[c] - center;
+        squares += channel_squares[c] + pixels * d * d;
+      }
+      if (squares < 0) squares = 0;
+      const double scale = 1 / math::sqrt(squares / (pixels * static_cast<double>(width)) + eps);
+      for (index_t c = first; c < first + width; ++c) {
+        mean[c] = static_cast<T>(center);
+        rstd[c] = static_cast<T>(scale);
+      }
+    });
   }
 
   /// The workspace: two numbers per sample and channel, the statistics where nobody saves them, and partial sums.

@@ -3,16 +3,23 @@
 // A layer is a struct with static members only:
 //
 //   struct MaxPool2d {
-//     static constexpr const char* name = "max_pool2d";       // as in PyTorch, used in files, messages, labels
-//     struct Params { int32_t kernel_h, ...; };               // POD of int32_t and float, at most 64 bytes: it is what
-//                                                             // a model file stores
+//     static constexpr const char* name = "max_pool2d"; // as in PyTorch, used in files, messages, labels
+//     // POD of int32_t and float, at most 64 bytes: it is what a model file stores.
+//     struct Params { int32_t kernel_h, ...; };
 //     static constexpr int min_inputs = 1, max_inputs = 1;
-//     static Status infer(const Params&, const Shape* src, int num_src, Shape* dst);       // shape rule + params check
-//     static void weight_shapes(const Params&, const Shape* src, Shape* weights);          // [max_weights]; count() ==
-//     0: none static constexpr int trainable_weights = 0;             // the first so many get gradients, the rest is
-//     state static constexpr bool backward_reads_src = true, backward_reads_dst = false;         // lifetimes for the
-//     planner static size_t saved_bytes(const LayerShapes&, const Params&, size_t element);        // what backward
-//     needs besides static size_t workspace_bytes(const LayerShapes&, const Params&, Pass, Algorithm, size_t element);
+//     // The shape rule, and the check of parameters.
+//     static Status infer(const Params&, const Shape* src, int num_src, Shape* dst);
+//     // [max_weights]; count() == 0: none. The first trainable_weights get gradients, the rest is state.
+//     static void weight_shapes(const Params&, const Shape* src, Shape* weights);
+//     static constexpr int trainable_weights = 0;
+//     // Lifetimes for the planner, and what backward needs besides.
+//     static constexpr bool backward_reads_src = true, backward_reads_dst = false;
+//     static size_t saved_bytes(const LayerShapes&, const Params&, size_t element);
+//     static size_t workspace_bytes(const LayerShapes&, const Params&, Pass, Algorithm, size_t element);
+//     // Optional: forward can run again for one pass over sources that backward reads anyway (see ForwardArgs).
+//     static constexpr bool recomputes = true;
+//     // Optional: diff_src[0] may be diff_dst itself where it overwrites.
+//     static constexpr bool backward_in_place = true;
 //     template <class T, class Exec> static void forward(const Exec&, const Params&, const ForwardArgs<T>&);
 //     template <class T, class Exec> static void backward(const Exec&, const Params&, const BackwardArgs<T>&);
 //   };
@@ -87,7 +94,8 @@ template <class T> struct ForwardArgs {
   void* saved = nullptr;                ///< `saved_bytes` for backward; null in inference
   Workspace workspace;                  ///< `workspace_bytes`
   Algorithm algorithm = Algorithm::portable;
-  bool training = false; ///< batch norm: batch statistics instead of the running ones
+  bool training = false;  ///< batch norm: batch statistics instead of the running ones
+  bool recompute = false; ///< layers with `recomputes`: fill dst again, with the same bits, from what `saved` holds
 };
 
 /// Arguments of a backward pass: gradients of a scalar loss with respect to sources and weights.

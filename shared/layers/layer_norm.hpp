@@ -17,6 +17,7 @@ struct LayerNorm {
   static constexpr int trainable_weights = 2;
   static constexpr unsigned optional_weights = 0b0011;
   static constexpr bool backward_reads_src = true, backward_reads_dst = false;
+  static constexpr bool recomputes = true, backward_in_place = true;
 
   static Status infer(const Params& params, const Shape* src, int /*num_src*/, Shape* dst) {
     *dst = src[0];
@@ -43,21 +44,28 @@ struct LayerNorm {
     const double eps = decimal(params.eps);
     T* const saved = static_cast<T*>(args.saved);
     const T *weight = args.weights[0].data, *bias = args.weights[1].data;
+    const bool recompute = args.recompute;
     parallel_for(exec, "leadline::layer_norm::forward", pixels, [=] LEADLINE_FUNCTION(index_t p) {
       const T* x = src.pixel(p);
       T* y = dst.pixel(p);
-      double total = 0, squares = 0;
-      for (index_t c = 0; c < channels; ++c) total += static_cast<double>(x[c]);
-      const double center = total / static_cast<double>(channels);
-      for (index_t c = 0; c < channels; ++c) {
-        const double d = static_cast<double>(x[c]) - center;
-        squares += d * d;
-      }
-      const T mean = static_cast<T>(center);
-      const T rstd = static_cast<T>(1 / math::sqrt(squares / static_cast<double>(channels) + eps));
-      if (saved) {
-        saved[p] = mean;
-        saved[pixels + p] = rstd;
+      T mean, rstd;
+      if (recompute) {
+        mean = saved[p];
+        rstd = saved[pixels + p];
+      } else {
+        double total = 0, squares = 0;
+        for (index_t c = 0; c < channels; ++c) total += static_cast<double>(x[c]);
+        const double center = total / static_cast<double>(channels);
+        for (index_t c = 0; c < channels; ++c) {
+          const double d = static_cast<double>(x[c]) - center;
+          squares += d * d;
+        }
+        mean = static_cast<T>(center);
+        rstd = static_cast<T>(1 / math::sqrt(squares / static_cast<double>(channels) + eps));
+        if (saved) {
+          saved[p] = mean;
+          saved[pixels + p] = rstd;
+        }
       }
       for (index_t c = 0; c < channels; ++c)
         y[c] = (x[c] - mean) * rstd * (weight ? weight[c] : T(1)) + (bias ? bias[c] : T(0));

@@ -109,6 +109,16 @@ bool prepare_layer(const Exec& exec, LayerKind kind, const unsigned char* params
   });
 }
 
+/// Whether a plan may run forward twice, and whether backward may work in place: see layer.hpp.
+template <class Layer> constexpr bool recomputes() {
+  if constexpr (requires { Layer::recomputes; }) return Layer::recomputes;
+  return false;
+}
+template <class Layer> constexpr bool backward_in_place() {
+  if constexpr (requires { Layer::backward_in_place; }) return Layer::backward_in_place;
+  return false;
+}
+
 /// Runs a node's forward pass. False only for an unknown kind.
 template <class T, class Exec>
 bool forward_layer(const Exec& exec, LayerKind kind, const unsigned char* params, const ForwardArgs<T>& args) {

@@ -68,6 +68,24 @@ template <class Sum> constexpr size_t reduce_pixels_bytes(const Shape& shape, Pi
   return align_up(static_cast<size_t>(pixel_groups(shape, groups) * chunks * sums * shape.c) * sizeof(Sum));
 }
 
+/// The second half of `reduce_pixels`: each group's chunks pairwise by index. partial[((g * chunks + i) * sums + k) *
+/// columns + c] is sum k of chunk i; it is overwritten.
+template <int sums, class Sum, class Exec, class Finish>
+void combine_partials(const Exec& exec, const char* label, index_t groups, index_t chunks, index_t columns,
+                      Sum* partial, const Finish& finish) {
+  parallel_for(exec, label, groups * columns, [=] LEADLINE_FUNCTION(index_t i) {
+    const index_t g = i / columns, c = i % columns, next = sums * columns;
+    Sum total[sums];
+    for (int k = 0; k < sums; ++k) {
+      Sum* p = partial + g * chunks * next + k * columns + c;
+      for (index_t step = 1; step < chunks; step *= 2)
+        for (index_t j = 0; j + step < chunks; j += 2 * step) p[j * next] += p[(j + step) * next];
+      total[k] = p[0];
+    }
+    finish(g, c, total);
+  });
+}
+
 /// Several sums over the pixels of each group, one of each per channel, in one pass over memory.
 ///
 ///   add(n, h, w, first, last, total, stride)  for c in [first, last), sum k: total[k * stride + c - first] += ...
@@ -109,17 +127,34 @@ void reduce_pixels(const Exec& exec, const char* label, const Shape& extents, Pi
       for (int k = 0; k < sums; ++k) partial[(task * sums + k) * columns + c] = total[k];
     });
   }
-  parallel_for(exec, label, groups * columns, [=] LEADLINE_FUNCTION(index_t i) {
-    const index_t g = i / columns, c = i % columns, next = sums * columns;
-    Sum total[sums];
-    for (int k = 0; k < sums; ++k) {
-      Sum* p = partial + g * chunks * next + k * columns + c;
-      for (index_t step = 1; step < chunks; step *= 2)
-        for (index_t j = 0; j + step < chunks; j += 2 * step) p[j * next] += p[(j + step) * next];
-      total[k] = p[0];
+  combine_partials<sums>(exec, label, groups, chunks, columns, partial, finish);
+}
+
+/// Whether all pixels lie stride_w apart, those of different rows and images too.
+template <class T> constexpr bool evenly_spaced(const Tensor<T>& t) {
+  return (t.shape.h <= 1 || t.stride_h == t.shape.w * t.stride_w) &&
+         (t.shape.n <= 1 || t.stride_n == t.shape.h * t.shape.w * t.stride_w);
+}
+
+/// `reduce_pixels` over all pixels for host kernels that take several at once: add(n, h, w, count, total) for `count`
+/// pixels from (n, h, w) on, all in one row unless `even` says that rows follow each other evenly. The same order.
+template <int sums, class Sum, class Exec, class Add, class Finish>
+void reduce_pixel_runs(const Exec& exec, const char* label, const Shape& extents, bool even, const Add& add,
+                       Sum* partial, const Finish& finish) {
+  static_assert(Exec::on_host);
+  const Shape shape = extents;
+  const index_t pixels = shape.n * shape.h * shape.w, chunks = reduce_chunks(pixels), columns = shape.c;
+  parallel_tasks(exec, label, chunks, [=](index_t chunk) {
+    Sum* total = partial + chunk * sums * columns;
+    for (index_t i = 0; i < sums * columns; ++i) total[i] = Sum{0};
+    const index_t last = (chunk + 1) * reduce_chunk < pixels ? (chunk + 1) * reduce_chunk : pixels;
+    for (index_t p = chunk * reduce_chunk, count = 0; p < last; p += count) {
+      const index_t w = p % shape.w, row = p / shape.w, rest = last - p;
+      count = even || rest < shape.w - w ? rest : shape.w - w;
+      add(row / shape.h, row % shape.h, w, count, total);
     }
-    finish(g, c, total);
   });
+  combine_partials<sums>(exec, label, 1, chunks, columns, partial, finish);
 }
 
 /// Hands out consecutive aligned arrays of one workspace; with a null base it only counts their bytes.

@@ -9,6 +9,21 @@ namespace leadline {
 
 namespace {
 
+/// The node that produces what `reader` reads first, if nobody else reads it and the network doesn't return it; else
+/// -1. Nodes that are `gone` don't count.
+int sole_source(const Graph& graph, const std::vector<bool>& gone, const Node& reader) {
+  const int32_t value = reader.inputs[0];
+  if (std::count(graph.outputs.begin(), graph.outputs.end(), value) != 0) return -1;
+  int readers = 0, found = -1;
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    if (gone[i]) continue;
+    const Node& other = graph.nodes[i];
+    readers += static_cast<int>(std::count(other.inputs, other.inputs + other.num_inputs, value));
+    if (other.output == value) found = static_cast<int>(i);
+  }
+  return readers == 1 ? found : -1;
+}
+
 /// A graph that is being rewritten: nodes are marked as gone, values as replaced, and both are renumbered at the end.
 class Folder {
 public:
@@ -30,10 +45,10 @@ private:
     const Node& node = graph_.nodes[i];
     if (node.kind == layer_kind<Activation>) {
       const ActivationParams activation = node.get<Activation>();
-      const int p = producer(node);
+      const int p = sole_source(graph_, gone_, node);
       if (activation.kind == ActivationKind::identity)
         bypass(i);
-      else if (p >= 0 && epilogue(p).kind == ActivationKind::identity) {
+      else if (p >= 0 && has_epilogue(p) && epilogue(p).kind == ActivationKind::identity) {
         set_epilogue(p, activation);
         bypass(i);
       }
@@ -51,6 +66,7 @@ private:
       const int p = producer(node);
       if (p >= 0 && epilogue(p).kind == ActivationKind::identity) {
         multiply_in(p, batch_norm_map(node));
+        set_epilogue(p, node.get<BatchNorm2d>().activation);
         bypass(i);
       }
     }
@@ -58,18 +74,13 @@ private:
 
   /// The convolution, transposed convolution or linear layer whose result only this node reads; -1 if there is none.
   int producer(const Node& node) const {
-    const int32_t value = node.inputs[0];
-    if (std::count(graph_.outputs.begin(), graph_.outputs.end(), value) != 0) return -1;
-    int readers = 0, found = -1;
-    for (size_t i = 0; i < graph_.nodes.size(); ++i) {
-      if (gone_[i]) continue;
-      const Node& other = graph_.nodes[i];
-      readers += static_cast<int>(std::count(other.inputs, other.inputs + other.num_inputs, value));
-      if (other.output == value) found = static_cast<int>(i);
-    }
-    if (found < 0 || readers != 1) return -1;
-    const LayerKind kind = graph_.nodes[static_cast<size_t>(found)].kind;
-    return kind == layer_kind<Conv2d> || kind == layer_kind<ConvTranspose2d> || kind == layer_kind<Linear> ? found : -1;
+    const int found = sole_source(graph_, gone_, node);
+    return found >= 0 && kind(found) != layer_kind<BatchNorm2d> && has_epilogue(found) ? found : -1;
+  }
+  LayerKind kind(int i) const { return graph_.nodes[static_cast<size_t>(i)].kind; }
+  bool has_epilogue(int i) const {
+    return kind(i) == layer_kind<Conv2d> || kind(i) == layer_kind<ConvTranspose2d> || kind(i) == layer_kind<Linear> ||
+           kind(i) == layer_kind<BatchNorm2d>;
   }
 
   /// Calls f with the params of a node that has an epilogue and stores what f made of them.
@@ -85,8 +96,10 @@ private:
       apply(LayerTag<Conv2d>{});
     else if (node.kind == layer_kind<ConvTranspose2d>)
       apply(LayerTag<ConvTranspose2d>{});
-    else
+    else if (node.kind == layer_kind<Linear>)
       apply(LayerTag<Linear>{});
+    else
+      apply(LayerTag<BatchNorm2d>{});
   }
   ActivationParams epilogue(int i) {
     ActivationParams activation;
@@ -213,6 +226,42 @@ FoldedGraph fold_graph(const Graph& graph, const std::vector<std::vector<double>
   FoldedGraph folded = Folder(graph, weights).run();
   if (reorder) up_sample_late(&folded.graph);
   return folded;
+}
+
+Graph fuse_activations(const Graph& graph) {
+  Graph fused = graph;
+  std::vector<bool> gone(graph.nodes.size(), false);
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    const Node& activation = fused.nodes[i];
+    if (activation.kind != layer_kind<Activation>) continue;
+    const int source = sole_source(fused, gone, activation);
+    if (source < 0 || fused.nodes[static_cast<size_t>(source)].kind != layer_kind<BatchNorm2d>) continue;
+    Node& norm = fused.nodes[static_cast<size_t>(source)];
+    auto params = norm.get<BatchNorm2d>();
+    if (params.activation.kind != ActivationKind::identity) continue;
+    params.activation = activation.get<Activation>();
+    norm.set<BatchNorm2d>(params);
+    norm.output = activation.output;
+    gone[i] = true;
+  }
+  // Without gaps again: the values between a norm and its activation are no more.
+  std::vector<int32_t> value(static_cast<size_t>(graph.num_values), no_index);
+  value[0] = 0;
+  fused.num_values = 1;
+  size_t kept = 0;
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    if (gone[i]) continue;
+    Node node = fused.nodes[i];
+    for (int s = 0; s < node.num_inputs; ++s) node.inputs[s] = value[static_cast<size_t>(node.inputs[s])];
+    node.output = value[static_cast<size_t>(node.output)] = fused.num_values++;
+    fused.nodes[kept] = node;
+    fused.node_names[kept++] = graph.node_names[i];
+  }
+  fused.nodes.resize(kept);
+  fused.node_names.resize(kept);
+  for (int32_t& v : fused.outputs) v = value[static_cast<size_t>(v)];
+  fused.infer(fused.input_shape); // throws if a rule above broke the graph
+  return fused;
 }
 
 } // namespace leadline

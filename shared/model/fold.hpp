@@ -21,9 +21,15 @@ struct FoldedGraph {
 ///   bias
 ///     (B. Jacob et al., "Quantization and training of neural networks for efficient integer-arithmetic-only
 ///     inference", 2018, section 3.2), unless somebody else reads the value between;
-///   - an activation after one of these three becomes its epilogue, under the same condition;
+///   - an activation after one of these three, or after a batch norm that stays, becomes its epilogue, under the same
+///     condition;
 ///   - up_sample_late (reorder.hpp), unless `reorder` is false.
 /// Weights are computed in double and rounded once. Names of nodes and weights stay; a new bias is called NODE.bias.
 FoldedGraph fold_graph(const Graph& graph, const std::vector<std::vector<double>>& weights, bool reorder = true);
+
+/// The graph that training sessions run: each activation whose batch norm's result nobody else reads becomes part of
+/// that norm, which then has the activation's output. Same bits forward and backward, two passes over memory less each
+/// way. The table of weights and the names of the nodes that stay don't change.
+Graph fuse_activations(const Graph& graph);
 
 } // namespace leadline

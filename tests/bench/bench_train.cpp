@@ -37,6 +37,8 @@ std::vector<OptionGroup> options() {
         {"steps", "0", "instead: exactly so many steps, without warming up"},
         {"isa", "", "force an ISA level (x86-64, x86-64-v3, x86-64-v4)"},
         {"clock", "wall", "cpu: only time that the process worked, for busy machines and 1 thread", {"wall", "cpu"}},
+        {"recompute", "cheap", "as train.recompute", {"none", "cheap"}},
+        {"profile", "", "print the time of every node, too", {}, true},
         {"serve", "", "read numbers of steps from standard input", {}, true},
         {"help", "", "this text", {}, true}}}};
   for (const OptionGroup& group : train_option_groups())
@@ -51,7 +53,9 @@ public:
 
   Training(const Settings& settings, const Graph& graph, index_t batch, index_t micro_batch)
       : passes_(static_cast<int>(batch / micro_batch)), shape_(with_batch(graph.input_shape, micro_batch)),
-        session_(exec_, graph, shape_, true), loss_(make_loss<T, DefaultExec>("mse")),
+        session_(exec_, graph, shape_, true, false,
+                 settings.text("recompute") == "none" ? Recompute::none : Recompute::cheap),
+        loss_(make_loss<T, DefaultExec>("mse")),
         target_(exec_, static_cast<size_t>(session_.output().shape.count()) * sizeof(T)),
         workspace_(exec_, loss_->workspace_bytes(session_.output().shape)), value_(exec_, sizeof(T)) {
     const Initialisation rule =
@@ -90,6 +94,8 @@ public:
     session_.download(Tensor<const T>(reinterpret_cast<const T*>(value_.data()), {1, 1, 1, 1}), &loss); // waits
     return static_cast<double>(loss);
   }
+  void measure() { session_.measure(true); }
+  std::string profile() const { return session_.profile(); }
   size_t bytes() const {
     return session_.bytes() + optimizer_->bytes() + target_.bytes() + workspace_.bytes() + value_.bytes();
   }
@@ -165,6 +171,7 @@ int run(int argc, char** argv) {
   } else {
     const double end = now() + settings.real("seconds", 0, 1e6);
     training.step(); // warms up
+    if (settings.given("profile")) training.measure();
     do {
       const double start = clock();
       loss = training.step();
@@ -176,6 +183,7 @@ int run(int argc, char** argv) {
               graph.name.c_str(), height, width, static_cast<long long>(batch), threads, host::host_kernels().isa,
               Compute::description().c_str(), images / times.median(), images / times.min(), times.spread() * 100,
               times.count(), loss, static_cast<double>(training.bytes()) / (1 << 20), peak_rss_mib(), empty);
+  if (settings.given("profile")) std::printf("%s", training.profile().c_str());
   return 0;
 }
 

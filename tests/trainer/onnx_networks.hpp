@@ -139,7 +139,9 @@ inline std::vector<OnnxCase> onnx_cases() {
       p.num_groups = draw.coin() ? groups : c;
       p.eps = 1e-3f;
       const auto without = [&] { return static_cast<unsigned>(draw.between(0, 3)); };
-      b.output(b.add<BatchNorm2d>({}, {b.input()}, "batch", without()));
+      BatchNorm2d::Params norm;
+      norm.activation = make_activation(static_cast<ActivationKind>(draw.between(0, num_activations - 1)));
+      b.output(b.add<BatchNorm2d>(norm, {b.input()}, "batch", without()));
       b.output(b.add<GroupNorm>(p, {b.input()}, "group", without()));
       b.output(b.add<LayerNorm>({}, {b.input()}, "layer", without()));
       finish(seeded("norms", seed), b.finish());

@@ -168,6 +168,50 @@ TEST_CASE("two activations in a row: the second has a node of its own") {
   CHECK(folded_nodes(b.finish()) == 2);
 }
 
+TEST_CASE("a batch norm that stays takes the activation behind it; one with an activation folds with it") {
+  GraphBuilder b("g", {2, 4, 4, 3});
+  int32_t x = b.add<BatchNorm2d>({}, {b.input()}, "first");
+  x = b.add<Activation>(make_activation(ActivationKind::silu), {x}, "act");
+  b.output(b.add<Conv2d>(conv3x3(4), {x}, "conv"));
+  CHECK(folded_nodes(b.finish()) == 2);
+
+  GraphBuilder c("g", {2, 4, 4, 3});
+  BatchNorm2d::Params norm;
+  norm.activation = make_activation(ActivationKind::leaky_relu);
+  x = c.add<Conv2d>(conv3x3(4), {c.input()}, "conv", 2);
+  x = c.add<BatchNorm2d>(norm, {x}, "norm");
+  c.output(c.add<Activation>(make_activation(ActivationKind::tanh), {x}, "act"));
+  CHECK(folded_nodes(c.finish()) == 2);
+}
+
+TEST_CASE("fuse_activations: an activation becomes part of the batch norm that only it reads") {
+  GraphBuilder b("g", {2, 6, 5, 3});
+  const auto relu = make_activation(ActivationKind::relu);
+  int32_t x = b.add<Conv2d>(conv3x3(4), {b.input()}, "conv", 2);
+  x = b.add<BatchNorm2d>({}, {x}, "norm");
+  x = b.add<Activation>(relu, {x}, "act"); // fused
+  const int32_t norm = b.add<BatchNorm2d>({}, {x}, "read_twice");
+  x = b.add<Activation>(relu, {norm}, "stays");
+  x = b.add<Add>({}, {x, norm}, "sum");
+  const int32_t returned = b.add<BatchNorm2d>({}, {x}, "returned");
+  b.output(returned);
+  x = b.add<Activation>(relu, {returned}, "stays_too");
+  x = b.add<BatchNorm2d>({}, {x}, "last");
+  x = b.add<Activation>(relu, {x}, "fused_too");
+  b.output(b.add<Activation>(make_activation(ActivationKind::tanh), {x}, "second"));
+  const Graph graph = b.finish(), fused = fuse_activations(graph);
+  CHECK(fused.node_names == std::vector<std::string>{"conv", "norm", "read_twice", "stays", "sum", "returned",
+                                                     "stays_too", "last", "second"});
+  CHECK(fused.weight_names == graph.weight_names);
+  CHECK(fused.num_values == graph.num_values - 2);
+  CHECK(fused.nodes[1].get<BatchNorm2d>().activation.kind == ActivationKind::relu);
+  CHECK(fused.nodes[2].get<BatchNorm2d>().activation.kind == ActivationKind::identity);
+  const std::vector<Shape> before = graph.infer(graph.input_shape), after = fused.infer(fused.input_shape);
+  for (size_t o = 0; o < graph.outputs.size(); ++o)
+    CHECK(before[static_cast<size_t>(graph.outputs[o])] == after[static_cast<size_t>(fused.outputs[o])]);
+  CHECK(fuse_activations(fused).nodes.size() == fused.nodes.size());
+}
+
 TEST_CASE("weights that two nodes share are folded for each by itself") {
   GraphBuilder b("g", {1, 4, 4, 4});
   int32_t x = b.add<Conv2d>(conv3x3(4), {b.input()}, "one");

@@ -2,6 +2,7 @@
 #include "shared/core/rng.hpp"
 #include "shared/model/memory_plan.hpp"
 #include "trainer/graph_session.hpp"
+#include "trainer/networks/unet.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 
@@ -11,6 +12,7 @@
 
 using namespace leadline;
 using leadline::trainer::GraphSession;
+using leadline::trainer::Recompute;
 
 namespace {
 
@@ -102,14 +104,17 @@ template <class T, class Exec> std::vector<std::vector<T>> run_step(const Exec& 
   return results;
 }
 
-void check_gradients(bool batch_norm) {
+void check_gradients(const Graph& graph) {
   const Shape shape{2, 6, 4, 3};
-  GraphSession<double, DefaultExec> session(DefaultExec(), tangled(shape, batch_norm), shape, true, true);
+  GraphSession<double, DefaultExec> session(DefaultExec(), graph, shape, true, true);
   set_random_weights(session);
   std::vector<double> input = random_values<double>(shape.count(), 1);
   const std::vector<double> factors = random_values<double>(session.output().shape.count(), 2);
   loss_of(session, input, factors);
   session.upload(factors.data(), session.diff_output());
+  for (size_t k = 1; k < graph.outputs.size(); ++k) // the loss doesn't look at them
+    session.upload(std::vector<double>(static_cast<size_t>(session.output(static_cast<int>(k)).shape.count())).data(),
+                   session.diff_output(static_cast<int>(k)));
   session.backward(0);
   session.finish_step();
 
@@ -151,8 +156,8 @@ void on_launch(const char* label, const uint32_t, uint64_t*) { launched.insert(l
 } // namespace
 
 TEST_CASE("gradients of a tangled graph agree with finite differences") {
-  check_gradients(false);
-  check_gradients(true);
+  check_gradients(tangled({2, 6, 4, 3}, false));
+  check_gradients(tangled({2, 6, 4, 3}, true));
 }
 
 TEST_CASE("micro-batches give the mean gradient, whatever their number") {
@@ -239,6 +244,137 @@ TEST_CASE("evaluation in a training session, an inference session and run_infere
   run_inference<float>(HostExec(), view, values.data(), nodes.data(), summary, pointers.data(), arena);
   std::memcpy(c.data(), value_tensor<float>(values.data(), view.outputs[0], arena).data, c.size() * sizeof(float));
   CHECK(same_bits(a, c));
+}
+
+namespace {
+
+// All that can be computed again, in all the ways that it can be read: norms with their activation and without,
+// activations in a row, a result that a gate and a convolution read, one in a concat, one that is returned.
+Graph forgetful(const Shape& input) {
+  GraphBuilder b("forgetful", input);
+  const auto silu = make_activation(ActivationKind::silu), relu = make_activation(ActivationKind::relu);
+  int32_t x = b.add<Conv2d>(conv3x3(6), {b.input()}, "stem");
+  x = b.add<BatchNorm2d>({}, {x}, "batch");
+  const int32_t gate = b.add<Activation>(relu, {x}, "batch.act");
+  x = b.add<Conv2d>(conv3x3(6), {gate}, "a");
+  GroupNorm::Params groups;
+  groups.num_groups = 3;
+  x = b.add<GroupNorm>(groups, {x}, "group");
+  x = b.add<Activation>(silu, {x}, "group.act");
+  x = b.add<Activation>(relu, {x}, "group.act.twice");
+  const int32_t skip = b.add<Mul>({}, {x, gate}, "gate");
+  x = b.add<Conv2d>(conv3x3(4), {skip}, "b");
+  x = b.add<LayerNorm>({}, {x}, "layer");
+  const int32_t pooled = b.add<MaxPool2d>({}, {x}, "pool");
+  x = b.add<Conv2d>(conv3x3(5), {pooled}, "c");
+  x = b.add<BatchNorm2d>({}, {x}, "low");
+  x = b.add<Activation>(silu, {x}, "low.act");
+  x = b.add<Resize>({}, {x}, "up");
+  x = b.add<Concat>({}, {x, skip}, "cat");
+  x = b.add<Conv2d>(conv3x3(5), {x}, "d");
+  x = b.add<BatchNorm2d>({}, {x}, "end");
+  const int32_t returned = b.add<Activation>(silu, {x}, "end.act");
+  b.output(returned);
+  Conv2d::Params head;
+  head.out_channels = 1;
+  b.output(b.add<Conv2d>(head, {returned}, "head"));
+  return b.finish();
+}
+
+// Bytes of a session's activations alone.
+size_t activation_bytes(const Graph& graph, const Shape& input, Recompute recompute) {
+  const GraphSession<float, HostExec> session(HostExec(), graph, input, true, false, recompute);
+  size_t weights = 0;
+  for (size_t i = 0; i < graph.weight_shapes.size(); ++i)
+    weights += static_cast<size_t>(graph.weight_shapes[i].count()) * sizeof(float) * (graph.trainable[i] ? 2 : 1);
+  return session.bytes() - weights;
+}
+
+} // namespace
+
+TEST_CASE("computing results again for backward doesn't change a bit, and takes less memory") {
+  const Shape shape{2, 8, 6, 3};
+  for (const bool want_diff_input : {false, true}) {
+    std::vector<std::vector<float>> kept;
+    size_t bytes = 0;
+    for (const Recompute recompute : {Recompute::none, Recompute::cheap}) {
+      GraphSession<float, DefaultExec> session(DefaultExec(), forgetful(shape), shape, true, want_diff_input,
+                                               recompute);
+      set_random_weights(session);
+      std::vector<std::vector<float>> results;
+      for (int step = 0; step < 2; ++step)
+        for (int m = 0; m < 2; ++m) {
+          session.upload(random_values<float>(shape.count(), static_cast<uint64_t>(m)).data(), session.input());
+          session.forward(true);
+          for (const int k : {0, 1}) {
+            std::vector<float> output(static_cast<size_t>(session.output(k).shape.count()));
+            session.download(session.output(k), output.data());
+            results.push_back(output);
+            session.upload(random_values<float>(session.output(k).shape.count(), 50).data(), session.diff_output(k));
+          }
+          session.backward(m);
+          if (want_diff_input) {
+            std::vector<float> diff(static_cast<size_t>(shape.count()));
+            session.download(session.diff_input(), diff.data());
+            results.push_back(diff);
+          }
+          if (m == 1) session.finish_step();
+        }
+      for (int i = 0; i < session.num_weights(); ++i) {
+        results.push_back(session.get_weight(i));
+        if (session.graph().trainable[static_cast<size_t>(i)]) results.push_back(session.get_diff_weight(i));
+      }
+      session.forward(false); // evaluation finds everything where it was
+      std::vector<float> output(static_cast<size_t>(session.output(1).shape.count()));
+      session.download(session.output(1), output.data());
+      results.push_back(output);
+      if (recompute == Recompute::none) {
+        kept = results;
+        bytes = session.bytes();
+        CHECK(session.summary().find("recomputed") == std::string::npos);
+        continue;
+      }
+      REQUIRE(results.size() == kept.size());
+      for (size_t i = 0; i < results.size(); ++i) CHECK(same_bits(results[i], kept[i]));
+      CHECK(session.bytes() < bytes);
+      CHECK(session.summary().find("recomputed") != std::string::npos);
+    }
+  }
+}
+
+TEST_CASE("gradients through results that are computed again agree with finite differences") {
+  check_gradients(forgetful({2, 6, 4, 3}));
+}
+
+TEST_CASE("the activations of a U-Net's training step") {
+  leadline::trainer::UNetParams params;
+  params.base_channels = 32;
+  params.levels = 3;
+  params.height = params.width = 224;
+  const Graph graph = leadline::trainer::unet(params);
+  const Shape input{4, 224, 224, 3}; // nothing runs: only addresses are taken
+  size_t values = 0;                 // what a step holds that keeps every result
+  for (const Shape& shape : graph.infer(input)) values += static_cast<size_t>(shape.count()) * sizeof(float);
+  const size_t none = activation_bytes(graph, input, Recompute::none),
+               cheap = activation_bytes(graph, input, Recompute::cheap);
+  INFO("all values " << values << ", kept " << none << ", recomputed " << cheap);
+  CHECK(cheap < 0.8 * static_cast<double>(none));
+  CHECK(cheap < 0.55 * static_cast<double>(values));
+}
+
+TEST_CASE("a profile has a line for every node, and times where they were taken") {
+  const Shape shape{1, 8, 6, 3};
+  GraphSession<float, HostExec> session(HostExec(), tangled(shape, true), shape, true);
+  session.measure(true);
+  session.forward(true);
+  session.backward(0);
+  const std::string profile = session.profile();
+  CHECK(profile.find("batch_norm2d") != std::string::npos);
+  CHECK(profile.find("sum") != std::string::npos);
+  double forward = 0, backward = 0;
+  REQUIRE(std::sscanf(profile.c_str() + profile.rfind("sum") + 3, "%lf %lf", &forward, &backward) == 2);
+  CHECK(forward > 0);
+  CHECK(backward > 0);
 }
 
 TEST_CASE("every launch carries a leadline label") {

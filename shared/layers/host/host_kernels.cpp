@@ -2,6 +2,7 @@
 // internal linkage, the tables at the end are all that the linker sees.
 #include "shared/layers/host/apply_kernels.hpp"
 #include "shared/layers/host/depthwise_kernels.hpp"
+#include "shared/layers/host/norm_kernels.hpp"
 #include "shared/layers/host/pool_kernels.hpp"
 #include "shared/layers/host/weight_gradient_kernels.hpp"
 #include "shared/layers/host/winograd_gradient_kernels.hpp"
@@ -11,8 +12,8 @@ namespace leadline::host {
 namespace {
 
 template <class T> constexpr KernelTable<T> table() {
-  return {2 * Simd<T>::lanes,   tile_rows, apply<T>, apply_few<T>, depthwise<T>, weight_gradient<T>,
-          depthwise_gradient<T>};
+  return {2 * Simd<T>::lanes,    tile_rows,      apply<T>, apply_few<T>, depthwise<T>, weight_gradient<T>,
+          depthwise_gradient<T>, norm_table<T>()};
 }
 
 } // namespace

@@ -139,6 +139,31 @@ struct WinogradGradientJob {
   index_t padded_ic, partial_tap_values;                 ///< one part of one slot: oc * padded_ic
 };
 
+/// The activations that are part of batch norm's kernels; numbered as ActivationKind is.
+enum class NormActivation : int32_t { identity = 0, relu = 1, relu6 = 2, leaky_relu = 3 };
+
+/// Batch norm over a run of evenly spaced pixels: z = (src - mean) * scale + bias, dst = activation(z), and backward
+/// diff_src = scale * dz - offset - slope * (src - mean), dz the gradient with respect to z.
+template <class T> struct NormJob {
+  const T *src, *diff_dst;
+  T* dst;                                    ///< backward: diff_src, which may be diff_dst
+  index_t src_step, diff_dst_step, dst_step; ///< from pixel to pixel
+  index_t pixels, channels;
+  const T* shift; ///< statistics: sums of src - shift
+  const T *mean, *scale, *bias, *offset, *slope;
+  NormActivation activation;
+  T alpha;
+  bool accumulate;
+};
+template <class T> struct NormTable {
+  /// total[c] += d, total[channels + c] += d^2, d = src - shift
+  void (*statistics)(const NormJob<T>& job, double* total);
+  void (*forward)(const NormJob<T>& job);
+  /// total[c] += dz, total[channels + c] += dz * (src - mean)
+  void (*backward_sums)(const NormJob<T>& job, double* total);
+  void (*backward)(const NormJob<T>& job);
+};
+
 /// One level's functions. `few` writes few channels per group, weights as `[group][m][tap][group_k]`.
 template <class T> struct KernelTable {
   int32_t panel_width; ///< output channels of one panel: two vectors
@@ -148,6 +173,7 @@ template <class T> struct KernelTable {
   void (*depthwise)(const DepthwiseJob<T>& job, index_t task);
   void (*weight_gradient)(const WeightGradientJob<T>& job, unsigned char* scratch, index_t task);
   void (*depthwise_gradient)(const WeightGradientJob<T>& job, unsigned char* scratch, index_t slot);
+  NormTable<T> norm;
 };
 
 /// Winograd's kernels for one tile size, floats alone.

@@ -207,6 +207,21 @@ void batch_norm2d(Cases* cases) {
     add({2, 7, 5, 3}, training, 0b10);
     add({2, 7, 5, 3}, training, 0b11);
     add(large_shape, training, 0).finite_differences = false;
+    for (int kind = 1; kind < num_activations; ++kind) {
+      const ActivationParams activation = make_activation(static_cast<ActivationKind>(kind));
+      // Where the slope jumps, finite differences are of no use; these are compared with the two layers they replace.
+      const bool kinks = activation.kind == ActivationKind::relu || activation.kind == ActivationKind::relu6 ||
+                         activation.kind == ActivationKind::leaky_relu || activation.kind == ActivationKind::hardswish;
+      for (const Shape& shape : {Shape{2, 7, 5, 3}, Shape{1, 5, 9, 70}, Shape{0, 7, 5, 3}, large_shape}) {
+        Case& c = add(shape, training, kind % 4 == 0 ? 0b11 : 0);
+        BatchNorm2d::Params q;
+        q.momentum = 0.3f;
+        q.activation = activation;
+        memcpy(c.problem.params.data(), &q, sizeof q);
+        c.name += std::string(" ") + activation_name(activation.kind);
+        c.finite_differences = !kinks && shape.c < 16;
+      }
+    }
   }
 }
 

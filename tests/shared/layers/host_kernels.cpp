@@ -1,6 +1,7 @@
 // The SIMD kernels of every ISA level that this CPU runs, against the portable ones; levels that fuse multiply-adds
 // must agree with each other to the bit, whatever their vector width.
 #include "shared/core/rng.hpp"
+#include "shared/layers/batch_norm2d.hpp"
 #include "shared/layers/conv2d.hpp"
 #include "shared/layers/conv_transpose2d.hpp"
 #include "shared/layers/linear.hpp"
@@ -236,6 +237,70 @@ TEST_CASE("kernels and strides beyond the SIMD kernels' limits fall back to the 
   t.stride_h = 2;
   t.stride_w = 1100;
   check_levels<ConvTranspose2d, double>(t, {1, 2, 2, 1}, 1e-12);
+}
+
+namespace {
+
+template <class T> void check_norm_levels(ActivationKind kind, const Shape& shape) {
+  BatchNorm2d::Params params;
+  params.activation = make_activation(kind);
+  LayerShapes shapes;
+  shapes.num_src = 1;
+  shapes.src[0] = shapes.dst = shape;
+  Draw draw;
+  const index_t wide = shape.c + 5;
+  const auto x = draw.values<T>(shape.pixels() * wide), dy = draw.values<T>(shape.pixels() * wide);
+  const auto weight = draw.values<T>(shape.c), bias = draw.values<T>(shape.c);
+  const Tensor<const T> src = Tensor<const T>(x.data(), {shape.n, shape.h, shape.w, wide}).channels(3, shape.c);
+  const Tensor<const T> diff = Tensor<const T>(dy.data(), {shape.n, shape.h, shape.w, wide}).channels(1, shape.c);
+  std::vector<std::vector<T>> first;
+  for (const char* isa : {"x86-64", "x86-64-v3", "x86-64-v4", host::host_kernels().isa}) {
+    if (!host::force_host_kernels(isa)) continue;
+    std::vector<T> y(x.size(), T(9)), dx(x.size(), T(1)), dw(weight.size()), db(weight.size());
+    const Bytes saved(BatchNorm2d::saved_bytes(shapes, params, sizeof(T)));
+    const Bytes scratch(BatchNorm2d::workspace_bytes(shapes, params, Pass::backward, Algorithm::portable, sizeof(T)));
+    ForwardArgs<T> f;
+    f.num_src = 1;
+    f.src[0] = src;
+    f.weights[0] = {weight.data(), {1, 1, 1, shape.c}};
+    f.weights[1] = {bias.data(), {1, 1, 1, shape.c}};
+    f.dst = Tensor<T>(y.data(), {shape.n, shape.h, shape.w, wide}).channels(0, shape.c);
+    f.saved = saved.data;
+    f.workspace = {scratch.data, scratch.size};
+    f.training = true;
+    BatchNorm2d::forward<T>(HostExec(), params, f);
+    BackwardArgs<T> b;
+    b.num_src = 1;
+    b.src[0] = src;
+    b.weights[0] = f.weights[0];
+    b.weights[1] = f.weights[1];
+    b.diff_dst = diff;
+    b.diff_src[0] = Tensor<T>(dx.data(), {shape.n, shape.h, shape.w, wide}).channels(2, shape.c);
+    b.accumulate_src[0] = true;
+    b.diff_weights[0] = {dw.data(), {1, 1, 1, shape.c}};
+    b.diff_weights[1] = {db.data(), {1, 1, 1, shape.c}};
+    b.saved = saved.data;
+    b.workspace = f.workspace;
+    BatchNorm2d::backward<T>(HostExec(), params, b);
+    const std::vector<std::vector<T>> results{y, dx, dw, db};
+    if (first.empty()) first = results;
+    INFO(activation_name(kind) << " on " << isa << ", " << shape.c << " channels");
+    for (size_t i = 0; i < results.size(); ++i) CHECK(same_bits(first[i], results[i]));
+  }
+  host::force_host_kernels(nullptr);
+}
+
+} // namespace
+
+TEST_CASE("batch norm is the same bits on every ISA level") {
+  Draw draw;
+  for (const ActivationKind kind :
+       {ActivationKind::identity, ActivationKind::relu, ActivationKind::relu6, ActivationKind::leaky_relu})
+    for (int i = 0; i < 12; ++i) {
+      const Shape shape{draw.integer(1, 3), draw.integer(1, 29), draw.integer(1, 29), draw.integer(1, 150)};
+      check_norm_levels<float>(kind, shape);
+      check_norm_levels<double>(kind, shape);
+    }
 }
 
 TEST_CASE("an ISA level that is unknown or not there is refused") {

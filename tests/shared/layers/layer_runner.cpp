@@ -294,7 +294,18 @@ template <class T> Result run(const Problem& problem, const RunOptions& options)
     layer.forward(runner, problem.params.data(), forward);
     if (!workspace.download()) fail(problem, "forward wrote past the end of its workspace");
   }
-  result.dst = dst.download(problem, "dst");
+  std::unique_ptr<Block<T>> again;
+  if (options.recompute) {
+    again = std::make_unique<Block<T>>(place, shapes.dst, options.sliced);
+    forward.dst = again->tensor();
+    forward.recompute = true;
+    const size_t bytes = bytes_of(problem, shapes, Pass::training_forward, options.algorithm, sizeof(T));
+    Memory workspace(place, bytes); // garbage again: the second pass finds nothing but what was saved
+    forward.workspace = {workspace.data(), bytes};
+    layer.forward(runner, problem.params.data(), forward);
+    if (!workspace.download()) fail(problem, "forward wrote past the end of its workspace");
+  }
+  result.dst = (again ? *again : dst).download(problem, "dst");
   if (!saved.download()) fail(problem, "forward wrote past the end of what it saves");
 
   if (problem.kind == layer_kind<BatchNorm2d> && forward.training) {
@@ -332,6 +343,11 @@ template <class T> Result run(const Problem& problem, const RunOptions& options)
   if (!t.reads_dst) backward.dst.data = nullptr;
   const Block<T> diff_dst(place, problem.diff_dst, options.sliced);
   backward.diff_dst = diff_dst.tensor();
+  if (options.in_place) { // a block of its own, because diff_src's is looked at afterwards
+    diff_src[0] = std::make_unique<Block<T>>(place, problem.diff_dst, options.sliced);
+    backward.diff_dst = diff_src[0]->tensor();
+    backward.diff_src[0] = diff_src[0]->tensor();
+  }
   backward.accumulate_weights = options.accumulate;
   backward.saved = saved.data();
   backward.algorithm = options.algorithm;

@@ -66,6 +66,8 @@ struct RunOptions {
   bool sliced = false;     ///< sources, dst and gradients are channel slices of larger tensors, with gaps between rows
   bool accumulate = false; ///< gradients are added to `accumulate_start`
   bool inference = false;  ///< forward with Pass::inference and nothing saved
+  bool recompute = false;  ///< dst is that of a second forward pass from what the first one saved
+  bool in_place = false;   ///< diff_src[0] lies where diff_dst does
   unsigned skip_src = 0, skip_weights = 0; ///< bit i: gradient i isn't wanted
 };
 

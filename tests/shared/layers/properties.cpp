@@ -220,6 +220,94 @@ TEST_CASE("gradients that nobody wants aren't needed for the others") {
     }
 }
 
+TEST_CASE("a forward pass from what was saved gives the same bits again") {
+  size_t tried = 0;
+  for (const Case& c : all_cases()) {
+    bool able = false;
+    visit_layer(c.problem.kind, [&](auto tag) { able = recomputes<typename decltype(tag)::Layer>(); });
+    if (!able) continue;
+    for (const Place place : places())
+      for (const Precision precision : {Precision::f64, Precision::f32})
+        for (const bool sliced : {false, true}) {
+          RunOptions options;
+          options.place = place;
+          options.precision = precision;
+          options.sliced = sliced;
+          const Value first = run_layer(c.problem, options).dst;
+          options.recompute = true;
+          INFO(c.name << ", " << describe(options));
+          REQUIRE(same_bits(run_layer(c.problem, options).dst, first));
+          ++tried;
+        }
+  }
+  CHECK(tried > 100);
+}
+
+TEST_CASE("gradients that take the place of diff_dst are the same bits") {
+  size_t tried = 0;
+  for (const Case& c : all_cases()) {
+    bool able = false;
+    visit_layer(c.problem.kind, [&](auto tag) { able = backward_in_place<typename decltype(tag)::Layer>(); });
+    if (!able) continue;
+    for (const Place place : places())
+      for (const bool sliced : {false, true}) {
+        RunOptions options;
+        options.place = place;
+        options.precision = Precision::f32;
+        options.sliced = sliced;
+        const Result apart = run_layer(c.problem, options);
+        options.in_place = true;
+        require_same_bits(run_layer(c.problem, options), apart, c.name + ", in place, " + describe(options));
+        ++tried;
+      }
+  }
+  CHECK(tried > 100);
+}
+
+TEST_CASE("batch norm with an activation gives the bits of the two layers") {
+  Draw draw(41);
+  for (int kind = 0; kind < num_activations; ++kind)
+    for (const bool training : {true, false})
+      for (const Shape& shape : {Shape{2, 7, 5, 3}, Shape{1, 6, 9, 70}, Shape{2, 20, 33, 16}, Shape{3, 1, 1, 33}})
+        for (const Place place : places())
+          for (const Precision precision : {Precision::f64, Precision::f32}) {
+            RunOptions options;
+            options.place = place;
+            options.precision = precision;
+            ActivationParams activation = make_activation(static_cast<ActivationKind>(kind));
+            if (activation.kind == ActivationKind::leaky_relu) activation.alpha = -0.3f;
+            Problem norm = Problem::of<BatchNorm2d>({});
+            norm.training = training;
+            norm.src.push_back(random_value(shape, &draw));
+            for (size_t w = 0; w < 4; ++w) norm.weights[w] = random_value({1, 1, 1, shape.c}, &draw);
+            for (double& v : norm.weights[3].data) v += 2;
+            for (double& v : norm.weights[0].data) v *= 4; // so that relu6 has something to cut
+            const Value diff = random_value(shape, &draw);
+
+            norm.diff_dst = diff;
+            Problem second = Problem::of<Activation>(activation);
+            second.src.push_back(run_layer(norm, options).dst);
+            second.diff_dst = diff;
+            const Result activated = run_layer(second, options);
+            norm.diff_dst = activated.diff_src[0];
+            Result expected = run_layer(norm, options);
+            expected.dst = activated.dst;
+
+            Problem fused = norm;
+            BatchNorm2d::Params params;
+            params.activation = activation;
+            memcpy(fused.params.data(), &params, sizeof params);
+            fused.diff_dst = diff;
+            const std::string what = std::string(activation_name(activation.kind)) + (training ? "" : ", evaluation") +
+                                     ", " + describe(options) + ", " + to_string(shape);
+            const Result result = run_layer(fused, options);
+            if (place != Place::kokkos || kokkos_on_host())
+              require_same_bits(result, expected, what);
+            else
+              require_close(result, expected, precision == Precision::f64 ? 1e-13 : 1e-5, 1, what);
+          }
+}
+
 TEST_CASE("inference gives the same bits as a forward pass that saves for backward") {
   for (const Case& c : all_cases())
     for (const Algorithm algorithm : algorithms(c.problem.kind)) {
