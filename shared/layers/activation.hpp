@@ -189,7 +189,7 @@ struct Activation {
     const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
       activate_range(kind, alpha, &src(n, h, w, 0), &dst(n, h, w, 0), first, last);
     };
-    parallel_pixels(exec, "leadline::activation::forward", dst.shape, kernel);
+    parallel_elements(exec, "leadline::activation::forward", dst.shape, kernel, src, dst);
   }
 
   template <class T, class Exec>
@@ -204,7 +204,7 @@ struct Activation {
       activate_backward_range(kind, alpha, &src(n, h, w, 0), &diff_dst(n, h, w, 0), &diff_src(n, h, w, 0), accumulate,
                               first, last);
     };
-    parallel_pixels(exec, "leadline::activation::backward", diff_src.shape, kernel);
+    parallel_elements(exec, "leadline::activation::backward", diff_src.shape, kernel, src, diff_dst, diff_src);
   }
 };
 

@@ -14,6 +14,7 @@ struct Affine {
   static constexpr int min_inputs = 1, max_inputs = 1;
   static constexpr int trainable_weights = 0;
   static constexpr bool backward_reads_src = false, backward_reads_dst = false;
+  static constexpr bool backward_in_place = true;
 
   static Status infer(const Params& params, const Shape* src, int /*num_src*/, Shape* dst) {
     *dst = src[0];
@@ -34,7 +35,7 @@ struct Affine {
       T* y = &dst(n, h, w, 0);
       for (index_t c = first; c < last; ++c) y[c] = scale * x[c] + shift;
     };
-    parallel_pixels(exec, "leadline::affine::forward", dst.shape, kernel);
+    parallel_elements(exec, "leadline::affine::forward", dst.shape, kernel, src, dst);
   }
 
   template <class T, class Exec>
@@ -49,7 +50,7 @@ struct Affine {
       T* dx = &diff_src(n, h, w, 0);
       for (index_t c = first; c < last; ++c) store(dx[c], scale * dy[c], accumulate);
     };
-    parallel_pixels(exec, "leadline::affine::backward", diff_src.shape, kernel);
+    parallel_elements(exec, "leadline::affine::backward", diff_src.shape, kernel, diff_dst, diff_src);
   }
 };
 

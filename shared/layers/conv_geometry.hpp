@@ -11,6 +11,7 @@
 #pragma once
 
 #include "shared/layers/activation.hpp"
+#include "shared/layers/host/host_kernels.hpp"
 #include "shared/layers/pixels.hpp"
 
 namespace leadline {
@@ -134,14 +135,35 @@ template <class T, class Exec>
 void bias_gradient(const Exec& exec, const char* label, Tensor<const T> diff_dst, Tensor<T> diff_bias, bool accumulate,
                    Workspace workspace) {
   const Tensor<T> result = diff_bias;
-  reduce_columns(
-      exec, label, diff_dst.shape.pixels(), diff_dst.shape.c,
-      [=] LEADLINE_FUNCTION(index_t p, index_t c) { return static_cast<double>(diff_dst.pixel(p)[c]); },
-      reinterpret_cast<double*>(workspace.data),
-      [=] LEADLINE_FUNCTION(index_t c, double sum) { store(result.data[c], static_cast<T>(sum), accumulate); });
+  double* const partial = reinterpret_cast<double*>(workspace.data);
+  const auto finish = [=] LEADLINE_FUNCTION(index_t, index_t c, const double* total) {
+    store(result.data[c], static_cast<T>(total[0]), accumulate);
+  };
+  if constexpr (Exec::on_host) {
+    const auto sums = host::kernel_table<T>().norm.sums;
+    reduce_pixel_runs<1>(
+        exec, label, diff_dst.shape, evenly_spaced(diff_dst),
+        [=](index_t n, index_t h, index_t w, index_t count, double* total) {
+          host::NormJob<T> run{};
+          run.src = &diff_dst(n, h, w, 0);
+          run.src_step = diff_dst.stride_w;
+          run.pixels = count;
+          run.channels = diff_dst.shape.c;
+          sums(run, total);
+        },
+        partial, finish);
+  } else {
+    reduce_pixels<1>(
+        exec, label, diff_dst.shape, PixelGroups::all,
+        [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last, double* total, index_t) {
+          const T* dy = &diff_dst(n, h, w, 0);
+          for (index_t c = first; c < last; ++c) total[c - first] += static_cast<double>(dy[c]);
+        },
+        partial, finish);
+  }
 }
 inline size_t bias_gradient_bytes(const Shape& diff_dst) {
-  return reduce_columns_bytes<double>(diff_dst.pixels(), diff_dst.c);
+  return reduce_pixels_bytes<double>(diff_dst, PixelGroups::all, 1);
 }
 
 } // namespace conv

@@ -49,6 +49,15 @@ void parallel_pixels(const Exec& exec, const char* label, const Shape& extents, 
   }
 }
 
+/// `parallel_pixels` for kernels that treat all channels alike. On hosts a row whose pixels lie side by side in all
+/// `tensors`, those that f reads and writes, is one pixel of many channels: networks end in a single channel.
+template <class Exec, class F, class... Ts>
+void parallel_elements(const Exec& exec, const char* label, const Shape& extents, const F& f,
+                       const Tensor<Ts>&... tensors) {
+  const bool joined = Exec::on_host && ((tensors.stride_w == extents.c) && ...);
+  parallel_pixels(exec, label, joined ? Shape{extents.n, extents.h, 1, extents.w * extents.c} : extents, f);
+}
+
 /// Which pixels belong to one sum.
 enum class PixelGroups {
   all,        ///< one group: all pixels of the batch

@@ -156,6 +156,7 @@ template <class T> struct NormJob {
   bool accumulate;
 };
 template <class T> struct NormTable {
+  void (*sums)(const NormJob<T>& job, double* total); ///< total[c] += src: bias gradients
   /// total[c] += d, total[channels + c] += d^2, d = src - shift
   void (*statistics)(const NormJob<T>& job, double* total);
   void (*forward)(const NormJob<T>& job);

@@ -65,7 +65,21 @@ inline __attribute__((always_inline)) V norm_activate_backward(V z, V dy, T alph
   return dy;
 }
 
-// The four passes for `blocks` vectors of channels from channel c on: their factors stay in registers for all pixels.
+// The passes for `blocks` vectors of channels from channel c on: their factors stay in registers for all pixels.
+template <class T, class C, int blocks>
+inline __attribute__((always_inline)) void norm_sums_block(const NormJob<T>& job, index_t c, double* total) {
+  typename C::sums sum[blocks];
+  LEADLINE_UNROLL
+  for (int b = 0; b < blocks; ++b) sum[b] = C::load_sums(total + c + b * C::lanes);
+  const T* x = job.src + c;
+  for (index_t p = 0; p < job.pixels; ++p, x += job.src_step) {
+    LEADLINE_UNROLL
+    for (int b = 0; b < blocks; ++b) sum[b] += C::widen(C::load(x + b * C::lanes));
+  }
+  LEADLINE_UNROLL
+  for (int b = 0; b < blocks; ++b) C::store_sums(total + c + b * C::lanes, sum[b]);
+}
+
 template <class T, class C, int blocks>
 inline __attribute__((always_inline)) void norm_statistics_block(const NormJob<T>& job, index_t c, double* total) {
   typename C::sums shift[blocks], sum[blocks], squares[blocks];
@@ -186,6 +200,10 @@ template <class F> inline __attribute__((always_inline)) void with_activation(No
   }
 }
 
+template <class T> void norm_sums(const NormJob<T>& job, double* total) {
+  for_channels<T, Simd<double>::lanes, 4>(
+      job.channels, [&]<class C, int blocks>(index_t c) { norm_sums_block<T, C, blocks>(job, c, total); });
+}
 template <class T> void norm_statistics(const NormJob<T>& job, double* total) {
   for_channels<T, Simd<double>::lanes, 4>(
       job.channels, [&]<class C, int blocks>(index_t c) { norm_statistics_block<T, C, blocks>(job, c, total); });
@@ -211,7 +229,7 @@ template <class T> void norm_backward(const NormJob<T>& job) {
 }
 
 template <class T> constexpr NormTable<T> norm_table() {
-  return {norm_statistics<T>, norm_forward<T>, norm_backward_sums<T>, norm_backward<T>};
+  return {norm_sums<T>, norm_statistics<T>, norm_forward<T>, norm_backward_sums<T>, norm_backward<T>};
 }
 
 } // namespace
