@@ -64,6 +64,7 @@ template <class T, class Exec> struct GraphSession<T, Exec>::Impl {
   Graph given, graph; // as it was given, and as it runs
   bool training, want_diff_input;
   Recompute recompute;
+  ComputePrecision compute;
   std::vector<ValuePlan> values, diffs;
   std::vector<ValuePlan> again; // values as backward finds them: those that are computed again have a second place
   std::vector<NodePlan> nodes;
@@ -86,9 +87,9 @@ template <class T, class Exec> struct GraphSession<T, Exec>::Impl {
   std::vector<NodeTimes> times;
 
   Impl(const Exec& exec_, const Graph& graph_, const Shape& input, bool training_, bool want_diff_input_,
-       Recompute recompute_)
+       Recompute recompute_, ComputePrecision compute_)
       : exec(exec_), given(graph_), graph(fuse_activations(graph_)), training(training_),
-        want_diff_input(want_diff_input_), recompute(recompute_) {
+        want_diff_input(want_diff_input_), recompute(recompute_), compute(compute_) {
     plan(graph.infer(input));
     place_weights();
     arena = DeviceBuffer<Exec>(exec, arena_bytes);
@@ -138,8 +139,8 @@ template <class T, class Exec> struct GraphSession<T, Exec>::Impl {
       NodePlan& plan = nodes[static_cast<size_t>(i)];
       LayerShapes around = node_shapes(view, i, shapes.data());
       TrainingNode& step = steps[static_cast<size_t>(i)];
-      plan.algorithm = default_algorithm(node, around, Exec::on_host, sizeof(T), ComputePrecision::full, false);
-      step.backward_algorithm = default_algorithm(node, around, Exec::on_host, sizeof(T), ComputePrecision::full, true);
+      plan.algorithm = default_algorithm(node, around, Exec::on_host, sizeof(T), compute, false);
+      step.backward_algorithm = default_algorithm(node, around, Exec::on_host, sizeof(T), compute, true);
       around.threads = Exec::on_host ? exec.threads() : 1;
       visit_layer(node.kind, [&](auto tag) {
         using Layer = typename decltype(tag)::Layer;
@@ -482,8 +483,8 @@ template <class T, class Exec> struct GraphSession<T, Exec>::Impl {
 
 template <class T, class Exec>
 GraphSession<T, Exec>::GraphSession(const Exec& exec, const Graph& graph, const Shape& input, bool training,
-                                    bool want_diff_input, Recompute recompute)
-    : impl_(std::make_unique<Impl>(exec, graph, input, training, want_diff_input, recompute)) {}
+                                    bool want_diff_input, Recompute recompute, ComputePrecision compute)
+    : impl_(std::make_unique<Impl>(exec, graph, input, training, want_diff_input, recompute, compute)) {}
 template <class T, class Exec> GraphSession<T, Exec>::~GraphSession() = default;
 
 template <class T, class Exec> const Exec& GraphSession<T, Exec>::exec() const { return impl_->exec; }

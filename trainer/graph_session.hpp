@@ -30,9 +30,10 @@ template <class T, class Exec> class GraphSession {
 public:
   /// `input` is the shape of one micro-batch, `[n,H,W,C]`; `training` reserves what backward needs.
   /// Throws std::invalid_argument for shapes that the graph refuses or a convolution with a fused activation in a
-  /// training session. Results are the same bits whatever `recompute` says.
+  /// training session. Results are the same bits whatever `recompute` says. `compute` bf16 lets convolutions multiply
+  /// values rounded to bf16 where that is faster; weights, gradients and sums stay T.
   GraphSession(const Exec& exec, const Graph& graph, const Shape& input, bool training, bool want_diff_input = false,
-               Recompute recompute = Recompute::cheap);
+               Recompute recompute = Recompute::cheap, ComputePrecision compute = ComputePrecision::full);
   ~GraphSession();
   GraphSession(const GraphSession&) = delete;
   GraphSession& operator=(const GraphSession&) = delete;

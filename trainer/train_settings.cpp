@@ -144,6 +144,10 @@ std::vector<OptionGroup> train_option_groups() {
             "results that backward computes again instead of keeping them; cheap: of norms and activations",
             {"none", "cheap"}},
            {"train.precision", "f32", "of weights and arithmetic", {"f32", "f64"}},
+           {"train.compute",
+            "full",
+            "bf16: convolutions multiply values rounded to bf16 where that is faster; weights and sums stay f32",
+            {"full", "bf16"}},
            {"train.val_every", "1", "epochs between two validations; the last epoch always has one"},
        }});
   groups.push_back(

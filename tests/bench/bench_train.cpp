@@ -38,6 +38,7 @@ std::vector<OptionGroup> options() {
         {"isa", "", "force an ISA level (x86-64, x86-64-v3, x86-64-v4)"},
         {"clock", "wall", "cpu: only time that the process worked, for busy machines and 1 thread", {"wall", "cpu"}},
         {"recompute", "cheap", "as train.recompute", {"none", "cheap"}},
+        {"compute", "full", "as train.compute", {"full", "bf16"}},
         {"profile", "", "print the time of every node, too", {}, true},
         {"serve", "", "read numbers of steps from standard input", {}, true},
         {"help", "", "this text", {}, true}}}};
@@ -54,7 +55,8 @@ public:
   Training(const Settings& settings, const Graph& graph, index_t batch, index_t micro_batch)
       : passes_(static_cast<int>(batch / micro_batch)), shape_(with_batch(graph.input_shape, micro_batch)),
         session_(exec_, graph, shape_, true, false,
-                 settings.text("recompute") == "none" ? Recompute::none : Recompute::cheap),
+                 settings.text("recompute") == "none" ? Recompute::none : Recompute::cheap,
+                 settings.text("compute") == "bf16" ? ComputePrecision::bf16 : ComputePrecision::full),
         loss_(make_loss<T, DefaultExec>("mse")),
         target_(exec_, static_cast<size_t>(session_.output().shape.count()) * sizeof(T)),
         workspace_(exec_, loss_->workspace_bytes(session_.output().shape)), value_(exec_, sizeof(T)) {

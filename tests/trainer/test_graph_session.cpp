@@ -404,3 +404,39 @@ TEST_CASE("misuse is refused with a sentence") {
   CHECK_THROWS_AS(session.set_weight(0, {1.0f}), std::invalid_argument);
   CHECK_THROWS_AS((GraphSession<float, DefaultExec>(DefaultExec(), fused, {1, 8, 6, 4}, false)), std::invalid_argument);
 }
+
+TEST_CASE("bf16 products in a training step: near the full step, the same bits for any threads") {
+  const Shape shape{2, 24, 36, 3};
+  const Graph graph = tangled(shape, true);
+  const auto step = [&](const auto& exec, ComputePrecision compute) {
+    using Exec = std::decay_t<decltype(exec)>;
+    GraphSession<float, Exec> session(exec, graph, shape, true, false, Recompute::cheap, compute);
+    set_random_weights(session);
+    const auto input = random_values<float>(shape.count(), 3);
+    const auto slope = random_values<float>(session.output().shape.count(), 4);
+    session.upload(input.data(), session.input());
+    session.forward(true);
+    session.upload(slope.data(), session.diff_output());
+    session.backward(0);
+    session.finish_step();
+    std::vector<std::vector<float>> gradients;
+    for (int i = 0; i < session.num_weights(); ++i)
+      if (session.diff_weight(i)) gradients.push_back(session.get_diff_weight(i));
+    return gradients;
+  };
+  const auto full = step(HostExec(), ComputePrecision::full), bf16 = step(HostExec(), ComputePrecision::bf16);
+  REQUIRE(full.size() == bf16.size());
+  for (size_t i = 0; i < full.size(); ++i) {
+    double largest = 0, error = 0;
+    for (size_t k = 0; k < full[i].size(); ++k) {
+      largest = std::max(largest, std::abs(static_cast<double>(full[i][k])));
+      const double difference = std::abs(static_cast<double>(full[i][k]) - static_cast<double>(bf16[i][k]));
+      error = !(difference <= error) ? difference : error;
+    }
+    CHECK(!(error > 0.1 * largest + 1e-6));
+  }
+  if constexpr (DefaultExec::on_host) {
+    const auto kokkos = step(DefaultExec(), ComputePrecision::bf16);
+    for (size_t i = 0; i < bf16.size(); ++i) CHECK(same_bits(kokkos[i], bf16[i]));
+  }
+}
