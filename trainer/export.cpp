@@ -2,6 +2,8 @@
 
 #include "inference/golden.hpp"
 #include "shared/model/fold.hpp"
+#include "shared/model/memory_plan.hpp"
+#include "trainer/device_buffer.hpp"
 #include "trainer/evaluate.hpp"
 #include "trainer/graph_session.hpp"
 #include "trainer/onnx_writer.hpp"
@@ -53,6 +55,41 @@ std::vector<T> run_golden(const Exec& exec, const Graph& graph, const std::vecto
   std::vector<T> output(static_cast<size_t>(session.output().shape.count()));
   session.download(session.output(), output.data());
   return output;
+}
+
+/// The golden input through the file's plan on an exec of the trainer.
+template <class Exec> std::vector<float> run_planned(const Exec& exec, const ModelSpec& spec) {
+  const GraphView view = spec.graph->view();
+  std::vector<ValuePlan> values(static_cast<size_t>(view.num_values));
+  std::vector<NodePlan> nodes(static_cast<size_t>(view.num_nodes));
+  std::vector<Interval> scratch(values.size() + 1);
+  PlanSummary summary;
+  GraphError error;
+  PlanOptions options;
+  options.on_host = Exec::on_host;
+  if (!spec.algorithms.empty()) options.algorithms = spec.algorithms.data();
+  if (plan_inference(view, spec.graph->input_shape, options, values.data(), nodes.data(), scratch.data(), &summary,
+                     &error) != Status::ok)
+    throw std::invalid_argument(std::string("the exported graph can't be planned: ") + error.what);
+  std::vector<DeviceBuffer<Exec>> weights;
+  std::vector<const void*> pointers;
+  for (const std::vector<float>& weight : spec.weights) {
+    weights.emplace_back(exec, weight.size() * sizeof(float));
+    copy_to_exec(exec, weights.back().data(), weight.data(), weight.size() * sizeof(float));
+    pointers.push_back(weights.back().data());
+  }
+  const DeviceBuffer<Exec> arena(exec, summary.arena_bytes);
+  const Tensor<float> input = value_tensor<float>(values.data(), view.input, arena.data());
+  std::vector<float> pixels(static_cast<size_t>(input.shape.count()));
+  for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = golden_input(spec.golden_seed, static_cast<index_t>(i));
+  copy_to_exec(exec, input.data, pixels.data(), pixels.size() * sizeof(float));
+  prepare_inference<float>(exec, view, values.data(), nodes.data(), pointers.data(), arena.data());
+  run_inference<float>(exec, view, values.data(), nodes.data(), summary, pointers.data(), arena.data());
+  const Tensor<float> output = value_tensor<float>(values.data(), view.outputs[0], arena.data());
+  std::vector<float> result(static_cast<size_t>(output.shape.count()));
+  exec.fence();
+  copy_to_host(exec, result.data(), output.data, result.size() * sizeof(float));
+  return result;
 }
 
 /// The network's own depth range. Its head says it: an affine map over a sigmoid, or over anything else.
@@ -138,7 +175,54 @@ void same_bits(const std::string& path, const std::string& exec, const std::vect
 
 } // namespace
 
-ModelSpec model_spec(const Checkpoint& checkpoint, const std::string& file, Graph* graph) {
+std::vector<Algorithm> parse_algorithms(const std::string& text, const Graph& graph) {
+  const auto algorithm_of = [&](const std::string& name) {
+    std::string known;
+    for (int i = 0; i < num_algorithms; ++i) {
+      if (name == algorithm_name(static_cast<Algorithm>(i))) return static_cast<Algorithm>(i);
+      known += std::string(i > 0 ? ", " : "") + algorithm_name(static_cast<Algorithm>(i));
+    }
+    if (name == "automatic") return automatic;
+    throw Error({.file = "leadline export",
+                 .field = "--algorithm",
+                 .value = name,
+                 .reason = "there is no such algorithm",
+                 .fix = "Use automatic, " + known});
+  };
+  std::vector<Algorithm> algorithms(graph.nodes.size(), automatic);
+  for (size_t start = 0; start <= text.size();) {
+    const size_t comma = std::min(text.find(',', start), text.size());
+    const std::string entry = text.substr(start, comma - start);
+    start = comma + 1;
+    const size_t equals = entry.find('=');
+    if (equals == std::string::npos) {
+      const Algorithm algorithm = algorithm_of(entry);
+      for (size_t i = 0; i < algorithms.size(); ++i)
+        if (allowed_algorithm(graph.nodes[i].kind, Algorithm::host_gemm)) algorithms[i] = algorithm;
+      continue;
+    }
+    const std::string name = entry.substr(0, equals);
+    const auto node = std::find(graph.node_names.begin(), graph.node_names.end(), name);
+    if (node == graph.node_names.end())
+      throw Error({.file = "leadline export",
+                   .field = "--algorithm",
+                   .value = entry,
+                   .reason = "the exported network has no layer of that name",
+                   .fix = "`leadline inspect` lists them: batch norms and activations are folded away"});
+    const auto at = static_cast<size_t>(node - graph.node_names.begin());
+    algorithms[at] = algorithm_of(entry.substr(equals + 1));
+    if (!allowed_algorithm(graph.nodes[at].kind, algorithms[at]))
+      throw Error({.file = "leadline export",
+                   .field = "--algorithm",
+                   .value = entry,
+                   .reason = std::string("a ") + layer_name(graph.nodes[at].kind) + " layer has no such algorithm",
+                   .fix = "Leave it out"});
+  }
+  return algorithms;
+}
+
+ModelSpec model_spec(const Checkpoint& checkpoint, const std::string& file, Graph* graph,
+                     const ChooseAlgorithms& choose) {
   const Settings settings = checkpoint_settings(checkpoint, file);
   const Graph trained = graph_settings(settings);
   check_weights(trained, checkpoint.weights, file);
@@ -165,6 +249,7 @@ ModelSpec model_spec(const Checkpoint& checkpoint, const std::string& file, Grap
   spec.fy = static_cast<float>(checkpoint.focal_y);
   depth_range(trained, settings, &spec);
   spec.provenance = provenance(checkpoint, settings);
+  if (choose) spec.algorithms = choose(*graph, spec.weights);
   spec.golden = compute_golden(spec);
   return spec;
 }
@@ -172,9 +257,9 @@ ModelSpec model_spec(const Checkpoint& checkpoint, const std::string& file, Grap
 float verify_model(const std::string& path, const ModelSpec& spec) {
   float golden_error = 0;
   const std::vector<float> engine = run_engine(path, spec.golden_seed, &golden_error);
-  same_bits(path, "HostExec", engine, run_golden(HostExec(), *spec.graph, spec.weights, spec.golden_seed));
+  same_bits(path, "HostExec", engine, run_planned(HostExec(), spec));
   if constexpr (DefaultExec::on_host) // a GPU's answer is close, not the same bits
-    same_bits(path, "Kokkos", engine, run_golden(DefaultExec(), *spec.graph, spec.weights, spec.golden_seed));
+    same_bits(path, "Kokkos", engine, run_planned(DefaultExec(), spec));
   return golden_error;
 }
 
@@ -229,7 +314,7 @@ std::map<std::string, std::string> onnx_metadata(const ModelSpec& spec) {
 /// Folds a checkpoint, lets `write` make the file under a temporary name, and gives it its own if all went well.
 template <class Write>
 ExportReport export_file(const Checkpoint& checkpoint, const std::string& file, const std::string& path,
-                         const Write& write) {
+                         const ChooseAlgorithms& choose, const Write& write) {
   namespace fs = std::filesystem;
   if (fs::is_directory(path))
     throw Error({.file = path,
@@ -240,7 +325,7 @@ ExportReport export_file(const Checkpoint& checkpoint, const std::string& file, 
   Graph graph;
   const std::string temporary = path + ".unverified";
   try {
-    const ModelSpec spec = model_spec(checkpoint, file, &graph);
+    const ModelSpec spec = model_spec(checkpoint, file, &graph, choose);
     const Graph trained = graph_settings(checkpoint_settings(checkpoint, file));
     report.fold_error = check_folding(checkpoint, file, trained, spec);
     write(temporary, spec, &report);
@@ -265,8 +350,9 @@ ExportReport export_file(const Checkpoint& checkpoint, const std::string& file, 
 
 } // namespace
 
-ExportReport export_model(const Checkpoint& checkpoint, const std::string& file, const std::string& path) {
-  return export_file(checkpoint, file, path,
+ExportReport export_model(const Checkpoint& checkpoint, const std::string& file, const std::string& path,
+                          const ChooseAlgorithms& choose) {
+  return export_file(checkpoint, file, path, choose,
                      [](const std::string& temporary, const ModelSpec& spec, ExportReport* report) {
                        write_model(temporary, spec);
                        report->golden_error = verify_model(temporary, spec);
@@ -274,9 +360,10 @@ ExportReport export_model(const Checkpoint& checkpoint, const std::string& file,
 }
 
 ExportReport export_onnx(const Checkpoint& checkpoint, const std::string& file, const std::string& path) {
-  return export_file(checkpoint, file, path, [](const std::string& temporary, const ModelSpec& spec, ExportReport*) {
-    write_onnx(temporary, *spec.graph, spec.weights, onnx_metadata(spec));
-  });
+  return export_file(checkpoint, file, path, {},
+                     [](const std::string& temporary, const ModelSpec& spec, ExportReport*) {
+                       write_onnx(temporary, *spec.graph, spec.weights, onnx_metadata(spec));
+                     });
 }
 
 } // namespace leadline::trainer

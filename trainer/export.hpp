@@ -4,7 +4,9 @@
 #include "shared/model/model_writer.hpp"
 #include "trainer/checkpoint.hpp"
 
+#include <functional>
 #include <string>
+#include <vector>
 
 namespace leadline::trainer {
 
@@ -16,9 +18,18 @@ struct ExportReport {
   float golden_error = 0; ///< of the engine's self-test
 };
 
+/// Algorithms for the nodes of a folded graph, `automatic` where devices choose.
+using ChooseAlgorithms =
+    std::function<std::vector<Algorithm>(const Graph& graph, const std::vector<std::vector<float>>& weights)>;
+
+/// "winograd4" for every layer that can, or "down.0.0=winograd4,head=host_gemm" for some. Throws leadline::Error for
+/// names that are none and layers that can't.
+std::vector<Algorithm> parse_algorithms(const std::string& text, const Graph& graph);
+
 /// What goes into the file for a checkpoint: graph and weights folded, preprocessing, ranges, provenance, golden
 /// sample. `graph` receives the folded graph that the spec borrows. Throws leadline::Error.
-ModelSpec model_spec(const Checkpoint& checkpoint, const std::string& file, Graph* graph);
+ModelSpec model_spec(const Checkpoint& checkpoint, const std::string& file, Graph* graph,
+                     const ChooseAlgorithms& choose = {});
 
 /// Proves a written file. The seeded golden input goes through
 ///   - the engine (libleadline.a, opened from the file),
@@ -29,7 +40,8 @@ float verify_model(const std::string& path, const ModelSpec& spec);
 
 /// Exports `checkpoint` (which `file` holds) to `path`, which appears whole, verified, or not at all. Throws
 /// leadline::Error.
-ExportReport export_model(const Checkpoint& checkpoint, const std::string& file, const std::string& path);
+ExportReport export_model(const Checkpoint& checkpoint, const std::string& file, const std::string& path,
+                          const ChooseAlgorithms& choose = {});
 
 /// The same folded network as an ONNX file for other engines (onnx_writer.hpp); size, preprocessing, range and origin
 /// are its metadata. Nothing here can run it, so `golden_error` stays 0. Throws leadline::Error.

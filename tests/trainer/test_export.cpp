@@ -1,6 +1,7 @@
 // Export: the engine gives the trainer's bits for every kind of U-Net; the file says what it should; failures leave
 // nothing.
 #include "tests/trainer/toy_frames.hpp"
+#include "trainer/autotune.hpp"
 #include "trainer/export.hpp"
 #include "trainer/train_loop.hpp"
 
@@ -76,6 +77,46 @@ TEST_CASE("verification sees a model that answers otherwise") {
   spec.weights.back()[0] = std::nextafter(spec.weights.back()[0], 100.0f) + 0.01f; // the head's bias
   CHECK_THROWS_MATCHES(verify_model(folder.file("model.lead"), spec), Error,
                        MessageMatches(ContainsSubstring("differs")));
+}
+
+TEST_CASE("algorithms that are asked for or measured are recorded, and the bits are still the trainer's") {
+  const Folder folder;
+  const Checkpoint checkpoint = trained({});
+  const std::string file = folder.file("model.lead");
+  std::vector<Algorithm> chosen;
+  std::string report;
+  const std::vector<std::function<std::vector<Algorithm>(const Graph&, const std::vector<std::vector<float>>&)>>
+      choices{
+          [](const Graph& graph, const auto&) { return parse_algorithms("winograd4", graph); },
+          [](const Graph& graph, const auto&) {
+            return parse_algorithms("host_gemm," + graph.node_names[0] + "=portable", graph);
+          },
+          [&](const Graph& graph, const auto& weights) {
+            return autotune(graph, weights, ComputePrecision::bf16, 2, &report);
+          },
+      };
+  for (const auto& choose : choices) {
+    export_model(checkpoint, "c.h5", file, [&](const Graph& graph, const auto& weights) {
+      chosen = choose(graph, weights);
+      CHECK_THROWS_AS(parse_algorithms("fastest", graph), Error);
+      CHECK_THROWS_AS(parse_algorithms("no_such_layer=winograd4", graph), Error);
+      return chosen;
+    });
+    leadline::ErrorText error;
+    Model model;
+    REQUIRE(model.open_file(file.c_str(), error) == LEADLINE_OK);
+    Session session;
+    REQUIRE(session.create(model, error) == LEADLINE_OK);
+    for (size_t i = 0; i < chosen.size(); ++i) {
+      if (chosen[i] == automatic) continue;
+      leadline_node_plan plan{};
+      plan.struct_size = sizeof plan;
+      REQUIRE(leadline_session_get_node(session.get(), static_cast<int32_t>(i), &plan) == LEADLINE_OK);
+      const std::string ran = plan.algorithm;
+      CHECK((ran == algorithm_name(chosen[i]) || ran == "host_gemm")); // what can't be done is done by host_gemm
+    }
+  }
+  CHECK(report.find(" ms") != std::string::npos);
 }
 
 TEST_CASE("the file carries size, preprocessing, range, cameras and origin") {
