@@ -25,7 +25,8 @@ check() {
   case $1 in
   *.h) language=c flags="-std=c99 -fsyntax-only -Wall -Wextra -Wpedantic -Werror -Iinference/include" ;;
   data/* | trainer/* | *kokkos*) flags=$trainer_flags ;;
-  shared/model/graph_builder.hpp | shared/model/fold.hpp | shared/model/model_writer.hpp | inference/golden.hpp)
+  shared/model/graph_builder.hpp | shared/model/fold.hpp | shared/model/reorder.hpp | shared/model/model_writer.hpp | \
+    inference/golden.hpp)
     flags=$host_flags ;; # building and writing models: never on a device
   esac
   # from standard input, so that `#pragma once` isn't in the main file
