@@ -189,7 +189,8 @@ typedef struct leadline_session_options {
    * have them are asked of the system only then. */
   int32_t precision;
   /* For comparisons: "portable", "host_gemm", "winograd4", "winograd6", "bf16" or "bf16x3" for every layer that can;
-   * NULL: what the model says, which is usually that the library chooses, from shapes, CPU, precision and memory_limit. */
+   * NULL: what the model says, which is usually that the library chooses, from shapes, CPU, precision and memory_limit.
+   */
   const char* algorithm;
 } leadline_session_options;
 
