@@ -153,8 +153,13 @@ HostExec exec_of(const leadline_session& session) {
 /// FloatEnvironment.
 Tensor<float> run_graph(const leadline_session& session) {
   const GraphView& graph = session.model->view.graph;
-  run_inference<float>(exec_of(session), graph, session.values, session.nodes, session.summary, session.model->weights,
-                       session.arena);
+  const leadline_model& model = *session.model;
+  for (int32_t i = 0; i < graph.num_nodes; ++i) {
+    run_node<float>(exec_of(session), graph, i, session.values, session.nodes, session.summary, model.weights,
+                    session.arena);
+    // Where memory is short, weights that are packed in every run leave nothing behind.
+    if (session.nodes[i].in_run && model.forget) model.forget(&model);
+  }
   return value_tensor<float>(session.values, graph.outputs[0], session.arena);
 }
 
@@ -278,10 +283,14 @@ leadline_status leadline_session_create(const leadline_model* model, const leadl
   session->bytes = layout.total;
   {
     const FloatEnvironment environment;
-    prepare_inference<float>(exec_of(*session), model->view.graph, session->values, session->nodes, model->weights,
-                             session->arena);
+    const GraphView& graph = model->view.graph;
     // What was prepared is read there from now on: the original needn't stay in memory beside it.
-    if (summary.prepared_bytes > 0 && model->forget) model->forget(model);
+    const bool forget = summary.prepared_bytes > 0 && model->forget;
+    if (forget) model->forget(model);
+    for (int32_t i = 0; i < graph.num_nodes; ++i) {
+      prepare_node<float>(exec_of(*session), graph, i, session->values, session->nodes, model->weights, session->arena);
+      if (forget && session->nodes[i].prepared_bytes > 0) model->forget(model);
+    }
   }
   *session_out = session;
   return LEADLINE_OK;

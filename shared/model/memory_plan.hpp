@@ -89,23 +89,27 @@ template <class T> Tensor<const T> weight_tensor(const GraphView& graph, const v
   return w == no_index ? Tensor<const T>() : Tensor<const T>(static_cast<const T*>(weights[w]), graph.weight_shapes[w]);
 }
 
-/// Brings the weights into the forms that the planned kernels read. Once before the first run, and after weights have
-/// changed.
+/// Brings the weights of node `i` into the form that its planned kernel reads; nothing where it reads them as they are.
+template <class T, class Exec>
+void prepare_node(const Exec& exec, const GraphView& graph, int32_t i, const ValuePlan* values, const NodePlan* nodes,
+                  const void* const* weights, unsigned char* arena) {
+  if (nodes[i].prepared_bytes == 0) return;
+  const Node& node = graph.nodes[i];
+  PrepareArgs<T> args;
+  args.shapes.num_src = node.num_inputs;
+  for (int s = 0; s < node.num_inputs; ++s) args.shapes.src[s] = values[node.inputs[s]].shape;
+  args.shapes.dst = values[node.output].shape;
+  for (int w = 0; w < max_weights; ++w) args.weights[w] = weight_tensor<T>(graph, weights, node.weights[w]);
+  args.prepared = arena + nodes[i].prepared_offset;
+  args.algorithm = nodes[i].algorithm;
+  prepare_layer<T>(exec, node.kind, node.params, args);
+}
+
+/// Prepares all nodes: once before the first run, and after weights have changed.
 template <class T, class Exec>
 void prepare_inference(const Exec& exec, const GraphView& graph, const ValuePlan* values, const NodePlan* nodes,
                        const void* const* weights, unsigned char* arena) {
-  for (int32_t i = 0; i < graph.num_nodes; ++i) {
-    if (nodes[i].prepared_bytes == 0) continue;
-    const Node& node = graph.nodes[i];
-    PrepareArgs<T> args;
-    args.shapes.num_src = node.num_inputs;
-    for (int s = 0; s < node.num_inputs; ++s) args.shapes.src[s] = values[node.inputs[s]].shape;
-    args.shapes.dst = values[node.output].shape;
-    for (int w = 0; w < max_weights; ++w) args.weights[w] = weight_tensor<T>(graph, weights, node.weights[w]);
-    args.prepared = arena + nodes[i].prepared_offset;
-    args.algorithm = nodes[i].algorithm;
-    prepare_layer<T>(exec, node.kind, node.params, args);
-  }
+  for (int32_t i = 0; i < graph.num_nodes; ++i) prepare_node<T>(exec, graph, i, values, nodes, weights, arena);
 }
 
 /// Runs node `i` of a planned pass. `weights[w]` points to weight w, dense, in the exec's memory, as do `arena` (after
