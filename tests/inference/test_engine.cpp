@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cfenv>
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -117,6 +118,112 @@ TEST_CASE("the engine computes what the shared loop computes, bit for bit") {
     REQUIRE(same_bits(run_raw(session, input), expected));
     REQUIRE(same_bits(run_raw(session, input), expected)); // nothing is left over from the run before
   }
+}
+
+namespace {
+
+/// Layers for which Winograd's algorithm and bf16 pay, `[1,40,48,3]` to `[1,40,48,1]`.
+Graph wide_net() {
+  GraphBuilder b("wide", {1, 40, 48, 3});
+  int32_t x = b.add<Conv2d>(conv3x3(32), {b.input()}, "in.conv");
+  x = b.add<Conv2d>(conv3x3(32), {x}, "a.conv");
+  x = b.add<Conv2d>(conv3x3(48), {x}, "b.conv");
+  x = b.add<Conv2d>(conv3x3(1, ActivationKind::softplus), {x}, "out.conv");
+  b.output(x);
+  return b.finish();
+}
+
+std::string algorithm_of(const Session& session, int32_t node, size_t* prepared_bytes = nullptr) {
+  leadline_node_plan plan{};
+  plan.struct_size = sizeof plan;
+  REQUIRE(leadline_session_get_node(session.get(), node, &plan) == LEADLINE_OK);
+  if (prepared_bytes) *prepared_bytes = plan.prepared_bytes;
+  return plan.algorithm;
+}
+
+double largest_difference(const std::vector<float>& a, const std::vector<float>& b) {
+  REQUIRE(a.size() == b.size());
+  double largest = 1e-30, error = 0;
+  for (size_t i = 0; i < a.size(); ++i) {
+    largest = std::fmax(largest, std::fabs(static_cast<double>(a[i])));
+    const double e = std::fabs(static_cast<double>(a[i]) - static_cast<double>(b[i]));
+    if (!(e <= error)) error = e;
+  }
+  return error / largest;
+}
+
+} // namespace
+
+TEST_CASE("a plan chooses fast algorithms, keeps to a memory limit, and does what it is told") {
+  const Graph graph = wide_net();
+  ModelSpec spec = make_spec(graph);
+  spec.golden = compute_golden(spec);
+  Opened opened(encode_model(spec));
+  const std::vector<float> input = noise(static_cast<size_t>(graph.input_shape.count()));
+  leadline_session_options options = session_options();
+  options.algorithm = "portable";
+  Session portable;
+  REQUIRE(portable.create(opened.model, opened.error, &options) == LEADLINE_OK);
+  CHECK(portable.info().prepared_bytes == 0);
+  const std::vector<float> expected = run_raw(portable, input);
+
+  Session fast;
+  REQUIRE(fast.create(opened.model, opened.error) == LEADLINE_OK);
+  CHECK(algorithm_of(fast, 1).find("winograd") == 0);
+  CHECK(algorithm_of(fast, 2).find("winograd") == 0);
+  size_t prepared = 0, sum = 0;
+  for (int32_t i = 0; i < 4; ++i) {
+    algorithm_of(fast, i, &prepared);
+    sum += align_up(prepared);
+  }
+  CHECK(fast.info().prepared_bytes == sum);
+  CHECK(largest_difference(expected, run_raw(fast, input)) <= 1e-4);
+
+  // From the smallest plan to the fastest: never more bytes than asked for once it can be less, never more than before.
+  options = session_options();
+  options.memory_limit = 1;
+  Session smallest;
+  REQUIRE(smallest.create(opened.model, opened.error, &options) == LEADLINE_OK);
+  CHECK(smallest.info().prepared_bytes == 0);
+  CHECK(smallest.info().arena_bytes < fast.info().arena_bytes);
+  CHECK(largest_difference(expected, run_raw(smallest, input)) <= 1e-4);
+  bool between = false;
+  for (size_t limit = smallest.info().arena_bytes; limit <= 2 * fast.info().arena_bytes; limit += 8192) {
+    options.memory_limit = limit;
+    Session limited;
+    REQUIRE(limited.create(opened.model, opened.error, &options) == LEADLINE_OK);
+    const size_t bytes = limited.info().arena_bytes;
+    REQUIRE(bytes <= limit);
+    between = between || (limited.info().prepared_bytes > 0 && bytes < fast.info().arena_bytes);
+    if (limit > 2 * fast.info().arena_bytes - 8192)
+      CHECK(limited.info().prepared_bytes == fast.info().prepared_bytes); // room for all
+  }
+  CHECK(between);
+
+  for (int i = 1; i < num_algorithms; ++i) {
+    options = session_options();
+    options.algorithm = algorithm_name(static_cast<Algorithm>(i));
+    INFO(options.algorithm);
+    Session told;
+    REQUIRE(told.create(opened.model, opened.error, &options) == LEADLINE_OK);
+    CHECK(algorithm_of(told, 1) == options.algorithm);
+    CHECK(largest_difference(expected, run_raw(told, input)) <=
+          (static_cast<Algorithm>(i) == Algorithm::bf16 ? 3e-2 : 1e-4));
+  }
+  options.algorithm = "fastest";
+  Session refused;
+  CHECK(refused.create(opened.model, opened.error, &options) == LEADLINE_INVALID_ARGUMENT);
+  CHECK_THAT(opened.error.text, ContainsSubstring("fastest") && ContainsSubstring("winograd4"));
+
+  options = session_options();
+  options.precision = LEADLINE_PRECISION_BF16;
+  Session rounded;
+  REQUIRE(rounded.create(opened.model, opened.error, &options) == LEADLINE_OK);
+  CHECK(largest_difference(expected, run_raw(rounded, input)) <= 3e-2);
+  CHECK(rounded.self_test() == LEADLINE_OK);
+  options.precision = 2;
+  CHECK(refused.create(opened.model, opened.error, &options) == LEADLINE_INVALID_ARGUMENT);
+  CHECK_THAT(opened.error.text, ContainsSubstring("precision is 2"));
 }
 
 TEST_CASE("every layer runs in the engine as in the shared loop") {
