@@ -2,11 +2,10 @@
 
 #include "inference/golden.hpp"
 #include "shared/model/fold.hpp"
-#include "shared/model/memory_plan.hpp"
-#include "trainer/device_buffer.hpp"
 #include "trainer/evaluate.hpp"
 #include "trainer/graph_session.hpp"
 #include "trainer/onnx_writer.hpp"
+#include "trainer/planned_pass.hpp"
 #include "trainer/text.hpp"
 #include "trainer/train_settings.hpp"
 #include "trainer/weight_io.hpp"
@@ -59,37 +58,14 @@ std::vector<T> run_golden(const Exec& exec, const Graph& graph, const std::vecto
 
 /// The golden input through the file's plan on an exec of the trainer.
 template <class Exec> std::vector<float> run_planned(const Exec& exec, const ModelSpec& spec) {
-  const GraphView view = spec.graph->view();
-  std::vector<ValuePlan> values(static_cast<size_t>(view.num_values));
-  std::vector<NodePlan> nodes(static_cast<size_t>(view.num_nodes));
-  std::vector<Interval> scratch(values.size() + 1);
-  PlanSummary summary;
-  GraphError error;
   PlanOptions options;
-  options.on_host = Exec::on_host;
   if (!spec.algorithms.empty()) options.algorithms = spec.algorithms.data();
-  if (plan_inference(view, spec.graph->input_shape, options, values.data(), nodes.data(), scratch.data(), &summary,
-                     &error) != Status::ok)
-    throw std::invalid_argument(std::string("the exported graph can't be planned: ") + error.what);
-  std::vector<DeviceBuffer<Exec>> weights;
-  std::vector<const void*> pointers;
-  for (const std::vector<float>& weight : spec.weights) {
-    weights.emplace_back(exec, weight.size() * sizeof(float));
-    copy_to_exec(exec, weights.back().data(), weight.data(), weight.size() * sizeof(float));
-    pointers.push_back(weights.back().data());
-  }
-  const DeviceBuffer<Exec> arena(exec, summary.arena_bytes);
-  const Tensor<float> input = value_tensor<float>(values.data(), view.input, arena.data());
-  std::vector<float> pixels(static_cast<size_t>(input.shape.count()));
+  const PlannedPass<Exec> pass(exec, *spec.graph, spec.weights, options);
+  std::vector<float> pixels(static_cast<size_t>(pass.input_values()));
   for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = golden_input(spec.golden_seed, static_cast<index_t>(i));
-  copy_to_exec(exec, input.data, pixels.data(), pixels.size() * sizeof(float));
-  prepare_inference<float>(exec, view, values.data(), nodes.data(), pointers.data(), arena.data());
-  run_inference<float>(exec, view, values.data(), nodes.data(), summary, pointers.data(), arena.data());
-  const Tensor<float> output = value_tensor<float>(values.data(), view.outputs[0], arena.data());
-  std::vector<float> result(static_cast<size_t>(output.shape.count()));
-  exec.fence();
-  copy_to_host(exec, result.data(), output.data, result.size() * sizeof(float));
-  return result;
+  pass.upload_input(pixels);
+  pass.run();
+  return pass.download_output();
 }
 
 /// The network's own depth range. Its head says it: an affine map over a sigmoid, or over anything else.

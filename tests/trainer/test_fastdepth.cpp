@@ -1,7 +1,7 @@
 // FastDepth: names and shapes of the authors' state_dict, the paper's cost, sizes that it can't take.
+#include "tests/trainer/state_dict.hpp"
 #include "trainer/networks/fastdepth.hpp"
 #include "trainer/train_settings.hpp"
-#include "trainer/weight_layout.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_exception.hpp>
@@ -13,6 +13,7 @@ using namespace leadline;
 using namespace leadline::trainer;
 using Catch::Matchers::ContainsSubstring;
 using Catch::Matchers::MessageMatches;
+using leadline::testing::state_dict;
 
 namespace {
 
@@ -22,13 +23,6 @@ FastDepthParams at(int height, int width, float multiplier = 1) {
   p.width = width;
   p.width_multiplier = multiplier;
   return p;
-}
-
-std::map<std::string, std::vector<index_t>> state_dict(const Graph& graph) {
-  std::map<std::string, std::vector<index_t>> dict;
-  for (size_t i = 0; i < graph.weight_names.size(); ++i)
-    dict[graph.weight_names[i]] = pytorch_shape(graph, static_cast<int>(i));
-  return dict;
 }
 
 } // namespace

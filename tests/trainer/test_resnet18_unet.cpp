@@ -1,7 +1,7 @@
 // ResNet-18's U-Net: the encoder has the names, shapes and number of parameters of PyTorch's resnet18.
+#include "tests/trainer/state_dict.hpp"
 #include "trainer/networks/resnet18_unet.hpp"
 #include "trainer/train_settings.hpp"
-#include "trainer/weight_layout.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_exception.hpp>
@@ -13,6 +13,7 @@ using namespace leadline;
 using namespace leadline::trainer;
 using Catch::Matchers::ContainsSubstring;
 using Catch::Matchers::MessageMatches;
+using leadline::testing::state_dict;
 
 namespace {
 
@@ -22,13 +23,6 @@ ResNet18UNetParams at(int height, int width, int channels = 64) {
   p.width = width;
   p.base_channels = channels;
   return p;
-}
-
-std::map<std::string, std::vector<index_t>> state_dict(const Graph& graph) {
-  std::map<std::string, std::vector<index_t>> dict;
-  for (size_t i = 0; i < graph.weight_names.size(); ++i)
-    dict[graph.weight_names[i]] = pytorch_shape(graph, static_cast<int>(i));
-  return dict;
 }
 
 } // namespace

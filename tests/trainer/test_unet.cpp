@@ -1,6 +1,6 @@
 // The U-Net: names and shapes of PyTorch's state_dict, every option, sizes that it can't take.
+#include "tests/trainer/state_dict.hpp"
 #include "trainer/networks/unet.hpp"
-#include "trainer/weight_layout.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_exception.hpp>
@@ -13,6 +13,7 @@ using namespace leadline;
 using namespace leadline::trainer;
 using Catch::Matchers::ContainsSubstring;
 using Catch::Matchers::MessageMatches;
+using leadline::testing::state_dict;
 
 namespace {
 
@@ -23,13 +24,6 @@ UNetParams small() {
   p.height = 12;
   p.width = 20;
   return p;
-}
-
-std::map<std::string, std::vector<index_t>> state_dict(const Graph& graph) {
-  std::map<std::string, std::vector<index_t>> dict;
-  for (size_t i = 0; i < graph.weight_names.size(); ++i)
-    dict[graph.weight_names[i]] = pytorch_shape(graph, static_cast<int>(i));
-  return dict;
 }
 
 bool has_layer(const Graph& graph, LayerKind kind) {

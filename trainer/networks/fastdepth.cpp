@@ -98,16 +98,9 @@ Network fastdepth_network() {
   network.options.push_back({"model.width_multiplier", "1", "fastdepth: factor of all channels"});
   network.options.push_back(activation_option());
   network.build = [](const Settings& settings, const Shape& input) {
-    const HeadSettings head = head_settings(settings);
     FastDepthParams params;
     params.width_multiplier = static_cast<float>(settings.real("model.width_multiplier", 0.01, 8));
-    params.in_channels = static_cast<int>(input.c);
-    params.activation = activation_setting(settings);
-    params.head = head.head;
-    params.min_depth = head.min_depth;
-    params.max_depth = head.max_depth;
-    params.height = static_cast<int>(input.h);
-    params.width = static_cast<int>(input.w);
+    set_common(settings, input, &params);
     return fastdepth(params);
   };
   return network;

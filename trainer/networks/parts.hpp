@@ -41,6 +41,18 @@ HeadSettings head_settings(const Settings& settings);
 OptionSpec activation_option();
 ActivationKind activation_setting(const Settings& settings);
 
+/// Fills what all networks' parameters have: input's size and channels, activation, head.
+template <class Params> void set_common(const Settings& settings, const Shape& input, Params* params) {
+  const HeadSettings head = head_settings(settings);
+  params->in_channels = static_cast<int>(input.c);
+  params->height = static_cast<int>(input.h);
+  params->width = static_cast<int>(input.w);
+  params->activation = activation_setting(settings);
+  params->head = head.head;
+  params->min_depth = head.min_depth;
+  params->max_depth = head.max_depth;
+}
+
 /// Which of its option's choices a setting has.
 int choice_index(const Settings& settings, const char* key);
 

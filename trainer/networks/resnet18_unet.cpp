@@ -100,16 +100,9 @@ Network resnet18_unet_network() {
   network.options.push_back({"model.resnet_channels", "64", "resnet18_unet: channels of the stem"});
   network.options.push_back(activation_option());
   network.build = [](const Settings& settings, const Shape& input) {
-    const HeadSettings head = head_settings(settings);
     ResNet18UNetParams params;
     params.base_channels = static_cast<int>(settings.integer("model.resnet_channels", 2, 512));
-    params.in_channels = static_cast<int>(input.c);
-    params.activation = activation_setting(settings);
-    params.head = head.head;
-    params.min_depth = head.min_depth;
-    params.max_depth = head.max_depth;
-    params.height = static_cast<int>(input.h);
-    params.width = static_cast<int>(input.w);
+    set_common(settings, input, &params);
     return resnet18_unet(params);
   };
   return network;

@@ -105,19 +105,12 @@ Network unet_network() {
   };
   for (const OptionSpec& option : head_options()) network.options.push_back(option);
   network.build = [](const Settings& settings, const Shape& input) {
-    const HeadSettings head = head_settings(settings);
     UNetParams params;
     params.base_channels = static_cast<int>(settings.integer("model.base_channels", 1, 1024));
     params.levels = static_cast<int>(settings.integer("model.levels", 0, 8));
-    params.in_channels = static_cast<int>(input.c);
     params.up_sampling = static_cast<UpSampling>(choice_index(settings, "model.up_sampling"));
     params.norm = static_cast<Norm>(choice_index(settings, "model.norm"));
-    params.activation = activation_setting(settings);
-    params.head = head.head;
-    params.min_depth = head.min_depth;
-    params.max_depth = head.max_depth;
-    params.height = static_cast<int>(input.h);
-    params.width = static_cast<int>(input.w);
+    set_common(settings, input, &params);
     return unet(params);
   };
   return network;

@@ -1,10 +1,10 @@
 // The SIMD kernels of every ISA level that this CPU runs, against the portable ones; levels that fuse multiply-adds
 // must agree with each other to the bit, whatever their vector width.
-#include "shared/core/rng.hpp"
 #include "shared/layers/batch_norm2d.hpp"
 #include "shared/layers/conv2d.hpp"
 #include "shared/layers/conv_transpose2d.hpp"
 #include "shared/layers/linear.hpp"
+#include "tests/shared/layers/host_support.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 
@@ -16,34 +16,11 @@
 #include <vector>
 
 using namespace leadline;
+using leadline::testing::Bytes;
+using leadline::testing::Draw;
+using leadline::testing::same_bits;
 
 namespace {
-
-// Draws numbers one after the other.
-struct Draw {
-  Philox random{5};
-  uint64_t next = 0;
-  double real() { return random.uniform_double(next++) * 2 - 1; }
-  int32_t integer(int32_t low, int32_t high) {
-    return low + static_cast<int32_t>(random.below(next++, static_cast<uint64_t>(high - low + 1)));
-  }
-  template <class T> std::vector<T> values(index_t count) {
-    std::vector<T> v(static_cast<size_t>(count));
-    for (T& x : v) x = static_cast<T>(real());
-    return v;
-  }
-};
-
-// Exactly as many bytes as asked for, so that the address sanitizer sees any overrun.
-struct Bytes {
-  explicit Bytes(size_t bytes)
-      : data(static_cast<unsigned char*>(std::aligned_alloc(64, align_up(bytes ? bytes : 1)))), size(bytes) {}
-  ~Bytes() { std::free(data); }
-  Bytes(const Bytes&) = delete;
-  Bytes& operator=(const Bytes&) = delete;
-  unsigned char* data;
-  size_t size;
-};
 
 template <class T> struct Results { std::vector<T> dst, diff_src, diff_weights, diff_bias; };
 
@@ -55,7 +32,7 @@ Results<T> run(const typename Layer::Params& params, const Shape& src, Algorithm
   shapes.src[0] = src;
   REQUIRE(Layer::infer(params, shapes.src, 1, &shapes.dst) == Status::ok);
   Layer::weight_shapes(params, shapes.src, shapes.weights);
-  Draw draw;
+  Draw draw{5};
   const index_t wide = src.c + 3, wide_dst = shapes.dst.c + 2;
   const auto x = draw.values<T>(src.pixels() * wide), dy = draw.values<T>(shapes.dst.pixels() * wide_dst);
   const auto weights = draw.values<T>(shapes.weights[0].count()), bias = draw.values<T>(shapes.weights[1].count());
@@ -118,10 +95,6 @@ template <class T> void check(const Results<T>& expected, const Results<T>& actu
   CHECK_FALSE(!(relative_error(expected.diff_bias, actual.diff_bias) <= tolerance));
 }
 
-template <class T> bool same_bits(const std::vector<T>& a, const std::vector<T>& b) {
-  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0);
-}
-
 template <class Layer, class T>
 void check_levels(const typename Layer::Params& params, const Shape& src, double tolerance,
                   Algorithm algorithm = Algorithm::host_gemm) {
@@ -150,7 +123,7 @@ void check_levels(const typename Layer::Params& params, const Shape& src, double
 } // namespace
 
 TEST_CASE("SIMD convolutions of every ISA level agree with the portable ones on random shapes") {
-  Draw draw;
+  Draw draw{5};
   draw.next = 1000000;
   for (int i = 0; i < 60; ++i) {
     Conv2d::Params c;
@@ -202,7 +175,7 @@ TEST_CASE("SIMD convolutions of every ISA level agree with the portable ones on 
 }
 
 TEST_CASE("Winograd convolutions of every ISA level agree with the portable ones on random shapes") {
-  Draw draw;
+  Draw draw{5};
   draw.next = 2000000;
   for (int i = 0; i < 60; ++i) {
     Conv2d::Params c;
@@ -247,7 +220,7 @@ template <class T> void check_norm_levels(ActivationKind kind, const Shape& shap
   LayerShapes shapes;
   shapes.num_src = 1;
   shapes.src[0] = shapes.dst = shape;
-  Draw draw;
+  Draw draw{5};
   const index_t wide = shape.c + 5;
   const auto x = draw.values<T>(shape.pixels() * wide), dy = draw.values<T>(shape.pixels() * wide);
   const auto weight = draw.values<T>(shape.c), bias = draw.values<T>(shape.c);
@@ -293,7 +266,7 @@ template <class T> void check_norm_levels(ActivationKind kind, const Shape& shap
 } // namespace
 
 TEST_CASE("batch norm is the same bits on every ISA level") {
-  Draw draw;
+  Draw draw{5};
   for (const ActivationKind kind :
        {ActivationKind::identity, ActivationKind::relu, ActivationKind::relu6, ActivationKind::leaky_relu})
     for (int i = 0; i < 12; ++i) {

@@ -16,7 +16,8 @@ namespace leadline::testing {
 
 /// Draws numbers one after the other.
 struct Draw {
-  Philox random{11};
+  explicit Draw(uint64_t seed = 11) : random(seed) {}
+  Philox random;
   uint64_t next = 0;
   double real() { return random.uniform_double(next++) * 2 - 1; }
   index_t integer(index_t low, index_t high) {
