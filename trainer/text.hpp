@@ -1,4 +1,4 @@
-// Numbers for people and for tables; independent of the locale.
+// Numbers for people and for tables, independent of the locale, and text for HTML and SVG.
 #pragma once
 
 #include <charconv>
@@ -32,6 +32,45 @@ inline std::string duration(double seconds) {
   else
     std::snprintf(text, sizeof text, "%lld:%02lld", s / 60, s % 60);
   return text;
+}
+
+/// As text or attribute of HTML and XML: the five special letters are escaped; what XML can't hold at all (control
+/// characters, broken UTF-8) becomes '?'.
+inline std::string markup(const std::string& text) {
+  std::string out;
+  for (size_t i = 0; i < text.size();) {
+    const auto byte = [&](size_t k) { return k < text.size() ? static_cast<unsigned char>(text[k]) : 0u; };
+    const unsigned c = byte(i);
+    const size_t length = c < 0x80                ? 1
+                          : c >= 0xC2 && c < 0xE0 ? 2
+                          : c >= 0xE0 && c < 0xF0 ? 3
+                          : c >= 0xF0 && c < 0xF5 ? 4
+                                                  : 0;
+    unsigned code = length == 1 ? c : c & (0x7Fu >> length);
+    bool whole = length > 0;
+    for (size_t k = 1; k < length; ++k) {
+      whole = whole && (byte(i + k) & 0xC0) == 0x80;
+      code = code << 6 | (byte(i + k) & 0x3F);
+    }
+    constexpr unsigned smallest[] = {0, 0, 0x80, 0x800, 0x10000}; // by length: longer than needed is broken, too
+    whole = whole && code >= smallest[length] && (code < 0xD800 || code > 0xDFFF) && code < 0x110000 &&
+            code != 0xFFFE && code != 0xFFFF && (code >= 0x20 || code == '\n' || code == '\t');
+    if (!whole) {
+      out += '?';
+      ++i;
+      continue;
+    }
+    switch (c) {
+    case '&': out += "&amp;"; break;
+    case '<': out += "&lt;"; break;
+    case '>': out += "&gt;"; break;
+    case '"': out += "&quot;"; break;
+    case '\'': out += "&#39;"; break;
+    default: out.append(text, i, length);
+    }
+    i += length;
+  }
+  return out;
 }
 
 } // namespace leadline::trainer
