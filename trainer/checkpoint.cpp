@@ -14,7 +14,7 @@ namespace leadline::trainer {
 namespace {
 
 constexpr const char* format_name = "leadline checkpoint";
-constexpr int format_version = 1;
+constexpr int format_version = 2;                  // 2: /callbacks
 constexpr hsize_t max_elements = hsize_t{1} << 31; // of one array in a file; more is damage, not a depth network
 
 /// Closes an HDF5 handle of any kind; a negative one means that the call failed.
@@ -264,29 +264,29 @@ void write(const std::string& file, const Checkpoint& c) {
   const Quiet quiet;
   const bool single = c.precision == "f32";
   Writer out(file);
+  const auto write_arrays = [&](const std::string& group, const std::string& order_name,
+                                const std::vector<NamedArray>& arrays, bool as_float) {
+    std::string order;
+    for (const NamedArray& array : arrays) {
+      out.array(group + "/" + array.name, array.shape, array.values, as_float);
+      order += array.name + "\n";
+    }
+    out.document(order_name, order);
+  };
   out.text("format", format_name);
   out.integer("version", format_version);
   out.text("network", c.network);
   out.text("precision", c.precision);
   out.document("settings", c.settings);
-  std::string order;
-  for (const NamedArray& weight : c.weights) {
-    out.array("weights/" + weight.name, weight.shape, weight.values, single);
-    order += weight.name + "\n";
-  }
-  out.document("weight_order", order);
+  write_arrays("weights", "weight_order", c.weights, single);
 
   out.text("optimizer_name", c.optimizer);
   out.integer("optimizer_steps", c.optimizer_steps);
-  order.clear();
-  for (const NamedArray& state : c.optimizer_state) {
-    out.array("optimizer/" + state.name, state.shape, state.values, single);
-    order += state.name + "\n";
-  }
-  out.document("optimizer_order", order);
+  write_arrays("optimizer", "optimizer_order", c.optimizer_state, single);
   write_numbers(out, "optimizer_scalars", c.optimizer_scalars);
   out.text("scheduler_name", c.scheduler);
   out.array("scheduler", {static_cast<index_t>(c.scheduler_state.size())}, c.scheduler_state, false);
+  write_arrays("callbacks", "callback_order", c.callbacks, false);
 
   out.integer("seed", static_cast<index_t>(c.seed));
   out.integer("epoch", c.epoch);
@@ -355,6 +355,7 @@ Checkpoint read_checkpoint(const std::string& file) {
   c.optimizer_scalars = read_numbers(in, "optimizer_scalars");
   c.scheduler = in.text("scheduler_name");
   c.scheduler_state = in.array("scheduler", "").values;
+  c.callbacks = read_arrays(in, "callbacks", "callback_order");
   c.seed = static_cast<uint64_t>(in.integer("seed", INT64_MIN));
   c.epoch = in.integer("epoch", 0);
   c.batch = in.integer("batch", 0);

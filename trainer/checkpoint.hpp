@@ -1,8 +1,10 @@
 // What a run needs to go on as if it had never stopped, and what evaluation and export start from: one HDF5 file.
 //
-//   /                attributes: format, version, precision, network, optimizer, scheduler, epoch, batch, step, seed,
-//   ... /settings        the resolved settings file /weights/NAME    as in a PyTorch state_dict (names, shapes and
-//   order of elements) /optimizer/STATE/NAME, /scheduler, /baselines/mean_map
+//   /                       attributes: format, version, precision, network, optimizer, scheduler, epoch, batch, ...
+//   /settings               the resolved settings file
+//   /weights/NAME           as in a PyTorch state_dict (names, shapes and order of elements)
+//   /optimizer/STATE/NAME, /optimizer_scalars, /scheduler, /callbacks/NAME
+//   /mean_map               of the baselines
 //
 // Every array carries a Fletcher-32 checksum, so that a damaged file is seen. In Python:
 //   {k: torch.from_numpy(v[()]) for k, v in h5py.File("best.h5")["weights"].items()}
@@ -37,6 +39,8 @@ struct Checkpoint {
   std::vector<NamedNumber> optimizer_scalars;
   std::string scheduler; ///< name
   std::vector<double> scheduler_state;
+
+  std::vector<NamedArray> callbacks; ///< what listeners remember, by Callback::state_name
 
   /// Where the run stands. All randomness is counter-based: seed, epoch and batch are the whole random state.
   uint64_t seed = 0;

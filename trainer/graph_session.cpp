@@ -1,5 +1,6 @@
 #include "trainer/graph_session.hpp"
 
+#include "shared/core/reduce.hpp"
 #include "shared/model/fold.hpp"
 #include "shared/model/memory_plan.hpp"
 #include "trainer/device_buffer.hpp"
@@ -22,6 +23,19 @@ template <class T, class Exec> void divide(const Exec& exec, T* values, T diviso
 }
 template <class T, class Exec> void copy_values(const Exec& exec, T* to, const T* from, index_t count) {
   parallel_for(exec, "leadline::graph_session::copy", count, [=] LEADLINE_FUNCTION(index_t i) { to[i] = from[i]; });
+}
+
+/// *result = how many elements are NaN or infinite.
+template <class T, class Exec>
+void count_not_finite(const Exec& exec, const Tensor<const T>& x, index_t* partial, index_t* result) {
+  reduce_columns(
+      exec, "leadline::graph_session::watch", x.shape.pixels(), 1,
+      [=] LEADLINE_FUNCTION(index_t i, index_t) {
+        index_t bad = 0;
+        for (index_t c = 0; c < x.shape.c; ++c) bad += math::isfinite(x.pixel(i)[c]) ? 0 : 1;
+        return bad;
+      },
+      partial, [=] LEADLINE_FUNCTION(index_t, const index_t& sum) { *result = sum; });
 }
 
 ActivationParams fused_activation(const Node& node) {
@@ -83,7 +97,8 @@ template <class T, class Exec> struct GraphSession<T, Exec>::Impl {
   std::vector<DeviceBuffer<Exec>> blocks;
   std::vector<int> slots, free_blocks;
   int micro_batches = 0;
-  bool measuring = false;
+  bool measuring = false, watching = false;
+  std::string not_finite; // what watching found first
   std::vector<NodeTimes> times;
 
   Impl(const Exec& exec_, const Graph& graph_, const Shape& input, bool training_, bool want_diff_input_,
@@ -381,6 +396,24 @@ template <class T, class Exec> struct GraphSession<T, Exec>::Impl {
     forward_layer<T>(exec, node.kind, node.params, args);
   }
 
+  // Remembers `what` if it is the first that holds a NaN or an infinity.
+  void look(const Tensor<const T>& x, const std::string& what) {
+    if (!not_finite.empty() || !x || x.shape.count() == 0) return;
+    const index_t partials = reduce_chunks(x.shape.pixels());
+    const DeviceBuffer<Exec> scratch(exec, static_cast<size_t>(partials + 1) * sizeof(index_t));
+    auto* counts = reinterpret_cast<index_t*>(scratch.data());
+    count_not_finite<T>(exec, x, counts + 1, counts);
+    index_t bad = 0;
+    exec.fence();
+    copy_to_host(exec, &bad, counts, sizeof bad);
+    if (bad > 0)
+      not_finite =
+          what + " holds " + std::to_string(bad) + " NaN or infinite numbers of " + std::to_string(x.shape.count());
+  }
+  std::string node_text(size_t i) const {
+    return "layer \"" + graph.node_names[i] + "\" (" + layer_text(graph.nodes[i]) + ")";
+  }
+
   // Runs f, and adds its time to `seconds` where times are wanted.
   template <class F> void timed(double& seconds, const F& f) {
     if (!measuring) return f();
@@ -392,10 +425,16 @@ template <class T, class Exec> struct GraphSession<T, Exec>::Impl {
   }
 
   void forward(bool training_mode) {
+    if (watching) {
+      look(value(0), "the network's input");
+      for (int w = 0; w < static_cast<int>(graph.weight_names.size()); ++w)
+        look(weight(w), "weight \"" + graph.weight_names[static_cast<size_t>(w)] + "\"");
+    }
     for (size_t i = 0; i < graph.nodes.size(); ++i) {
       if (nodes[i].skip) continue;
       ++times[i].forwards;
       timed(times[i].forward, [&] { forward_node(i, forward_step(static_cast<int32_t>(i)), values, training_mode); });
+      if (watching) look(value(graph.nodes[i].output), "the result of " + node_text(i));
     }
   }
 
@@ -432,6 +471,7 @@ template <class T, class Exec> struct GraphSession<T, Exec>::Impl {
   }
 
   void backward(int b) {
+    if (watching) look(diff(graph.outputs[0]), "the loss's gradient at the network's output");
     for (size_t i = graph.nodes.size(); i-- > 0;) {
       if (!steps[i].backward) continue;
       for (const int32_t r : steps[i].recompute)
@@ -439,7 +479,18 @@ template <class T, class Exec> struct GraphSession<T, Exec>::Impl {
               [&] { forward_node(static_cast<size_t>(r), backward_step(static_cast<int32_t>(i)), again, true); });
       ++times[i].backwards;
       timed(times[i].backward, [&] { backward_node(i, b); });
+      if (watching) look_at_gradients(i, b);
     }
+  }
+
+  void look_at_gradients(size_t i, int b) {
+    const Node& node = graph.nodes[i];
+    for (int s = 0; s < node.num_inputs; ++s)
+      if (steps[i].diff_src[s]) look(diff(node.inputs[s]), "the gradient of " + node_text(i) + " for its input");
+    for (const int32_t w : node.weights)
+      if (w != no_index && graph.trainable[static_cast<size_t>(w)])
+        look(gradient(b, w),
+             "the gradient of " + node_text(i) + " for \"" + graph.weight_names[static_cast<size_t>(w)] + "\"");
   }
 
   // Adds one micro-batch's block to the counter.
@@ -588,6 +639,23 @@ template <class T, class Exec> std::string GraphSession<T, Exec>::summary() cons
                 static_cast<double>(bytes()) / (1 << 20));
   return text + line;
 }
+
+template <class T, class Exec> Tensor<T> GraphSession<T, Exec>::all_weights() const {
+  return {reinterpret_cast<T*>(impl_->weights.data()), {1, 1, 1, impl_->weight_count}};
+}
+template <class T, class Exec> Tensor<T> GraphSession<T, Exec>::all_diff_weights() const {
+  if (!impl_->training) return {};
+  index_t count = impl_->gradient_count; // without batch norm's statistics, which come after them
+  for (const TrainingNode& step : impl_->steps)
+    if (step.statistics >= 0) count = std::min(count, step.statistics);
+  return {impl_->block(0), {1, 1, 1, count}};
+}
+
+template <class T, class Exec> void GraphSession<T, Exec>::watch(bool on) {
+  impl_->watching = on;
+  impl_->not_finite.clear();
+}
+template <class T, class Exec> std::string GraphSession<T, Exec>::not_finite() const { return impl_->not_finite; }
 
 template <class T, class Exec> void GraphSession<T, Exec>::measure(bool on) {
   impl_->measuring = on;

@@ -53,6 +53,10 @@ public:
   void set_weight(int i, const std::vector<T>& values); ///< from the host, internal layout (weight_layout.hpp)
   std::vector<T> get_weight(int i) const;               ///< to the host
   std::vector<T> get_diff_weight(int i) const;
+  /// All of them as one row `[1,1,1,C]`, in the order of the table, with padding between them: for passes over all at
+  /// once. Padding is 0 in gradients; in weights it is 0 until somebody writes there.
+  Tensor<T> all_weights() const;
+  Tensor<T> all_diff_weights() const;
 
   /// Runs all nodes on input(). `training` picks batch statistics over running ones.
   void forward(bool training);
@@ -60,6 +64,11 @@ public:
   void backward(int m);
   /// Combines the step's micro-batches and updates running statistics.
   void finish_step();
+
+  /// Whether every weight, result and gradient is looked at from now on for NaN and infinity; `not_finite` is then the
+  /// place where the first stood, for people: empty if there was none. Waits for the exec after each node.
+  void watch(bool on);
+  std::string not_finite() const;
 
   /// Memory held on the exec, in bytes: weights, gradients, activations.
   size_t bytes() const;

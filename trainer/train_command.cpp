@@ -1,6 +1,5 @@
 // leadline train
-#include "trainer/callbacks/console.hpp"
-#include "trainer/callbacks/run_files.hpp"
+#include "trainer/callbacks/callbacks.hpp"
 #include "trainer/commands.hpp"
 #include "trainer/compute.hpp"
 #include "trainer/option_parser.hpp"
@@ -10,10 +9,8 @@
 
 #include "data/image_io.hpp"
 
-#include <csignal>
 #include <cstdio>
 #include <filesystem>
-#include <unistd.h>
 
 namespace leadline::trainer {
 
@@ -36,7 +33,7 @@ A settings file has one [section] for each word before the dot:
   base_channels = 16
 
 The command line wins over the file. Everything that was used is saved in the run directory as config.ini. Ctrl-C
-finishes the step, saves, and stops; twice stops at once.
+(SIGTERM, SIGUSR1) finishes the step, saves, and stops with exit status 130; twice stops at once.
 )";
 
 const OptionGroup own_options{
@@ -48,27 +45,6 @@ const OptionGroup own_options{
         {"threads", "0", "CPU threads; 0: OMP_NUM_THREADS, or all cores. Doesn't change results"},
         {"help", "", "this text", {}, true},
     }};
-
-volatile std::sig_atomic_t interrupted = 0;
-extern "C" void on_interrupt(int signal) {
-  interrupted = 1;
-  std::signal(signal, SIG_DFL); // the second one ends the program
-}
-
-/// Handlers while one lives.
-struct InterruptGuard {
-  InterruptGuard() {
-    interrupted = 0;
-    old_interrupt = std::signal(SIGINT, on_interrupt);
-    old_terminate = std::signal(SIGTERM, on_interrupt);
-  }
-  ~InterruptGuard() {
-    std::signal(SIGINT, old_interrupt);
-    std::signal(SIGTERM, old_terminate);
-  }
-  void (*old_interrupt)(int);
-  void (*old_terminate)(int);
-};
 
 } // namespace
 
@@ -133,12 +109,7 @@ int train_command(const std::vector<std::string>& arguments) {
       "# Settings of this run: leadline train --config THIS --run.dir ANOTHER repeats it.\n" + settings.to_ini(true);
   data::write_file(run.config(), config.data(), config.size());
 
-  const InterruptGuard guard;
-  loop->add(std::make_unique<StopOnFlag>(&interrupted));
-  loop->add(std::make_unique<Console>(stdout, isatty(STDOUT_FILENO) != 0, run.log(), resume));
-  loop->add(std::make_unique<CsvLogger>(run.metrics()));
-  loop->add(std::make_unique<CheckpointWriter>(run, settings.integer("run.checkpoint_every", 0, INT64_MAX)));
-  if (settings.integer("run.pictures", 0, 64) > 0) loop->add(std::make_unique<PredictionPictures>(run.predictions()));
+  for (std::unique_ptr<Callback>& callback : make_callbacks(settings, run, resume)) loop->add(std::move(callback));
   const RunResult result = loop->run();
   if (result.stopped) return 130;
   std::printf("%s\n  %s\n  leadline evaluate %s --data %s\n  leadline export %s --out model.lead\n", "next:",

@@ -12,7 +12,8 @@ namespace leadline::trainer {
 
 /// How a run ended.
 struct RunResult {
-  bool stopped = false; ///< asked to, before its last epoch
+  bool stopped = false;     ///< asked to, before its last epoch
+  std::string finish_early; ///< why a listener thought that this is enough; empty: all epochs were trained
   index_t step = 0;
   double best = 0; ///< of the monitored metric
   index_t best_epoch = 0;
@@ -35,8 +36,9 @@ public:
   virtual RunResult run() = 0;
 };
 
-/// Makes a run of settings (train_settings.hpp) on Kokkos' default exec: reads nothing but the baselines' depth yet.
-/// Throws leadline::Error for settings that can't be carried out.
+/// Makes a run of settings (train_settings.hpp) on Kokkos' default exec: reads no frame yet. Its first listener stops
+/// it when loss or gradient is no longer a number (callbacks/nan_stop.hpp); `make_callbacks` makes those of the
+/// program. Throws leadline::Error for settings that can't be carried out.
 std::unique_ptr<TrainLoop> make_train_loop(const Settings& settings, data::DatasetPtr train, data::DatasetPtr val);
 
 } // namespace leadline::trainer

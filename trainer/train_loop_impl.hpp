@@ -9,6 +9,7 @@
 #include "trainer/losses/losses.hpp"
 #include "trainer/metrics/baselines.hpp"
 #include "trainer/metrics/depth_metrics.hpp"
+#include "trainer/optimizers/clipping.hpp"
 #include "trainer/optimizers/optimizers.hpp"
 #include "trainer/train_loop.hpp"
 #include "trainer/train_settings.hpp"
@@ -95,7 +96,9 @@ public:
         loss_(make_loss<T, Exec>(settings.required("loss.name"), loss_settings(settings))),
         target_(exec, static_cast<size_t>(depth_shape_.count()) * sizeof(T)),
         workspace_(exec, loss_->workspace_bytes(depth_shape_)),
-        loss_values_(exec, static_cast<size_t>(micro_batches()) * sizeof(T)) {
+        loss_values_(exec, static_cast<size_t>(micro_batches()) * sizeof(T)),
+        clipping_(exec, session_.all_diff_weights(), settings.real("train.clip_norm", 0, 1e12),
+                  settings.real("train.clip_value", 0, 1e12)) {
     place_info(train->size(), val->size());
     initialise_weights();
     const OptimizerParams params = optimizer_settings(settings);
@@ -110,8 +113,14 @@ public:
 
   const RunInfo& info() const override { return info_; }
   void add(std::unique_ptr<Callback> callback) override { callbacks_.push_back(std::move(callback)); }
-  void request_stop() override { stop_ = true; }
+  const Settings& settings() const override { return settings_; }
   Checkpoint checkpoint() const override;
+  void request_stop() override { stop_ = true; }
+  void finish_early(const std::string& reason) override { finish_early_ = reason; }
+  std::vector<std::string> weight_names() const override;
+  NamedArray weight(const std::string& name) const override;
+  NamedArray gradient(const std::string& name) const override;
+  std::string find_not_finite() override;
   void restore(const Checkpoint& checkpoint, const std::string& file) override;
   RunResult run() override;
 
@@ -178,12 +187,16 @@ private:
   // ---- the run
   Tensor<T> target() const { return {reinterpret_cast<T*>(target_.data()), depth_shape_}; }
   void fill_up(data::Batch& batch) const;
+  void load_micro_batch(const data::Batch& batch, int m);
+  void micro_batch_gradients(const data::Batch& batch, int m, int number);
   double loss_and_gradients(const data::Batch& batch);
-  void train_step(const data::Batch& batch);
+  void train_step(const data::Batch& batch, double data_seconds);
   bool train_epoch();
   void validate(EpochReport& report);
   void keep_predictions(const data::Batch& batch, const Tensor<T>& prediction, EpochReport& report);
   void measure_baselines();
+  int weight_index(const std::string& name) const;
+  void train_all();
 
   template <class Call> void tell(const Call& call) {
     for (const std::unique_ptr<Callback>& callback : callbacks_) call(*callback);
@@ -198,6 +211,7 @@ private:
   Shape depth_shape_; ///< of one micro-batch
   std::unique_ptr<Loss<T, Exec>> loss_;
   DeviceBuffer<Exec> target_, workspace_, loss_values_;
+  GradientClipping<T, Exec> clipping_;
   std::vector<T> staging_;
   std::unique_ptr<Optimizer<T, Exec>> optimizer_;
   std::unique_ptr<Scheduler> scheduler_;
@@ -205,8 +219,11 @@ private:
   int metric_ = 0; ///< the monitored one
   index_t val_every_ = 1, pictures_ = 0;
   std::vector<std::unique_ptr<Callback>> callbacks_;
+  std::vector<NamedArray> callback_states_; ///< of the run that is resumed
   RunInfo info_;
   bool stop_ = false;
+  std::string finish_early_;           ///< why; empty: nobody asked
+  const data::Batch* batch_ = nullptr; ///< of the step that is under way
 
   /// What a checkpoint keeps besides weights, optimizer and scheduler.
   struct Position {
@@ -218,7 +235,7 @@ private:
     NamedArray mean_map;
     bool baselines = false;
   } at_;
-  double last_lr_ = 0;
+  double last_lr_ = 0, data_seconds_ = 0;
   index_t images_ = 0;
   Clock::time_point started_;
 };
@@ -240,63 +257,93 @@ template <class T, class Exec> void TrainLoopOn<T, Exec>::fill_up(data::Batch& b
   }
 }
 
-/// Forward, loss and backward of every micro-batch; the gradient is ready when it returns. Returns the loss.
-template <class T, class Exec> double TrainLoopOn<T, Exec>::loss_and_gradients(const data::Batch& batch) {
+template <class T, class Exec> void TrainLoopOn<T, Exec>::load_micro_batch(const data::Batch& batch, int m) {
   const size_t pixels = static_cast<size_t>(batch.height) * static_cast<size_t>(batch.width);
+  const size_t first = static_cast<size_t>(m) * static_cast<size_t>(micro_batch_) * pixels;
+  upload_images(session_, batch.image.data() + 3 * first, micro_batch_, session_.input(), staging_);
+  upload_images(session_, batch.depth.data() + first, micro_batch_, target(), staging_);
+}
+
+/// Forward, loss and backward of micro-batch m, for GraphSession's micro-batch `number`.
+template <class T, class Exec>
+void TrainLoopOn<T, Exec>::micro_batch_gradients(const data::Batch& batch, int m, int number) {
+  load_micro_batch(batch, m);
+  session_.forward(true);
+  LossArgs<T> args;
+  args.prediction = session_.output();
+  args.target = target();
+  args.image = session_.input();
+  args.diff_prediction = session_.diff_output();
+  args.value = reinterpret_cast<T*>(loss_values_.data()) + m;
+  args.workspace = {workspace_.data(), workspace_.bytes()};
+  loss_->forward_backward(exec_, args);
+  session_.backward(number);
+}
+
+/// Loss and gradient of the batch at the weights as they are; the gradient is ready when it returns.
+template <class T, class Exec> double TrainLoopOn<T, Exec>::loss_and_gradients(const data::Batch& batch) {
   const int count = batch.n / micro_batch_;
-  T* values = reinterpret_cast<T*>(loss_values_.data());
-  for (int m = 0; m < count; ++m) {
-    const size_t first = static_cast<size_t>(m) * static_cast<size_t>(micro_batch_) * pixels;
-    upload_images(session_, batch.image.data() + 3 * first, micro_batch_, session_.input(), staging_);
-    upload_images(session_, batch.depth.data() + first, micro_batch_, target(), staging_);
-    session_.forward(true);
-    LossArgs<T> args;
-    args.prediction = session_.output();
-    args.target = target();
-    args.image = session_.input();
-    args.diff_prediction = session_.diff_output();
-    args.value = values + m;
-    args.workspace = {workspace_.data(), workspace_.bytes()};
-    loss_->forward_backward(exec_, args);
-    session_.backward(m);
-  }
+  for (int m = 0; m < count; ++m) micro_batch_gradients(batch, m, m);
   session_.finish_step();
 
   std::vector<T> losses(static_cast<size_t>(count));
-  session_.download(Tensor<const T>(values, {1, 1, 1, count}), losses.data());
+  session_.download(Tensor<const T>(reinterpret_cast<T*>(loss_values_.data()), {1, 1, 1, count}), losses.data());
   for (size_t step = 1; step < losses.size(); step *= 2) // pairwise, like the gradients
     for (size_t i = 0; i + step < losses.size(); i += 2 * step) losses[i] += losses[i + step];
-  const double loss = static_cast<double>(losses[0]) / count;
-  if (!std::isfinite(loss))
-    throw Error({.field = "loss",
-                 .value = std::to_string(loss),
-                 .reason = "epoch " + std::to_string(at_.epoch + 1) + ", batch " + std::to_string(at_.batch + 1) +
-                           ": the loss is no longer a number, so training has diverged (learning rate " +
-                           std::to_string(last_lr_) + ")",
-                 .fix = "Lower optimizer.lr or scheduler.max_lr, add scheduler.warmup_steps, or look at the frames of "
-                        "this batch with `leadline data show`; the last checkpoint is unharmed"});
-  return loss;
+  return static_cast<double>(losses[0]) / count;
 }
 
-template <class T, class Exec> void TrainLoopOn<T, Exec>::train_step(const data::Batch& batch) {
+template <class T, class Exec> void TrainLoopOn<T, Exec>::train_step(const data::Batch& batch, double data_seconds) {
+  const Clock::time_point start = Clock::now();
   const Rates rates = scheduler_->at(at_.step);
   last_lr_ = rates.lr;
   optimizer_->set_lr(rates.lr);
   if (rates.momentum) optimizer_->set_momentum(*rates.momentum);
-  const double loss = optimizer_->step([&] { return loss_and_gradients(batch); });
 
-  StepReport report{at_.epoch, at_.batch, ++at_.step, loss, rates.lr, since(started_), images_ += batch.n};
-  at_.loss_sum += loss;
+  StepReport report;
+  report.epoch = at_.epoch;
+  report.batch = at_.batch;
+  report.step = at_.step + 1;
+  report.lr = rates.lr;
+  report.group_lr = {{"rest", rates.lr}};
+  report.momentum = rates.momentum;
+  report.data_seconds = data_seconds;
+  report.images = images_ += batch.n;
+  batch_ = &batch;
+  bool first = true;
+  report.loss = optimizer_->step([&] {
+    const double loss = loss_and_gradients(batch), norm = clipping_.norm();
+    if (first) { // lbfgs asks again, for weights that it tries
+      first = false;
+      report.loss = loss;
+      report.gradient_norm = norm;
+      report.step_seconds = since(start);
+      report.seconds = since(started_);
+      tell([&](Callback& callback) { callback.on_before_optimizer_step(report, *this); });
+    }
+    clipping_.clip(norm);
+    return loss;
+  });
+  batch_ = nullptr;
+  ++at_.step;
   ++at_.batch;
+  at_.loss_sum += report.loss;
+  report.step_seconds = since(start);
+  report.seconds = since(started_);
   tell([&](Callback& callback) { callback.on_step(report, *this); });
 }
 
 /// False if somebody asked to stop.
 template <class T, class Exec> bool TrainLoopOn<T, Exec>::train_epoch() {
   train_loader_.start(at_.epoch, at_.batch);
-  for (data::Batch batch; at_.batch < info_.steps_per_epoch && train_loader_.next(batch);) {
+  data_seconds_ = 0;
+  for (data::Batch batch; at_.batch < info_.steps_per_epoch;) {
+    const Clock::time_point start = Clock::now();
+    if (!train_loader_.next(batch)) break;
     fill_up(batch);
-    train_step(batch);
+    const double waited = since(start);
+    data_seconds_ += waited;
+    train_step(batch, waited);
     if (stop_ && at_.batch < info_.steps_per_epoch) return false;
   }
   exec_.fence();
@@ -329,6 +376,7 @@ void TrainLoopOn<T, Exec>::keep_predictions(const data::Batch& batch, const Tens
 
 /// Metrics of the validation frames under running statistics, and a few predictions to look at.
 template <class T, class Exec> void TrainLoopOn<T, Exec>::validate(EpochReport& report) {
+  const Clock::time_point start = Clock::now();
   DepthEvaluator<Exec> evaluator(exec_, protocol_);
   val_loader_.start(0);
   for (data::Batch batch; val_loader_.next(batch);) {
@@ -355,6 +403,8 @@ template <class T, class Exec> void TrainLoopOn<T, Exec>::validate(EpochReport& 
   }
   at_.metrics = report.metrics;
   scheduler_->observe(value);
+  report.monitored = value;
+  report.validation_seconds = since(start);
 }
 
 /// Median and mean map of (at most eval.baseline_frames) training depths, and their cameras' focal lengths: of the
@@ -397,19 +447,25 @@ template <class T, class Exec> void TrainLoopOn<T, Exec>::measure_baselines() {
   at_.mean_map = {"mean_map", {depth_shape_.h, depth_shape_.w}, std::vector<double>(map.begin(), map.end())};
 }
 
-template <class T, class Exec> RunResult TrainLoopOn<T, Exec>::run() {
+template <class T, class Exec> void TrainLoopOn<T, Exec>::train_all() {
   info_.first_epoch = at_.epoch;
   info_.first_batch = at_.batch;
+  for (const NamedArray& state : callback_states_)
+    tell([&](Callback& callback) {
+      if (callback.state_name() == state.name) callback.set_state(state.values);
+    });
   if (!at_.baselines) measure_baselines();
   tell([&](Callback& callback) { callback.on_start(info_, *this); });
   started_ = Clock::now();
 
-  while (at_.epoch < info_.epochs && !stop_) {
+  while (at_.epoch < info_.epochs && !stop_ && finish_early_.empty()) {
     const Clock::time_point start = Clock::now();
     const index_t before = images_;
+    tell([&](Callback& callback) { callback.on_epoch_start(at_.epoch, *this); });
     if (!train_epoch()) break;
     EpochReport report;
     report.images_per_second = static_cast<double>(images_ - before) / since(start);
+    report.data_seconds = data_seconds_;
     report.epoch = at_.epoch + 1;
     report.step = at_.step;
     report.train_loss = at_.loss_sum / static_cast<double>(info_.steps_per_epoch);
@@ -419,14 +475,65 @@ template <class T, class Exec> RunResult TrainLoopOn<T, Exec>::run() {
     at_.epoch = report.epoch;
     at_.batch = 0;
     at_.loss_sum = 0;
+    if (report.validated) tell([&](Callback& callback) { callback.on_validation(report, *this); });
     tell([&](Callback& callback) { callback.on_epoch_end(report, *this); });
   }
-  RunResult result{at_.epoch < info_.epochs, at_.step, at_.best, at_.best_epoch, at_.metrics};
-  if (result.stopped)
-    tell([&](Callback& callback) { callback.on_stop(*this); });
-  else
-    tell([&](Callback& callback) { callback.on_finish(*this); });
-  return result;
+}
+
+template <class T, class Exec> RunResult TrainLoopOn<T, Exec>::run() {
+  try {
+    train_all();
+    const bool stopped = at_.epoch < info_.epochs && finish_early_.empty();
+    tell([&](Callback& callback) { stopped ? callback.on_stop(*this) : callback.on_finish(*this); });
+    return {stopped, finish_early_, at_.step, at_.best, at_.best_epoch, at_.metrics};
+  } catch (const std::exception& error) {
+    for (const std::unique_ptr<Callback>& callback : callbacks_) try {
+        callback->on_error(error, *this);
+      } catch (...) { // what ended the run matters more
+      }
+    throw;
+  }
+}
+
+// ---- what listeners may ask
+
+template <class T, class Exec> std::vector<std::string> TrainLoopOn<T, Exec>::weight_names() const {
+  std::vector<std::string> names;
+  for (size_t i = 0; i < graph_.weight_names.size(); ++i)
+    if (graph_.trainable[i]) names.push_back(graph_.weight_names[i]);
+  return names;
+}
+
+/// The number of a trainable weight.
+template <class T, class Exec> int TrainLoopOn<T, Exec>::weight_index(const std::string& name) const {
+  const std::vector<std::string>& names = graph_.weight_names;
+  const auto i = static_cast<size_t>(std::find(names.begin(), names.end(), name) - names.begin());
+  if (i == names.size() || !graph_.trainable[i])
+    throw Error({.field = "weight",
+                 .value = name,
+                 .reason = "the network has no trainable weight of this name",
+                 .fix = known_names(name, weight_names())});
+  return static_cast<int>(i);
+}
+template <class T, class Exec> NamedArray TrainLoopOn<T, Exec>::weight(const std::string& name) const {
+  const int i = weight_index(name);
+  return pytorch_array(graph_, i, name, session_.get_weight(i));
+}
+template <class T, class Exec> NamedArray TrainLoopOn<T, Exec>::gradient(const std::string& name) const {
+  const int i = weight_index(name);
+  return pytorch_array(graph_, i, name, session_.get_diff_weight(i));
+}
+
+template <class T, class Exec> std::string TrainLoopOn<T, Exec>::find_not_finite() {
+  if (!batch_)
+    throw std::logic_error("RunControl::find_not_finite: no batch is under way outside on_before_optimizer_step");
+  session_.watch(true);
+  for (int m = 0; m < batch_->n / micro_batch_ && session_.not_finite().empty(); ++m)
+    micro_batch_gradients(*batch_, m, m);
+  session_.finish_step();
+  std::string found = session_.not_finite();
+  session_.watch(false);
+  return found;
 }
 
 // ---- checkpoints
@@ -451,6 +558,11 @@ template <class T, class Exec> Checkpoint TrainLoopOn<T, Exec>::checkpoint() con
     c.optimizer_scalars.push_back({scalar.name, *scalar.value});
   c.scheduler = scheduler_->name();
   c.scheduler_state = scheduler_->state();
+  for (const std::unique_ptr<Callback>& callback : callbacks_)
+    if (const std::string name = callback->state_name(); !name.empty()) {
+      const std::vector<double> state = callback->state();
+      c.callbacks.push_back({name, {static_cast<index_t>(state.size())}, state});
+    }
   c.seed = seed_settings(settings_);
   c.epoch = at_.epoch;
   c.batch = at_.batch;
@@ -510,6 +622,7 @@ template <class T, class Exec> void TrainLoopOn<T, Exec>::restore(const Checkpoi
     for (const NamedNumber& number : c.optimizer_scalars)
       if (number.first == scalar.name) *scalar.value = number.second;
   scheduler_->set_state(c.scheduler_state);
+  callback_states_ = c.callbacks;
   at_ = {c.epoch,   c.batch,   c.step,    c.loss_sum,     c.best,     c.best_epoch,
          c.metrics, c.focal_x, c.focal_y, c.median_depth, c.mean_map, true};
 }

@@ -1,5 +1,7 @@
 #include "trainer/train_settings.hpp"
 
+#include "trainer/callbacks/callbacks.hpp"
+
 #include <sstream>
 
 namespace leadline::trainer {
@@ -16,6 +18,17 @@ std::vector<OptionSpec> network_options() {
       if (!known) options.push_back(option);
     }
   return options;
+}
+
+/// Puts an option behind the others of its section, so that a saved file has each section once.
+void add_option(std::vector<OptionGroup>& groups, const OptionSpec& option) {
+  const std::string section = option.key.substr(0, option.key.find('.') + 1);
+  for (OptionGroup& group : groups)
+    if (group.options.front().key.rfind(section, 0) == 0) {
+      group.options.push_back(option);
+      return;
+    }
+  groups.push_back({"[" + section.substr(0, section.size() - 1) + "]", {option}});
 }
 
 } // namespace
@@ -148,6 +161,8 @@ std::vector<OptionGroup> train_option_groups() {
             "full",
             "bf16: convolutions multiply values rounded to bf16 where that is faster; weights and sums stay f32",
             {"full", "bf16"}},
+           {"train.clip_norm", "0", "the whole gradient is scaled down to this L2 norm; 0: as it is"},
+           {"train.clip_value", "0", "each element of the gradient is clamped to this magnitude; 0: as it is"},
            {"train.val_every", "1", "epochs between two validations; the last epoch always has one"},
        }});
   groups.push_back(
@@ -167,10 +182,11 @@ std::vector<OptionGroup> train_option_groups() {
       {"Run directory",
        {
            {"run.dir", "", "where settings, metrics, log, checkpoints and pictures go; must be new or empty"},
-           {"run.pictures", "4", "validation frames in predictions/epoch_XXX.png; 0: no pictures"},
            {"run.data_licence", "", "licence of the training data, for the exported model's papers"},
-           {"run.checkpoint_every", "0", "steps between two checkpoints within an epoch; 0: at its end only"},
        }});
+  // Those of listeners join the group that has their section, or make a new one.
+  for (const CallbackEntry& entry : callback_registry())
+    for (const OptionSpec& option : entry.options) add_option(groups, option);
   return groups;
 }
 

@@ -1,7 +1,9 @@
 // The loop: it learns, it resumes to the same bits from anywhere, it tells its listeners, it refuses what can't go on.
 #include "tests/trainer/toy_frames.hpp"
+#include "trainer/callbacks/checkpoint_writer.hpp"
 #include "trainer/callbacks/console.hpp"
-#include "trainer/callbacks/run_files.hpp"
+#include "trainer/callbacks/csv_logger.hpp"
+#include "trainer/callbacks/prediction_pictures.hpp"
 #include "trainer/evaluate.hpp"
 #include "trainer/train_loop.hpp"
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <unistd.h>
 
 namespace leadline::trainer {
 
@@ -100,6 +101,12 @@ void Console::on_stop(RunControl&) {
 
 void Console::on_finish(RunControl&) {
   line("done: " + std::to_string(latest_.images) + " images in " + duration(latest_.seconds));
+}
+
+CallbackEntry console_entry() {
+  return {"console", {}, [](const Settings&, const RunDirectory& run, bool resumed) -> std::unique_ptr<Callback> {
+            return std::make_unique<Console>(stdout, isatty(STDOUT_FILENO) != 0, run.log(), resumed);
+          }};
 }
 
 } // namespace leadline::trainer

@@ -1,7 +1,7 @@
 // What a run tells the terminal and its log: a header, a progress bar with ETA, a line for each epoch.
 #pragma once
 
-#include "trainer/callbacks/callback.hpp"
+#include "trainer/callbacks/callbacks.hpp"
 
 #include <cstdio>
 #include <string>
@@ -39,5 +39,7 @@ private:
   StepReport latest_{};
   std::string note_;
 };
+
+CallbackEntry console_entry();
 
 } // namespace leadline::trainer

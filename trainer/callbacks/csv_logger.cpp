@@ -1,15 +1,11 @@
-#include "trainer/callbacks/run_files.hpp"
+#include "trainer/callbacks/csv_logger.hpp"
 
 #include "data/error.hpp"
 #include "data/image_io.hpp"
-#include "data/picture.hpp"
 #include "trainer/text.hpp"
 
 #include <algorithm>
-#include <cstdio>
-#include <filesystem>
 #include <fstream>
-#include <sstream>
 
 namespace leadline::trainer {
 
@@ -49,33 +45,10 @@ void CsvLogger::on_epoch_end(const EpochReport& report, RunControl&) {
   if (!(out << line << "\n") || !out.flush()) cannot_write(file_);
 }
 
-void CheckpointWriter::on_step(const StepReport& report, RunControl& run) {
-  if (every_steps_ > 0 && report.step % every_steps_ == 0) write_checkpoint(run_.last(), run.checkpoint());
-}
-
-void CheckpointWriter::on_epoch_end(const EpochReport& report, RunControl& run) {
-  const Checkpoint checkpoint = run.checkpoint();
-  write_checkpoint(run_.last(), checkpoint);
-  if (report.best) write_checkpoint(run_.best(), checkpoint);
-}
-
-void CheckpointWriter::on_stop(RunControl& run) { write_checkpoint(run_.last(), run.checkpoint()); }
-
-void PredictionPictures::on_epoch_end(const EpochReport& report, RunControl&) {
-  if (report.predictions.empty()) return;
-  std::vector<data::SheetRow> rows;
-  for (const Prediction& p : report.predictions) {
-    data::SheetRow row;
-    row.image = data::RgbImage(p.height, p.width);
-    row.image.rgb = p.rgb;
-    row.depth = p.depth;
-    row.prediction = p.prediction;
-    row.caption = std::filesystem::path(p.name).filename().string();
-    rows.push_back(std::move(row));
-  }
-  char name[32];
-  std::snprintf(name, sizeof name, "/epoch_%03lld.png", static_cast<long long>(report.epoch));
-  data::write_png(folder_ + name, data::contact_sheet(rows));
+CallbackEntry csv_logger_entry() {
+  return {"csv_logger", {}, [](const Settings&, const RunDirectory& run, bool) -> std::unique_ptr<Callback> {
+            return std::make_unique<CsvLogger>(run.metrics());
+          }};
 }
 
 } // namespace leadline::trainer

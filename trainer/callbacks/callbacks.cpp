@@ -1,0 +1,28 @@
+#include "trainer/callbacks/callbacks.hpp"
+
+#include "trainer/callbacks/checkpoint_writer.hpp"
+#include "trainer/callbacks/console.hpp"
+#include "trainer/callbacks/csv_logger.hpp"
+#include "trainer/callbacks/prediction_pictures.hpp"
+#include "trainer/callbacks/stop_on_signal.hpp"
+
+namespace leadline::trainer {
+
+std::vector<CallbackEntry>& callback_registry() {
+  // The order is that of the calls: what stops the run first, then what writes; the checkpoint last of all, so that it
+  // holds what the others did.
+  static std::vector<CallbackEntry> registry{
+      stop_on_signal_entry(),      console_entry(),           csv_logger_entry(),
+      prediction_pictures_entry(), checkpoint_writer_entry(),
+  };
+  return registry;
+}
+
+std::vector<std::unique_ptr<Callback>> make_callbacks(const Settings& settings, const RunDirectory& run, bool resumed) {
+  std::vector<std::unique_ptr<Callback>> all;
+  for (const CallbackEntry& entry : callback_registry())
+    if (std::unique_ptr<Callback> callback = entry.make(settings, run, resumed)) all.push_back(std::move(callback));
+  return all;
+}
+
+} // namespace leadline::trainer
