@@ -1,5 +1,6 @@
 #include "data/data_command.hpp"
 
+#include "data/augment.hpp"
 #include "data/dataset.hpp"
 #include "data/digits.hpp"
 #include "data/error.hpp"
@@ -429,6 +430,58 @@ void info(const po::variables_map& values) {
 // ---------------------------------------------------------------------------------------------------------------------
 // show
 
+/// The frame brought to another size, with depth by the nearest measurement.
+Sample resized_sample(const Sample& sample, int height, int width) {
+  Sample out;
+  out.height = height;
+  out.width = width;
+  out.name = sample.name;
+  out.label = sample.label;
+  RgbImage image;
+  image.height = sample.height;
+  image.width = sample.width;
+  image.rgb = sample.rgb;
+  out.rgb = resized(image, height, width).rgb;
+  if (!sample.depth.empty()) {
+    out.depth.resize(out.pixels());
+    resize_depth_nearest(sample.depth.data(), sample.height, sample.width, sample.width, height, width,
+                         out.depth.data());
+  }
+  const CropWindow all = crop_window(CropMode::none, sample.height, sample.width, height, width);
+  out.intrinsics = adjust_intrinsics(sample.intrinsics, all, height, width);
+  return out;
+}
+
+SheetRow sheet_row(const Sample& sample, std::string caption) {
+  SheetRow row;
+  row.image.height = sample.height;
+  row.image.width = sample.width;
+  row.image.rgb = sample.rgb;
+  row.depth = sample.depth;
+  row.caption = std::move(caption);
+  return row;
+}
+
+/// Frame `index` as training would see it in an epoch.
+Sample augmented(const Sample& sample, const Augment& augment, std::int64_t epoch, std::size_t index) {
+  Sample out = sample;
+  Preprocess p;
+  p.height = sample.height;
+  p.width = sample.width;
+  for (int c = 0; c < 3; ++c) {
+    p.mean[c] = 0;
+    p.std[c] = 1;
+  }
+  std::vector<float> image(3 * sample.pixels()), depth(sample.pixels());
+  out.depth.resize(sample.pixels()); // frames without depth have zeros here
+  const FrameView frame{sample.rgb.data(), out.depth.data(), sample.intrinsics};
+  out.intrinsics = augment_frame(augment, p, 0, epoch, index, frame, image.data(), depth.data());
+  out.depth = std::move(depth);
+  for (std::size_t i = 0; i < image.size(); ++i)
+    out.rgb[i] = static_cast<std::uint8_t>(std::clamp(image[i] * 255 + 0.5f, 0.0f, 255.0f));
+  return out;
+}
+
 void show(const po::variables_map& values) {
   const std::string spec = required_spec(values, "show"), out = required_out(values);
   const std::size_t count = not_negative(values, "count");
@@ -451,53 +504,28 @@ void show(const po::variables_map& values) {
   if (columns < 1)
     throw UsageError(
         ErrorParts{.field = "columns", .value = std::to_string(columns), .reason = "it must be at least 1"});
-  std::vector<SheetRow> rows(indices.size());
-  const std::vector<char> used =
-      for_each_frame(*dataset, indices, work, "reading", [&](std::size_t k, const Sample& sample) {
-        SheetRow row; // at the tile's size already, so that a thousand large frames fit into memory
-        const int width = static_cast<int>(tile_width), height = std::max(1, width * sample.height / sample.width);
-        RgbImage image;
-        image.height = sample.height;
-        image.width = sample.width;
-        image.rgb = sample.rgb;
-        row.image = resized(image, height, width);
-        if (!sample.depth.empty()) {
-          row.depth.resize(static_cast<std::size_t>(height) * static_cast<std::size_t>(width));
-          resize_depth_nearest(sample.depth.data(), sample.height, sample.width, sample.width, height, width,
-                               row.depth.data());
-        }
-        row.caption = dataset->name(indices[k]);
-        rows[k] = std::move(row);
-      });
-  for (std::size_t k = rows.size(); k-- > 0;)
-    if (!used[k]) rows.erase(rows.begin() + static_cast<std::ptrdiff_t>(k));
-  save(contact_sheet(rows, static_cast<int>(std::min<long>(columns, 64)), static_cast<int>(tile_width)));
+  const bool augment = values.count("augment") > 0;
+  const std::size_t epochs = augment ? std::max<std::size_t>(1, not_negative(values, "epochs")) : 0;
+  const Augment strengths = augment ? parse_augment(values["augment"].as<std::string>(), Augment{}) : Augment{};
+  // Every frame: as it is, then as so many epochs see it.
+  std::vector<std::vector<SheetRow>> frames(indices.size());
+  for_each_frame(*dataset, indices, work, "reading", [&](std::size_t k, const Sample& full) {
+    // at the tile's size already, so that a thousand large frames fit into memory
+    const int width = static_cast<int>(tile_width), height = std::max(1, width * full.height / full.width);
+    const Sample sample = resized_sample(full, height, width);
+    frames[k].push_back(sheet_row(sample, dataset->name(indices[k])));
+    for (std::size_t epoch = 0; epoch < epochs; ++epoch)
+      frames[k].push_back(sheet_row(augmented(sample, strengths, static_cast<std::int64_t>(epoch), indices[k]),
+                                    "epoch " + std::to_string(epoch + 1)));
+  });
+  std::vector<SheetRow> rows;
+  for (std::vector<SheetRow>& frame : frames) std::move(frame.begin(), frame.end(), std::back_inserter(rows));
+  const long across = augment ? static_cast<long>(1 + epochs) : columns;
+  save(contact_sheet(rows, static_cast<int>(std::min<long>(across, 64)), static_cast<int>(tile_width)));
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // generate, convert
-
-/// The frame brought to another size, with depth by the nearest measurement.
-Sample resized_sample(const Sample& sample, int height, int width) {
-  Sample out;
-  out.height = height;
-  out.width = width;
-  out.name = sample.name;
-  out.label = sample.label;
-  RgbImage image;
-  image.height = sample.height;
-  image.width = sample.width;
-  image.rgb = sample.rgb;
-  out.rgb = resized(image, height, width).rgb;
-  if (!sample.depth.empty()) {
-    out.depth.resize(out.pixels());
-    resize_depth_nearest(sample.depth.data(), sample.height, sample.width, sample.width, height, width,
-                         out.depth.data());
-  }
-  const CropWindow all = crop_window(CropMode::none, sample.height, sample.width, height, width);
-  out.intrinsics = adjust_intrinsics(sample.intrinsics, all, height, width);
-  return out;
-}
 
 struct WriteOptions {
   std::string form = "pairs", picture = "jpg";
@@ -640,6 +668,11 @@ struct Action {
 };
 
 const std::vector<Action>& actions() {
+  static const std::string augment_help = [] {
+    std::string text = "as training changes frames, NAME=STRENGTH,...; names:";
+    for (const AugmentField& field : augment_fields()) text += std::string(" ") + field.name;
+    return text;
+  }();
   const auto common = [](po::options_description& o) {
     o.add_options()("threads", po::value<long>()->default_value(0), "threads that read and write; 0 = one a core");
   };
@@ -666,11 +699,16 @@ const std::vector<Action>& actions() {
        "Writes one picture with frames spread evenly over the data: colour beside depth, red near, violet far, black\n"
        "where there is no depth, and the scale in metres beneath.\n\n"
        "  leadline data show pairs:rgbd/train.txt --out sheet.png\n"
-       "  leadline data show synthetic:seed=7 --count 24 --columns 3 --out rooms.jpg\n",
+       "  leadline data show synthetic:seed=7 --count 24 --columns 3 --out rooms.jpg\n\n"
+       "With --augment every frame has a line of its own: as it is, then as training sees it in its first epochs.\n\n"
+       "  leadline data show synthetic --count 4 --augment rotation=10,scale=1.4,hue=0.1,cutout=2 --out "
+       "augmented.png\n",
        [common](po::options_description& o) {
          common(o);
          o.add_options()("out", po::value<std::string>(),
                          "the sheet, .png or .jpg")("count", po::value<long>()->default_value(12), "frames")(
+             "augment", po::value<std::string>()->implicit_value(""),
+             augment_help.c_str())("epochs", po::value<long>()->default_value(3), "shown with --augment")(
              "columns", po::value<long>()->default_value(2),
              "frames in a row")("tile_width", po::value<long>()->default_value(240), "pixels of each picture");
        },

@@ -18,9 +18,8 @@
 namespace leadline::data {
 namespace {
 
-// Random streams of the loader: one number for each use, folded with epoch and frame.
+// The loader's random stream, folded with the epoch.
 constexpr std::uint64_t shuffle_stream = 0x5348554646ull; // "SHUFF"
-constexpr std::uint64_t augment_stream = 0x4155474Dull;   // "AUGM"
 
 /// A frame at network size, before normalisation and augmentation: what the cache keeps.
 struct Frame {
@@ -58,49 +57,24 @@ Frame make_frame(const Sample& sample, const LoaderOptions& options) {
   return frame;
 }
 
-/// What the dice say for one frame of one epoch. Without augmentation: no flip, gain 1, shift 0.
-struct Draw {
-  bool flip = false;
-  float gain[3] = {1, 1, 1};
-  float shift = 0;
-};
-
-Draw draw_augment(const LoaderOptions& options, std::int64_t epoch, std::size_t index) {
-  Draw draw;
-  if (!options.augment) return draw;
-  const Augment& a = *options.augment;
-  const Philox random(options.seed, philox_stream(augment_stream, static_cast<std::uint64_t>(epoch), index));
-  const auto symmetric = [&random](std::uint64_t i, float strength) { return (2 * random.uniform(i) - 1) * strength; };
-  draw.flip = random.uniform(0) < a.flip_probability;
-  for (std::uint64_t c = 0; c < 3; ++c) draw.gain[c] = 1 + symmetric(1 + c, a.brightness_gain);
-  draw.shift = symmetric(4, a.brightness_shift);
-  return draw;
-}
-
-/// Normalises (and augments) `frame` into place `at` of the batch.
-void place(const Frame& frame, const Preprocess& p, const Draw& draw, Batch& batch, std::size_t at) {
+/// Brings frame `index` into place `at` of the batch: normalised, and as this epoch's augmentation has it.
+void place(const Frame& frame, std::size_t index, const LoaderOptions& options, Batch& batch, std::size_t at) {
+  const Preprocess& p = options.preprocess;
+  const std::ptrdiff_t pixels = std::ptrdiff_t{p.height} * p.width;
+  float* image = batch.image.data() + static_cast<std::ptrdiff_t>(at) * pixels * 3;
+  float* depth = batch.depth.data() + static_cast<std::ptrdiff_t>(at) * pixels;
+  batch.labels[at] = frame.label;
+  if (options.augment) {
+    batch.intrinsics[at] = augment_frame(*options.augment, p, options.seed, batch.epoch, index,
+                                         {frame.rgb.data(), frame.depth.data(), frame.intrinsics}, image, depth);
+    return;
+  }
   float scale[3], offset[3];
   normalise_factors(p.mean, p.std, scale, offset);
-  for (int c = 0; c < 3; ++c) { // ((v / 255) * gain + shift - mean) / std
-    scale[c] *= draw.gain[c];
-    offset[c] += draw.shift / p.std[c];
-  }
-  const std::ptrdiff_t h = p.height, w = p.width;
-  float* image = batch.image.data() + static_cast<std::ptrdiff_t>(at) * h * w * 3;
-  float* depth = batch.depth.data() + static_cast<std::ptrdiff_t>(at) * h * w;
   const ImageView8 rgb = packed_image(frame.rgb.data(), p.height, p.width);
-  Intrinsics camera = frame.intrinsics;
-  if (draw.flip) { // written from right to left
-    scale_rgb8(rgb, scale, offset, p.colour_order, image + 3 * (w - 1), -3, 3 * w);
-    for (std::ptrdiff_t y = 0; y < h; ++y)
-      std::reverse_copy(frame.depth.data() + y * w, frame.depth.data() + (y + 1) * w, depth + y * w);
-    if (camera.known()) camera.cx = static_cast<float>(w - 1) - camera.cx;
-  } else {
-    scale_rgb8(rgb, scale, offset, p.colour_order, image, 3, 3 * w);
-    std::copy(frame.depth.begin(), frame.depth.end(), depth);
-  }
-  batch.intrinsics[at] = camera;
-  batch.labels[at] = frame.label;
+  scale_rgb8(rgb, scale, offset, p.colour_order, image, 3, std::ptrdiff_t{3} * p.width);
+  std::copy(frame.depth.begin(), frame.depth.end(), depth);
+  batch.intrinsics[at] = frame.intrinsics;
 }
 
 void check(const Dataset& dataset, const LoaderOptions& o) {
@@ -120,15 +94,7 @@ void check(const Dataset& dataset, const LoaderOptions& o) {
                  .value = std::to_string(o.batch_size),
                  .reason = "the data has only " + std::to_string(dataset.size()) + " frames, so no batch is ever full",
                  .fix = "Choose a batch_size of at most that."});
-  if (o.augment) {
-    const Augment& a = *o.augment;
-    if (!(a.flip_probability >= 0 && a.flip_probability <= 1))
-      refuse("flip_probability", std::to_string(a.flip_probability), "it must lie between 0 and 1");
-    if (!(a.brightness_gain >= 0 && a.brightness_gain < 1))
-      refuse("brightness_gain", std::to_string(a.brightness_gain), "it must be at least 0 and below 1");
-    if (!(a.brightness_shift >= 0 && a.brightness_shift < 1))
-      refuse("brightness_shift", std::to_string(a.brightness_shift), "it must be at least 0 and below 1");
-  }
+  if (o.augment) check_augment(*o.augment);
 }
 
 } // namespace
@@ -228,7 +194,7 @@ struct Loader::Impl {
         f = frame(index);
       }
       if (!f) continue;
-      place(*f, p, draw_augment(options, e, index), batch, batch.indices.size());
+      place(*f, index, options, batch, batch.indices.size());
       batch.indices.push_back(index);
     }
     const std::size_t n = batch.indices.size();

@@ -4,6 +4,7 @@
 // cache and where a run was resumed don't change a bit of it.
 #pragma once
 
+#include "data/augment.hpp"
 #include "data/dataset.hpp"
 
 #include <cstdint>
@@ -22,13 +23,6 @@ struct Batch {
   std::vector<std::size_t> indices;   ///< [N] frame numbers in the dataset
   std::vector<int> labels;            ///< [N] -1 where frames have no class
   std::int64_t epoch = 0, number = 0; ///< which batch this is
-};
-
-/// Random changes to training frames, drawn for each (seed, epoch, frame).
-struct Augment {
-  float flip_probability = 0.5f;  ///< mirrored left-right, with the principal point
-  float brightness_gain = 0.15f;  ///< each channel times 1 + U(-gain, gain); on [0, 1] values, before mean and std
-  float brightness_shift = 0.05f; ///< all channels plus one U(-shift, shift)
 };
 
 /// How depth comes to network size.

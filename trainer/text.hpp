@@ -15,6 +15,13 @@ inline std::string exact(double value) {
   return std::string(text, std::to_chars(text, text + sizeof text, value).ptr);
 }
 
+/// The same for float: 0.15, not the double next to it.
+inline std::string exact(float value) {
+  if (std::isnan(value)) return "nan";
+  char text[40];
+  return std::string(text, std::to_chars(text, text + sizeof text, value).ptr);
+}
+
 /// With a number of decimals: for people.
 inline std::string decimals(double value, int digits) {
   if (std::isnan(value)) return "nan";

@@ -1,6 +1,7 @@
 #include "trainer/train_settings.hpp"
 
 #include "trainer/callbacks/callbacks.hpp"
+#include "trainer/text.hpp"
 
 #include <sstream>
 
@@ -57,14 +58,17 @@ std::vector<OptionGroup> train_option_groups() {
            {"data.batch_size", "8", "frames in one step"},
            {"data.drop_last", "true",
             "leave out an epoch's last frames if they fill no batch; false: their own first ones fill it up"},
-           {"data.flip", "0.5", "probability of mirroring a training frame left-right"},
-           {"data.brightness_gain", "0.15", "each channel times 1 + U(-x, x)"},
-           {"data.brightness_shift", "0.05", "all channels plus U(-x, x)"},
            {"data.on_bad_sample", "stop", "what an unreadable frame does", {"stop", "skip"}},
            {"data.cache_mb", "1024", "memory for decoded frames in MB; 0: none"},
            {"data.prefetch", "4", "batches made ahead"},
            {"data.threads", "1", "threads that read and decode"},
        }});
+  OptionGroup augmentation{
+      "Augmentation (of training frames, drawn for each epoch; look: `leadline data show --augment`)", {}};
+  for (const data::AugmentField& field : data::augment_fields())
+    augmentation.options.push_back(
+        {std::string("data.") + field.name, exact(data::Augment().*field.value), field.help});
+  groups.push_back(std::move(augmentation));
 
   std::vector<std::string> names;
   for (const Network& network : networks()) names.push_back(network.name);
@@ -246,12 +250,10 @@ data::LoaderOptions loader_settings(const Settings& settings, bool training) {
   if (training) {
     options.shuffle = true;
     options.drop_last = settings.boolean("data.drop_last");
-    data::Augment augment;
-    augment.flip_probability = static_cast<float>(settings.real("data.flip", 0, 1));
-    augment.brightness_gain = static_cast<float>(settings.real("data.brightness_gain", 0, 1));
-    augment.brightness_shift = static_cast<float>(settings.real("data.brightness_shift", 0, 1));
-    if (augment.flip_probability > 0 || augment.brightness_gain > 0 || augment.brightness_shift > 0)
-      options.augment = augment;
+    options.augment.emplace();
+    for (const data::AugmentField& field : data::augment_fields())
+      (*options.augment).*field.value =
+          static_cast<float>(settings.real(std::string("data.") + field.name, field.min, field.max));
   }
   return options;
 }

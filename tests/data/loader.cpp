@@ -59,7 +59,8 @@ LoaderOptions options_for(int height = 6, int width = 10) {
 LoaderOptions training() {
   LoaderOptions options = options_for();
   options.shuffle = true;
-  options.augment = Augment{};
+  options.augment = parse_augment(
+      "rotation=10, scale=1.3, random_crop=0.7, contrast=0.2, hue=0.1, gamma=0.2, blur=1, noise=0.05, cutout=2", {});
   return options;
 }
 
@@ -362,7 +363,7 @@ TEST_CASE("options and positions that make no sense are refused") {
   CHECK(contains(message([](LoaderOptions& o) { o.threads = 0; }), "threads"));
   CHECK(contains(message([](LoaderOptions& o) { o.prefetch = 0; }), "prefetch"));
   CHECK(contains(message([](LoaderOptions& o) { o.preprocess.width = 0; }), "network sides"));
-  CHECK(contains(message([](LoaderOptions& o) { o.augment = Augment{.flip_probability = 2}; }), "flip_probability"));
+  CHECK(contains(message([](LoaderOptions& o) { o.augment = Augment{.flip_probability = 2}; }), "flip is \"2\""));
   CHECK(contains(message([](LoaderOptions& o) { o.augment = Augment{.brightness_gain = std::nanf("")}; }),
                  "brightness_gain"));
   CHECK(contains(message([](LoaderOptions& o) { o.drop_last = true; }, 3), "only 3 frames"));
