@@ -406,12 +406,19 @@ RawDepth read_depth_png(const std::string& file) {
   return depth;
 }
 
-void write_png(const std::string& file, const RgbImage& image) {
-  check_size(file, image.height, image.width, image.rgb.size(),
+std::vector<std::uint8_t> encode_png(const RgbImage& image) {
+  check_size("PNG", image.height, image.width, image.rgb.size(),
              std::size_t{3} * static_cast<std::size_t>(image.height) * static_cast<std::size_t>(image.width));
   std::vector<std::uint8_t> bytes;
   if (!stbi_write_png_to_func(append, &bytes, image.width, image.height, 3, image.rgb.data(), 3 * image.width))
-    throw Error({.file = file, .reason = "the PNG can't be encoded (out of memory)"});
+    throw Error({.file = "PNG", .reason = "it can't be encoded (out of memory)"});
+  return bytes;
+}
+
+void write_png(const std::string& file, const RgbImage& image) {
+  check_size(file, image.height, image.width, image.rgb.size(),
+             std::size_t{3} * static_cast<std::size_t>(image.height) * static_cast<std::size_t>(image.width));
+  const std::vector<std::uint8_t> bytes = encode_png(image);
   write_file(file, bytes.data(), bytes.size());
 }
 

@@ -49,6 +49,8 @@ RgbImage apply_orientation(const RgbImage& image, int orientation);
 
 /// Writers: `file` appears whole or not at all (written beside it, then renamed).
 void write_png(const std::string& file, const RgbImage& image);
+/// The bytes that write_png writes.
+std::vector<std::uint8_t> encode_png(const RgbImage& image);
 void write_jpeg(const std::string& file, const RgbImage& image, int quality = 93);
 /// 16-bit grey PNG from packed [height, width].
 void write_png16(const std::string& file, int height, int width, const std::uint16_t* values);

@@ -1,6 +1,7 @@
 #include "trainer/onnx_writer.hpp"
 
 #include "data/error.hpp"
+#include "trainer/protobuf.hpp"
 #include "trainer/weight_layout.hpp"
 
 #include <leadline/leadline.h>
@@ -17,42 +18,7 @@ namespace leadline::trainer {
 
 namespace {
 
-/// A protobuf message under construction (https://protobuf.dev/programming-guides/encoding): fields one after the
-/// other, each a tag (number and wire type) and a value.
-class Message {
-public:
-  Message& integer(int field, int64_t value) {
-    tag(field, 0);
-    varint(static_cast<uint64_t>(value));
-    return *this;
-  }
-  Message& number(int field, float value) {
-    tag(field, 5);
-    little_endian(std::bit_cast<uint32_t>(value), 4);
-    return *this;
-  }
-  Message& text(int field, const std::string& value) {
-    tag(field, 2);
-    varint(value.size());
-    bytes_ += value;
-    return *this;
-  }
-  Message& message(int field, const Message& value) { return text(field, value.bytes_); }
-  /// Bytes of a tensor.
-  void little_endian(uint64_t value, int count) {
-    for (int i = 0; i < count; ++i) bytes_.push_back(static_cast<char>(value >> (8 * i) & 0xff));
-  }
-  const std::string& bytes() const { return bytes_; }
-
-private:
-  void tag(int field, int wire_type) { varint(static_cast<uint64_t>(field << 3 | wire_type)); }
-  void varint(uint64_t value) {
-    for (; value >= 0x80; value >>= 7) bytes_.push_back(static_cast<char>(value | 0x80));
-    bytes_.push_back(static_cast<char>(value));
-  }
-
-  std::string bytes_;
-};
+using Message = ProtobufMessage;
 
 // The field numbers of onnx.proto3 that are used here.
 namespace field {
