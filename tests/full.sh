@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that is too long for the gate (run.sh), which runs first:
 #
-#   bash tests/full.sh [STEP...]     steps: gate clang format tidy old_cpus aarch64 hip quickstart edge   (default: all)
+#   bash tests/full.sh [STEP...]     steps: gate clang format tidy old_cpus aarch64 hip tensorboard quickstart edge   (default: all)
 #
 #   clang       the edge build with clang; the model proves itself
 #   format      clang-format on every file
@@ -9,6 +9,7 @@
 #   old_cpus    tests as old x86-64 CPUs run them, in qemu
 #   aarch64     a cross build for 64-bit Arm and its tests, in qemu
 #   hip         the trainer's GPU files compile for AMD GPUs (hipcc; see cmake/hip_headers.sh)
+#   tensorboard the real TensorBoard (installed into build/python) loads a run's event files
 #   quickstart  the whole way on synthetic rooms
 #   edge        the device way, without any of the dependencies
 set -uo pipefail
@@ -29,6 +30,11 @@ hip() {
     trainer/metrics/depth_metrics.cpp
 }
 
+tensorboard() {
+  python3 -m venv build/python && build/python/bin/pip install --quiet tensorboard &&
+    build/python/bin/python tests/trainer/loggers/check_tensorboard.py build/bin/leadline
+}
+
 step gate bash tests/run.sh
 if command -v clang++ >/dev/null; then step clang clang; else skip clang "no clang++"; fi
 if command -v clang-format >/dev/null; then step format format; else skip format "no clang-format"; fi
@@ -40,6 +46,7 @@ else
   skip aarch64 "no qemu-aarch64 or no aarch64-linux-gnu-g++ (Debian: qemu-user, g++-aarch64-linux-gnu)"
 fi
 if command -v hipcc >/dev/null; then step hip hip; else skip hip "no hipcc on this machine"; fi
+if command -v python3 >/dev/null; then step tensorboard tensorboard; else skip tensorboard "no python3"; fi
 step quickstart bash cmake/quickstart.sh
 step edge bash cmake/quickstart.sh edge
 summary

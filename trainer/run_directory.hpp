@@ -2,6 +2,9 @@
 //
 //     RUN/config.ini                 the resolved settings: `leadline train --config RUN/config.ini` repeats the run
 //     RUN/metrics.csv                one line an epoch; the same bytes for the same run
+//     RUN/metrics.jsonl              every step and epoch with their times (loggers/jsonl_logger.hpp)
+//     RUN/tensorboard/               event files
+//     RUN/report.html                all of it to look at
 //     RUN/log.txt                    what the terminal saw, with times
 //     RUN/checkpoints/last.h5        newest state, RUN/checkpoints/best.h5 best validation (checkpoint.hpp)
 //     RUN/predictions/epoch_XXX.png  picture | truth | prediction
@@ -16,6 +19,9 @@ struct RunDirectory {
 
   std::string config() const { return path + "/config.ini"; }
   std::string metrics() const { return path + "/metrics.csv"; }
+  std::string lines() const { return path + "/metrics.jsonl"; }
+  std::string tensorboard() const { return path + "/tensorboard"; }
+  std::string report() const { return path + "/report.html"; }
   std::string log() const { return path + "/log.txt"; }
   std::string checkpoints() const { return path + "/checkpoints"; }
   std::string last() const { return checkpoints() + "/last.h5"; }

@@ -104,12 +104,12 @@ int train_command(const std::vector<std::string>& arguments) {
                    .reason = "the run is complete",
                    .fix = "Add more epochs with --train.epochs N, or start a new run"});
   }
+  for (std::unique_ptr<Callback>& callback : make_callbacks(settings, run, resume)) loop->add(std::move(callback));
   make_folders(run); // only now: whatever is wrong with the settings has been found
   const std::string config =
       "# Settings of this run: leadline train --config THIS --run.dir ANOTHER repeats it.\n" + settings.to_ini(true);
   data::write_file(run.config(), config.data(), config.size());
 
-  for (std::unique_ptr<Callback>& callback : make_callbacks(settings, run, resume)) loop->add(std::move(callback));
   const RunResult result = loop->run();
   if (result.stopped) return 130;
   std::printf("%s\n  %s\n  leadline evaluate %s --data %s\n  leadline export %s --out model.lead\n", "next:",

@@ -2,9 +2,9 @@
 #include "tests/trainer/toy_frames.hpp"
 #include "trainer/callbacks/checkpoint_writer.hpp"
 #include "trainer/callbacks/console.hpp"
-#include "trainer/callbacks/csv_logger.hpp"
 #include "trainer/callbacks/prediction_pictures.hpp"
 #include "trainer/evaluate.hpp"
+#include "trainer/loggers/csv_logger.hpp"
 #include "trainer/train_loop.hpp"
 
 #include <catch2/catch_test_macros.hpp>

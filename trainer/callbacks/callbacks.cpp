@@ -2,9 +2,11 @@
 
 #include "trainer/callbacks/checkpoint_writer.hpp"
 #include "trainer/callbacks/console.hpp"
-#include "trainer/callbacks/csv_logger.hpp"
 #include "trainer/callbacks/prediction_pictures.hpp"
 #include "trainer/callbacks/stop_on_signal.hpp"
+#include "trainer/loggers/csv_logger.hpp"
+#include "trainer/loggers/jsonl_logger.hpp"
+#include "trainer/loggers/tensorboard_logger.hpp"
 
 namespace leadline::trainer {
 
@@ -12,8 +14,10 @@ std::vector<CallbackEntry>& callback_registry() {
   // The order is that of the calls: what stops the run first, then what writes; the checkpoint last of all, so that it
   // holds what the others did.
   static std::vector<CallbackEntry> registry{
-      stop_on_signal_entry(),      console_entry(),           csv_logger_entry(),
-      prediction_pictures_entry(), checkpoint_writer_entry(),
+      stop_on_signal_entry(),     console_entry(),
+      csv_logger_entry(),         jsonl_logger_entry(),
+      tensorboard_logger_entry(), prediction_pictures_entry(),
+      checkpoint_writer_entry(),
   };
   return registry;
 }

@@ -10,11 +10,7 @@
 namespace leadline::trainer {
 
 Console::Console(std::FILE* out, bool terminal, const std::string& log_file, bool append)
-    : out_(out), terminal_(terminal),
-      log_(log_file.empty() ? nullptr : std::fopen(log_file.c_str(), append ? "a" : "w")) {
-  if (!log_file.empty() && !log_)
-    throw Error({.file = log_file, .reason = "the log can't be written", .fix = "Check the folder's permissions"});
-}
+    : out_(out), terminal_(terminal), log_file_(log_file), append_(append) {}
 
 Console::~Console() {
   if (log_) std::fclose(log_);
@@ -39,6 +35,9 @@ void Console::clear_bar() {
 
 void Console::on_start(const RunInfo& info, RunControl&) {
   info_ = info;
+  if (!log_file_.empty() && !log_) log_ = std::fopen(log_file_.c_str(), append_ ? "a" : "w");
+  if (!log_file_.empty() && !log_)
+    throw Error({.file = log_file_, .reason = "the log can't be written", .fix = "Check the folder's permissions"});
   line(info.network + ": " + std::to_string(info.parameters) + " parameters, " +
        decimals(static_cast<double>(info.bytes) / (1 << 20), 0) + " MiB, on " + info.exec);
   if (log_) std::fprintf(log_, "%s", info.summary.c_str());

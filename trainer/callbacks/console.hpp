@@ -32,7 +32,9 @@ private:
 
   std::FILE* out_;
   bool terminal_, bar_ = false;
-  std::FILE* log_ = nullptr;
+  std::string log_file_;
+  bool append_ = false;
+  std::FILE* log_ = nullptr; ///< open from on_start on
   RunInfo info_;
   double last_shown_ = 0, smooth_loss_ = 0;
   index_t steps_ = 0;

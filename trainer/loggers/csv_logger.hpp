@@ -1,7 +1,7 @@
 // metrics.csv: epoch, step, lr, train_loss and the ten metrics.
 #pragma once
 
-#include "trainer/callbacks/callbacks.hpp"
+#include "trainer/loggers/loggers.hpp"
 
 namespace leadline::trainer {
 

@@ -1,4 +1,4 @@
-#include "trainer/callbacks/csv_logger.hpp"
+#include "trainer/loggers/csv_logger.hpp"
 
 #include "data/error.hpp"
 #include "data/image_io.hpp"
@@ -46,7 +46,9 @@ void CsvLogger::on_epoch_end(const EpochReport& report, RunControl&) {
 }
 
 CallbackEntry csv_logger_entry() {
-  return {"csv_logger", {}, [](const Settings&, const RunDirectory& run, bool) -> std::unique_ptr<Callback> {
+  return {"csv_logger", logger_options(),
+          [](const Settings& settings, const RunDirectory& run, bool) -> std::unique_ptr<Callback> {
+            if (!wants_logger(settings, "csv")) return nullptr;
             return std::make_unique<CsvLogger>(run.metrics());
           }};
 }
