@@ -1,4 +1,5 @@
-// One vector type per ISA level: only what the register tiles need. Included by host_kernels.cpp alone.
+// One vector type per ISA level: only what the register tiles need. Included by files alone that are compiled once per
+// level.
 //
 // Compiler vector extensions (g++, clang) give loads, stores and arithmetic for any width; the fused multiply-add is
 // the one operation they can't spell without letting the compiler contract at will, so it is an intrinsic per level.

@@ -1,0 +1,85 @@
+// The inner loops of an MLP on the host, float and double, compiled once per ISA level as shared/layers/host's are:
+// kernels.cpp has them, kernels_dispatch.cpp chooses. Everything is called by one thread; a caller that has more gives
+// each its own rows or columns. Every sum is in an order that depends on the shapes alone.
+//
+// Matrices are row-major with rows padded to whole vectors; padding holds zeros, and these functions keep it so.
+#pragma once
+
+#include "shared/core/config.hpp"
+
+namespace leadline::trainer::mlp {
+
+/// c = start + a b, or c += a b, where a(i, p) = a[i a_row + p a_step].
+template <class T> struct Multiply {
+  const T* a;
+  index_t a_row, a_step;
+  const T* b;
+  index_t ldb;
+  const T* start; ///< a row to begin with (a bias); null: zero
+  T* c;
+  index_t ldc;
+  index_t m, k, n; ///< n: whole vectors
+  bool accumulate;
+};
+
+/// The same for a matrix of which only what isn't zero is stored: entries [begin[i], end[i]) of row i.
+template <class T> struct SparseMultiply {
+  const int32_t* begin;
+  const int32_t* end;
+  const int32_t* index;
+  const T* value;
+  const index_t* rows; ///< which rows of a to take; null: 0, 1, ...
+  const T* b;
+  index_t ldb;
+  const T* start;
+  T* c;
+  index_t ldc;
+  index_t m, n;
+  bool accumulate;
+};
+
+enum class Activation : int32_t { identity, logistic, tanh, relu, softmax, exp };
+enum class Loss : int32_t { log_loss, binary_log_loss, squared_error, poisson, absolute_error, huber };
+
+/// The end of a pass: z, the inputs of the output activation, become the loss' derivatives by them, times the samples'
+/// weights and `scale`. Sample i is row rows[i] of labels or targets and of weights.
+template <class T> struct OutputJob {
+  T* z;
+  index_t ldz, n, outputs;
+  Loss loss;
+  const int32_t* labels; ///< of log_loss
+  const T* targets;      ///< [samples, outputs], of all others
+  const T* weights;      ///< null: all 1
+  const index_t* rows;   ///< null: 0, 1, ...
+  T scale;
+  T huber_delta;
+  T* scratch; ///< n rows of ldz
+};
+
+template <class T> struct Kernels {
+  const char* isa;
+  index_t lanes; ///< numbers in a vector
+  void (*multiply)(const Multiply<T>&);
+  void (*sparse_multiply)(const SparseMultiply<T>&);
+  /// z = activation(z), n rows of which `columns` count.
+  void (*activate)(Activation, T* z, index_t ldz, index_t n, index_t columns);
+  /// delta *= activation's derivative, from the activation's value a; both of `count` values.
+  void (*derive)(Activation, const T* a, T* delta, index_t count);
+  /// Sum over samples of weight times loss.
+  double (*output)(const OutputJob<T>&);
+  /// gradient = (gradient + decay w) factor; returns the sum of w^2.
+  double (*decay)(const T* w, T* gradient, index_t count, T decay, T factor);
+  /// sums[j] = or += sum over rows of x[i][j] (n rows).
+  void (*column_sums)(const T* x, index_t ldx, index_t n, index_t columns, T* sums, bool accumulate);
+  void (*transpose)(const T* x, index_t ldx, index_t rows, index_t columns, T* y, index_t ldy);
+  void (*adam)(T* w, const T* gradient, T* m, T* v, index_t count, T lr, T beta1, T beta2, T epsilon);
+  void (*sgd)(T* w, const T* gradient, T* velocity, index_t count, T lr, T momentum, bool nesterov);
+  double (*dot)(const T* x, const T* y, index_t count);
+  /// y += a x
+  void (*axpy)(T a, const T* x, T* y, index_t count);
+};
+
+/// For this CPU, or what LEADLINE_ISA / --isa asked for.
+template <class T> const Kernels<T>& kernels();
+
+} // namespace leadline::trainer::mlp

@@ -1,0 +1,115 @@
+// The network behind MLPClassifier and MLPRegressor: its numbers, a pass forward, and loss and gradient of a batch.
+//
+// Parameters lie in one array, coefficients of all layers first (`[fan_in, fan_out]`, as scikit-learn has them), then
+// intercepts, each row padded with zeros to whole vectors: an optimizer runs over all of it at once. Everything is
+// allocated when a Network is made.
+#pragma once
+
+#include "trainer/mlp/kernels.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <vector>
+
+namespace leadline::trainer::mlp {
+
+template <class T> struct AlignedAllocator {
+  using value_type = T;
+  static constexpr std::align_val_t alignment{64};
+  AlignedAllocator() = default;
+  template <class U> AlignedAllocator(const AlignedAllocator<U>&) {}
+  T* allocate(size_t n) { return static_cast<T*>(::operator new(n * sizeof(T), alignment)); }
+  void deallocate(T* p, size_t) { ::operator delete(p, alignment); }
+  bool operator==(const AlignedAllocator&) const { return true; }
+};
+template <class T> using AlignedVector = std::vector<T, AlignedAllocator<T>>;
+
+struct NetworkShape {
+  std::vector<index_t> units;     ///< features, hidden layers, outputs
+  std::vector<Activation> hidden; ///< one for each hidden layer
+  Activation output = Activation::softmax;
+  Loss loss = Loss::log_loss;
+  double alpha = 0;          ///< L2 penalty of the coefficients: alpha / 2 |W|^2 / samples
+  double gradient_scale = 1; ///< of the loss' derivatives
+  double huber_delta = 1;
+  double dropout = 0; ///< share of hidden values that a training pass leaves out
+
+  size_t layers() const { return units.size() - 1; }
+};
+
+/// Rows without their zeros.
+template <class T> struct SparseRows {
+  std::vector<int32_t> begin, end, index;
+  std::vector<T> value;
+  /// Empty where it would save little.
+  static std::unique_ptr<SparseRows> where_worthwhile(const T* x, index_t n, index_t features);
+};
+
+/// Rows to learn from; borrowed. Labels for log_loss, targets for all other losses.
+template <class T> struct Samples {
+  const T* x = nullptr;                  ///< [n, features]
+  const int32_t* labels = nullptr;       ///< [n]
+  const T* targets = nullptr;            ///< [n, outputs]
+  const T* weights = nullptr;            ///< [n]; null: all 1
+  const SparseRows<T>* sparse = nullptr; ///< x once more, where much of it is zero
+};
+
+template <class T> class Network {
+public:
+  explicit Network(const NetworkShape& shape);
+
+  const NetworkShape& shape() const { return shape_; }
+  AlignedVector<T>& parameters() { return parameters_; }
+  const AlignedVector<T>& parameters() const { return parameters_; }
+  const AlignedVector<T>& gradient() const { return gradient_; }
+
+  /// Without padding: [fan_in, fan_out] and [fan_out].
+  std::vector<T> coefs(size_t layer) const;
+  std::vector<T> intercepts(size_t layer) const;
+  void set_coefs(size_t layer, const T* values);
+  void set_intercepts(size_t layer, const T* values);
+
+  /// Mean loss over n samples, rows[i] or `first` + i, with the penalty; leaves its gradient in gradient(). `step`
+  /// and `seed` choose what drops out.
+  double loss_gradient(const Samples<T>& samples, const index_t* rows, index_t first, index_t n, uint64_t seed = 0,
+                       uint64_t step = 0);
+  /// The mean loss alone, nothing drops out.
+  double loss(const Samples<T>& samples, index_t n);
+
+  /// out[i] = outputs of x's row i, [n, outputs].
+  void predict(const T* x, index_t n, T* out);
+
+private:
+  struct Layer {
+    index_t fan_in, fan_out, ld; ///< ld: of coefficients, activations and derivatives
+    size_t coefs, intercepts;    ///< where they begin
+    Activation activation;
+    AlignedVector<T> values, deltas, transposed;
+  };
+  static constexpr index_t chunk = 256; ///< rows that pass at a time
+
+  /// What drops out of the rows from `first` on.
+  struct Dropout {
+    uint64_t seed, step;
+    index_t first;
+  };
+  void forward(const T* x, const SparseRows<T>* sparse, const index_t* rows, index_t n,
+               const Dropout* dropout = nullptr);
+  double output(const Samples<T>& samples, const index_t* rows, index_t first, index_t n);
+  double normalised(double loss_sum, double squares, double weight) const;
+  double weight_of(const Samples<T>& samples, const index_t* rows, index_t first, index_t n) const;
+  void drop_out(size_t layer, index_t n, const Dropout& dropout, bool backward);
+  void sparse_gradient(const SparseRows<T>& sparse, const index_t* rows, index_t n, bool accumulate);
+
+  NetworkShape shape_;
+  const Kernels<T>& kernels_;
+  std::vector<Layer> layers_;
+  size_t coefs_end_ = 0;
+  AlignedVector<T> parameters_, gradient_, gathered_, scratch_;
+  std::vector<index_t> row_numbers_;
+  std::vector<int32_t> column_begin_, column_end_, column_index_;
+  std::vector<T> column_value_;
+};
+
+} // namespace leadline::trainer::mlp
