@@ -21,6 +21,7 @@ constexpr const char* help = R"(leadline trains depth networks and writes them f
   leadline evaluate  metrics of a run, beside simple baselines   leadline evaluate runs/unet-001 --data pairs:val.txt
   leadline export    write a run as model.lead, for devices      leadline export runs/unet-001 --out model.lead
   leadline inspect   layers, cost and origin of a model.lead     leadline inspect model.lead
+  leadline report    curves, metrics, pictures as one page      leadline report runs/unet-001
 
 Each has --help. `leadline --version` prints versions. --isa NAME (or LEADLINE_ISA) behind a command takes the kernels
 for that level of the CPU, x86-64-v3 say, instead of the best; results differ between levels in their last bits.
@@ -30,8 +31,11 @@ struct Command {
   const char* name;
   int (*run)(const std::vector<std::string>&);
 };
-constexpr Command commands[] = {
-    {"train", train_command}, {"evaluate", evaluate_command}, {"export", export_command}, {"inspect", inspect_command}};
+constexpr Command commands[] = {{"train", train_command},
+                                {"evaluate", evaluate_command},
+                                {"export", export_command},
+                                {"inspect", inspect_command},
+                                {"report", report_command}};
 
 /// Takes `--isa NAME` out of a command's arguments and does as it, or the environment, says.
 void choose_isa(std::vector<std::string>& arguments) {

@@ -16,5 +16,6 @@ int train_command(const std::vector<std::string>& arguments);
 int evaluate_command(const std::vector<std::string>& arguments);
 int export_command(const std::vector<std::string>& arguments);
 int inspect_command(const std::vector<std::string>& arguments);
+int report_command(const std::vector<std::string>& arguments);
 
 } // namespace leadline::trainer

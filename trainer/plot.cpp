@@ -23,7 +23,7 @@ constexpr const char* dashes[] = {"", "7 4", "2 3", "9 3 2 3"};
 /// Attributes say the light colours, so that renderers without CSS have them; the style sheet turns them dark.
 std::string style_sheet() {
   std::string dark = ".ll-paper{fill:#16191f}.ll-ink{fill:#e4e7ec}.ll-soft{fill:#a5adba}.ll-grid{stroke:#2f353f}"
-                     ".ll-axis{stroke:#79828f}";
+                     ".ll-axis{stroke:#79828f}.ll-halo{stroke:#16191f}";
   for (int i = 0; i < num_colours; ++i) {
     const std::string number = std::to_string(i), colour = palette[i].dark;
     dark += ".ll-s" + number + "{stroke:" + colour + "}.ll-f" + number + "{fill:" + colour + "}";
@@ -50,7 +50,7 @@ double text_width(const std::string& text, double size) {
 
 std::string text_at(double x, double y, const char* anchor, const char* ink, const std::string& text,
                     const std::string& more = "") {
-  const char* colour = std::string(ink) == "ll-ink" ? "#1b1f26" : "#59616e";
+  const char* colour = std::string(ink).rfind("ll-ink", 0) == 0 ? "#1b1f26" : "#59616e";
   return "<text x=\"" + px(x) + "\" y=\"" + px(y) + "\" text-anchor=\"" + anchor + "\" class=\"" + ink + "\" fill=\"" +
          colour + "\"" + more + ">" + markup(text) + "</text>";
 }
@@ -218,12 +218,9 @@ std::vector<double> ticks(double min, double max, int wanted, bool log) {
     return values;
   }
   const double rough = (max - min) / wanted, power = std::pow(10, std::floor(std::log10(rough)));
-  double step = 10 * power;
-  for (const double times : {1.0, 2.0, 5.0})
-    if (times * power >= rough * (1 - slack)) {
-      step = times * power;
-      break;
-    }
+  double step = power; // the one nearest to that, as a ratio
+  for (const double times : {2.0, 5.0, 10.0})
+    if (std::abs(std::log(times * power / rough)) < std::abs(std::log(step / rough))) step = times * power;
   if (!(step > 0) || !std::isfinite(step)) return values;
   const double first = std::ceil(min / step - slack), last = std::floor(max / step + slack);
   if (last - first > 1000) return values; // the bounds differ in their last bits only
@@ -275,7 +272,7 @@ std::string svg(const Plot& plot) {
   canvas.y = scale_of(plot.y, all_y);
   const double width = std::max(plot.width, 240), height = std::max(plot.height, 160);
   constexpr double size = 13; // of letters
-  const std::vector<double> y_ticks = ticks(canvas.y.low(), canvas.y.high(), std::max(2, plot.height / 70), plot.y.log);
+  const std::vector<double> y_ticks = ticks(canvas.y.low(), canvas.y.high(), std::max(2, plot.height / 65), plot.y.log);
   const std::vector<std::string> y_labels = tick_labels(y_ticks);
   double widest = 0;
   for (const std::string& label : y_labels) widest = std::max(widest, text_width(label, size));
@@ -314,7 +311,7 @@ std::string svg(const Plot& plot) {
                     px(size) + "\">" + style_sheet() + "\n<rect width=\"" + px(width) + "\" height=\"" + px(total) +
                     "\" class=\"ll-paper\" fill=\"#ffffff\"/>\n";
   // A title that is too long to begin above the frame begins at the edge.
-  const bool long_title = text_width(plot.title, 15) * 1.05 > width - canvas.left - 6;
+  const bool long_title = text_width(plot.title, 15) * 1.1 > width - canvas.left - 6;
   if (!plot.title.empty())
     out += text_at(long_title ? 8 : canvas.left, 24, "start", "ll-ink", plot.title,
                    " font-size=\"15\" font-weight=\"600\"") +
@@ -379,7 +376,9 @@ std::string svg(const Plot& plot) {
       const bool on_the_right = at > 0.7 * inside.width;
       out += "<line x1=\"" + px(at) + "\" y1=\"0\" x2=\"" + px(at) + "\" y2=\"" + px(inside.height) +
              "\" class=\"ll-axis\" stroke=\"#7d8693\" stroke-dasharray=\"4 3\"/>" +
-             text_at(at + (on_the_right ? -5 : 5), 14, on_the_right ? "end" : "start", "ll-ink", marker.text) + "\n";
+             text_at(at + (on_the_right ? -5 : 5), 14, on_the_right ? "end" : "start", "ll-ink ll-halo", marker.text,
+                     " stroke=\"#ffffff\" stroke-width=\"4\" paint-order=\"stroke\"") +
+             "\n";
     }
   if (shown == 0) out += text_at(inside.width / 2, inside.height / 2, "middle", "ll-soft", "no values to show") + "\n";
   return out + "</svg>\n" + key + "</svg>\n";

@@ -4,6 +4,7 @@
 //     RUN/metrics.csv                one line an epoch; the same bytes for the same run
 //     RUN/metrics.jsonl              every step and epoch with their times (loggers/jsonl_logger.hpp)
 //     RUN/tensorboard/               event files
+//     RUN/evaluation.jsonl           metrics of the best checkpoint beside the baselines, best and worst frames
 //     RUN/report.html                all of it to look at
 //     RUN/log.txt                    what the terminal saw, with times
 //     RUN/checkpoints/last.h5        newest state, RUN/checkpoints/best.h5 best validation (checkpoint.hpp)
@@ -21,6 +22,7 @@ struct RunDirectory {
   std::string metrics() const { return path + "/metrics.csv"; }
   std::string lines() const { return path + "/metrics.jsonl"; }
   std::string tensorboard() const { return path + "/tensorboard"; }
+  std::string evaluation() const { return path + "/evaluation.jsonl"; }
   std::string report() const { return path + "/report.html"; }
   std::string log() const { return path + "/log.txt"; }
   std::string checkpoints() const { return path + "/checkpoints"; }

@@ -3,6 +3,7 @@
 #include "trainer/callbacks/checkpoint_writer.hpp"
 #include "trainer/callbacks/console.hpp"
 #include "trainer/callbacks/prediction_pictures.hpp"
+#include "trainer/callbacks/report_writer.hpp"
 #include "trainer/callbacks/stop_on_signal.hpp"
 #include "trainer/loggers/csv_logger.hpp"
 #include "trainer/loggers/jsonl_logger.hpp"
@@ -17,7 +18,7 @@ std::vector<CallbackEntry>& callback_registry() {
       stop_on_signal_entry(),     console_entry(),
       csv_logger_entry(),         jsonl_logger_entry(),
       tensorboard_logger_entry(), prediction_pictures_entry(),
-      checkpoint_writer_entry(),
+      report_writer_entry(),      checkpoint_writer_entry(),
   };
   return registry;
 }
