@@ -4,6 +4,7 @@
 #include "shared/model/fold.hpp"
 #include "shared/model/memory_plan.hpp"
 #include "trainer/device_buffer.hpp"
+#include "trainer/layer_text.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -36,21 +37,6 @@ void count_not_finite(const Exec& exec, const Tensor<const T>& x, index_t* parti
         return bad;
       },
       partial, [=] LEADLINE_FUNCTION(index_t, const index_t& sum) { *result = sum; });
-}
-
-ActivationParams fused_activation(const Node& node) {
-  if (node.kind == layer_kind<Conv2d>) return node.get<Conv2d>().activation;
-  if (node.kind == layer_kind<ConvTranspose2d>) return node.get<ConvTranspose2d>().activation;
-  if (node.kind == layer_kind<Linear>) return node.get<Linear>().activation;
-  if (node.kind == layer_kind<BatchNorm2d>) return node.get<BatchNorm2d>().activation;
-  return {};
-}
-
-// "conv2d", "batch_norm2d+relu"
-std::string layer_text(const Node& node) {
-  const ActivationKind fused = fused_activation(node).kind;
-  return std::string(layer_name(node.kind)) +
-         (fused == ActivationKind::identity ? "" : std::string("+") + activation_name(fused));
 }
 
 // Where node i's training pass keeps things, and what its backward writes.
@@ -98,7 +84,8 @@ template <class T, class Exec> struct GraphSession<T, Exec>::Impl {
   std::vector<int> slots, free_blocks;
   int micro_batches = 0;
   bool measuring = false, watching = false;
-  std::string not_finite; // what watching found first
+  std::string not_finite;                // what watching found first
+  uint64_t seed = 0, number_of_step = 0; // of dropout's masks
   std::vector<NodeTimes> times;
 
   Impl(const Exec& exec_, const Graph& graph_, const Shape& input, bool training_, bool want_diff_input_,
@@ -379,6 +366,13 @@ template <class T, class Exec> struct GraphSession<T, Exec>::Impl {
     return b;
   }
 
+  // Numbers that node i draws in this step and micro-batch.
+  Philox random_of(size_t i) const {
+    constexpr uint64_t dropout_stream = 0x64726F70; // keeps them apart from those of shuffling and augmentation
+    const uint64_t step = philox_stream(dropout_stream, number_of_step);
+    return Philox(seed, philox_stream(step, static_cast<uint64_t>(micro_batches), i));
+  }
+
   // At `step`, which is not the node's own where it runs again.
   void forward_node(size_t i, int32_t step, const std::vector<ValuePlan>& plans, bool training_mode) {
     const Node& node = graph.nodes[i];
@@ -393,6 +387,7 @@ template <class T, class Exec> struct GraphSession<T, Exec>::Impl {
     args.algorithm = nodes[i].algorithm;
     args.training = training_mode;
     args.recompute = step > loss_step();
+    if (node.kind == layer_kind<Dropout>) args.random = random_of(i);
     forward_layer<T>(exec, node.kind, node.params, args);
   }
 
@@ -460,6 +455,7 @@ template <class T, class Exec> struct GraphSession<T, Exec>::Impl {
     args.saved = arena.data() + step.saved_offset;
     args.workspace = workspace(backward_step(static_cast<int32_t>(i)));
     args.algorithm = step.backward_algorithm;
+    if (node.kind == layer_kind<Dropout>) args.random = random_of(i);
     backward_layer<T>(exec, node.kind, node.params, args);
 
     if (step.statistics >= 0) { // batch norm's mean and variance travel with the gradient
@@ -580,6 +576,10 @@ template <class T, class Exec> std::vector<T> GraphSession<T, Exec>::get_diff_we
   return values;
 }
 
+template <class T, class Exec> void GraphSession<T, Exec>::set_step(uint64_t seed, uint64_t step) {
+  impl_->seed = seed;
+  impl_->number_of_step = step;
+}
 template <class T, class Exec> void GraphSession<T, Exec>::forward(bool training) {
   if (training && !impl_->training)
     throw std::logic_error("GraphSession::forward: the session was made without training");

@@ -58,6 +58,9 @@ public:
   Tensor<T> all_weights() const;
   Tensor<T> all_diff_weights() const;
 
+  /// Which random numbers dropout draws from now on: a pure function of seed, step, micro-batch, node and element, so
+  /// that a resumed step, or a step computed twice, has the same masks. Until the first call: (0, 0).
+  void set_step(uint64_t seed, uint64_t step);
   /// Runs all nodes on input(). `training` picks batch statistics over running ones.
   void forward(bool training);
   /// Gradients of micro-batch `m` (0-based, in order) from diff_output(), after forward(true).

@@ -34,8 +34,10 @@ class Philox {
 public:
   LEADLINE_INLINE_FUNCTION explicit Philox(uint64_t seed, uint64_t stream = 0) : seed_(seed), stream_(stream) {}
 
+  /// Words 4i to 4i + 3 of the sequence.
+  LEADLINE_INLINE_FUNCTION PhiloxBlock block(uint64_t i) const { return philox4x32(seed_, i, stream_); }
   /// The `i`-th 32-bit word of the sequence.
-  LEADLINE_INLINE_FUNCTION uint32_t bits(uint64_t i) const { return philox4x32(seed_, i / 4, stream_).word[i % 4]; }
+  LEADLINE_INLINE_FUNCTION uint32_t bits(uint64_t i) const { return block(i / 4).word[i % 4]; }
   /// Uniform in [0, 1), 24 random bits: exact in float.
   LEADLINE_INLINE_FUNCTION float uniform(uint64_t i) const { return static_cast<float>(bits(i) >> 8) * 0x1p-24f; }
   /// Uniform in [0, 1), 53 random bits (words 2i and 2i+1).

@@ -18,13 +18,14 @@ enum class ActivationKind : int32_t {
   gelu = 8,      ///< x Phi(x), the erf form
   hardswish = 9, ///< x relu6(x + 3) / 6
   softplus = 10, ///< log(1 + exp(x)), x itself above 20
+  exp = 11,      ///< from logarithms of depth to metres; not for hidden layers
 };
-constexpr int num_activations = 11;
+constexpr int num_activations = 12;
 
 /// PyTorch's name, static storage.
 inline const char* activation_name(ActivationKind kind) {
-  constexpr const char* names[num_activations] = {"identity", "relu", "relu6", "leaky_relu", "elu",     "sigmoid",
-                                                  "tanh",     "silu", "gelu",  "hardswish",  "softplus"};
+  constexpr const char* names[num_activations] = {"identity", "relu", "relu6", "leaky_relu", "elu",      "sigmoid",
+                                                  "tanh",     "silu", "gelu",  "hardswish",  "softplus", "exp"};
   const auto i = static_cast<int32_t>(kind);
   return i >= 0 && i < num_activations ? names[i] : "unknown";
 }
@@ -59,6 +60,7 @@ template <class T> LEADLINE_INLINE_FUNCTION T activate(ActivationKind kind, T al
   case ActivationKind::gelu: return T(0.5) * x * (T(1) + math::erf(x * T(0.70710678118654752440)));
   case ActivationKind::hardswish: return x <= T(-3) ? T(0) * x : x >= T(3) ? x : x * (x + T(3)) / T(6);
   case ActivationKind::softplus: return x > T(20) ? x : math::log1p(math::exp(x));
+  case ActivationKind::exp: return math::exp(x);
   }
   return x;
 }
@@ -88,6 +90,7 @@ template <class T> LEADLINE_INLINE_FUNCTION T activate_derivative(ActivationKind
            x * T(0.39894228040143267794) * math::exp(T(-0.5) * x * x);
   case ActivationKind::hardswish: return x < T(-3) ? T(0) : x > T(3) ? T(1) : x / T(3) + T(0.5);
   case ActivationKind::softplus: return x > T(20) ? T(1) : math::sigmoid(x);
+  case ActivationKind::exp: return math::exp(x);
   }
   return T(1);
 }
@@ -134,7 +137,8 @@ LEADLINE_INLINE_FUNCTION void activate_backward_loop(T alpha, const T* x, const 
   MACRO(silu)                                                                                                          \
   MACRO(gelu)                                                                                                          \
   MACRO(hardswish)                                                                                                     \
-  MACRO(softplus)
+  MACRO(softplus)                                                                                                      \
+  MACRO(exp)
 
 /// y[i] = f(x[i]) for i in [first, last); y may be x.
 template <class T>

@@ -33,6 +33,7 @@
 #include "shared/core/exec.hpp"
 #include "shared/core/math.hpp"
 #include "shared/core/reduce.hpp"
+#include "shared/core/rng.hpp"
 #include "shared/core/status.hpp"
 #include "shared/core/tensor.hpp"
 
@@ -96,6 +97,7 @@ template <class T> struct ForwardArgs {
   Algorithm algorithm = Algorithm::portable;
   bool training = false;  ///< batch norm: batch statistics instead of the running ones
   bool recompute = false; ///< layers with `recomputes`: fill dst again, with the same bits, from what `saved` holds
+  Philox random{0};       ///< dropout in training: this node's numbers in this step and micro-batch
 };
 
 /// Arguments of a backward pass: gradients of a scalar loss with respect to sources and weights.
@@ -113,6 +115,7 @@ template <class T> struct BackwardArgs {
   Workspace workspace;
   Algorithm algorithm = Algorithm::portable;
   bool training = true; ///< whether forward ran in training mode
+  Philox random{0};     ///< as forward had it
 };
 
 /// Overwrites or accumulates, as the plan asked for.

@@ -8,6 +8,7 @@
 #include "shared/layers/concat.hpp"
 #include "shared/layers/conv2d.hpp"
 #include "shared/layers/conv_transpose2d.hpp"
+#include "shared/layers/dropout.hpp"
 #include "shared/layers/global_pool2d.hpp"
 #include "shared/layers/group_norm.hpp"
 #include "shared/layers/layer_norm.hpp"
@@ -41,7 +42,8 @@ namespace leadline {
   X(Pad, 15)                                                                                                           \
   X(Softmax, 16)                                                                                                       \
   X(Activation, 17)                                                                                                    \
-  X(Affine, 18)
+  X(Affine, 18)                                                                                                        \
+  X(Dropout, 19)
 
 enum class LayerKind : uint16_t {
   activation = 17, ///< the others are reached through layer_kind<Layer>

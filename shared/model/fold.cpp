@@ -52,6 +52,8 @@ private:
         set_epilogue(p, activation);
         bypass(i);
       }
+    } else if (node.kind == layer_kind<Dropout>) {
+      bypass(i);
     } else if (node.kind == layer_kind<Affine>) {
       const Affine::Params affine = node.get<Affine>();
       const int p = producer(node);

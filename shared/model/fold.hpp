@@ -16,7 +16,7 @@ struct FoldedGraph {
 };
 
 /// Rewrites an evaluation pass (running statistics) into one with fewer nodes and the same values up to rounding:
-///   - identity activations and affine maps with scale 1, shift 0 are left out;
+///   - identity activations, affine maps with scale 1, shift 0, and dropout are left out;
 ///   - batch_norm2d and affine directly after conv2d, conv_transpose2d or linear are multiplied into its weights and
 ///   bias
 ///     (B. Jacob et al., "Quantization and training of neural networks for efficient integer-arithmetic-only

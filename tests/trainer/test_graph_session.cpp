@@ -346,6 +346,51 @@ TEST_CASE("gradients through results that are computed again agree with finite d
   check_gradients(forgetful({2, 6, 4, 3}));
 }
 
+TEST_CASE("dropout: masks are a function of seed, step and micro-batch, the same forward, backward and on every exec") {
+  const Shape shape{2, 6, 4, 5};
+  GraphBuilder b("drops", shape);
+  b.output(b.add<Dropout>({0.5f}, {b.add<Dropout>({0.25f}, {b.input()}, "first")}, "second"));
+  const Graph graph = b.finish();
+  const std::vector<float> ones(static_cast<size_t>(shape.count()), 1);
+  using Masks = std::vector<std::vector<float>>; // of each micro-batch: what comes out for ones, and the gradient
+  const auto run = [&](const auto& exec, uint64_t seed, uint64_t step) {
+    GraphSession<float, std::decay_t<decltype(exec)>> session(exec, graph, shape, true, true);
+    session.set_step(seed, step);
+    Masks masks;
+    for (int m = 0; m < 2; ++m) {
+      session.upload(ones.data(), session.input());
+      session.forward(true);
+      masks.emplace_back(ones.size());
+      session.download(session.output(), masks.back().data());
+      session.upload(ones.data(), session.diff_output());
+      session.backward(m);
+      masks.emplace_back(ones.size());
+      session.download(session.diff_input(), masks.back().data());
+    }
+    session.finish_step();
+    session.upload(ones.data(), session.input());
+    session.forward(false);
+    std::vector<float> evaluated(ones.size());
+    session.download(session.output(), evaluated.data());
+    CHECK(same_bits(evaluated, ones));
+    return masks;
+  };
+  const Masks masks = run(DefaultExec(), 7, 3);
+  CHECK(same_bits(masks[0], masks[1])); // the loss is the sum of the output
+  CHECK(same_bits(masks[2], masks[3]));
+  CHECK_FALSE(same_bits(masks[0], masks[2]));
+  size_t kept = 0;
+  for (const float v : masks[0]) {
+    CHECK((v == 0 || std::fabs(v - 1 / 0.375f) <= 1e-6f));
+    kept += v != 0;
+  }
+  CHECK(std::fabs(static_cast<double>(kept) / 240 - 0.375) <= 4 * std::sqrt(0.375 * 0.625 / 240));
+  CHECK(run(DefaultExec(), 7, 3) == masks);
+  CHECK(run(HostExec(), 7, 3) == masks);
+  CHECK(run(DefaultExec(), 7, 4)[0] != masks[0]);
+  CHECK(run(DefaultExec(), 8, 3)[0] != masks[0]);
+}
+
 TEST_CASE("the activations of a U-Net's training step") {
   leadline::trainer::UNetParams params;
   params.base_channels = 32;

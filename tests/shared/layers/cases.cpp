@@ -290,6 +290,13 @@ void affine(Cases* cases) {
   for (const Shape& shape : usual_shapes) cases->add<Affine>({9.9f, 0.1f}, {shape});
 }
 
+void dropout(Cases* cases) {
+  for (const bool training : {true, false})
+    for (const float p : {0.0f, 0.3f, 0.9f})
+      for (const Shape& shape : usual_shapes) cases->add<Dropout>({p}, {shape}).problem.training = training;
+  cases->add<Dropout>({0.5f}, {large_shape}).finite_differences = false;
+}
+
 } // namespace
 
 const std::vector<Case>& all_cases() {
@@ -313,6 +320,7 @@ const std::vector<Case>& all_cases() {
     softmax(&cases);
     activation(&cases);
     affine(&cases);
+    dropout(&cases);
     return cases.list;
   }();
   return list;

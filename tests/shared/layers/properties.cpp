@@ -308,10 +308,32 @@ TEST_CASE("batch norm with an activation gives the bits of the two layers") {
           }
 }
 
+TEST_CASE("dropout: each element goes with probability p, the others grow by 1 / (1 - p)") {
+  for (const float p : {0.1f, 0.5f, 0.8f}) {
+    Problem problem = Problem::of<Dropout>({p});
+    problem.src.emplace_back(Shape{2, 50, 40, 5});
+    for (double& v : problem.src[0].data) v = 1;
+    problem.diff_dst = problem.src[0];
+    const Result result = run_layer(problem, {});
+    REQUIRE(same_bits(result.dst, result.diff_src[0])); // of ones both are the mask itself
+    double gone = 0;
+    for (const double v : result.dst.data) {
+      const bool known = v == 0 || std::abs(v - 1 / (1 - static_cast<double>(p))) <= 1e-6;
+      REQUIRE(known);
+      gone += v == 0;
+    }
+    const double n = static_cast<double>(result.dst.data.size()), expected = static_cast<double>(p);
+    CHECK(std::abs(gone / n - expected) <= 4 * std::sqrt(expected * (1 - expected) / n));
+    problem.training = false;
+    CHECK(same_bits(run_layer(problem, {}).dst, problem.src[0]));
+  }
+}
+
 TEST_CASE("inference gives the same bits as a forward pass that saves for backward") {
   for (const Case& c : all_cases())
     for (const Algorithm algorithm : algorithms(c.problem.kind)) {
-      if (c.problem.kind == layer_kind<BatchNorm2d> && c.problem.training) continue; // other statistics
+      const bool trains = c.problem.kind == layer_kind<BatchNorm2d> || c.problem.kind == layer_kind<Dropout>;
+      if (trains && c.problem.training) continue; // batch statistics, masks
       RunOptions options;
       options.algorithm = algorithm;
       const Value saved = run_layer(c.problem, options).dst;

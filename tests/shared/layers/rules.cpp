@@ -226,6 +226,9 @@ TEST_CASE("infer refuses what forward can't do") {
   CHECK(infer<Pad>({1, 0, 0, 0, std::numeric_limits<float>::infinity()}, {usual}) == Status::invalid_argument);
   CHECK(infer<Softmax>({}, {{1, 8, 8, 0}}) == Status::invalid_shape);
   CHECK(infer<Affine>({std::numeric_limits<float>::quiet_NaN(), 0.0f}, {usual}) == Status::invalid_argument);
+  CHECK(infer<Dropout>({1.0f}, {usual}) == Status::invalid_argument);
+  CHECK(infer<Dropout>({-0.1f}, {usual}) == Status::invalid_argument);
+  CHECK(infer<Dropout>({std::numeric_limits<float>::quiet_NaN()}, {usual}) == Status::invalid_argument);
   CHECK(infer<Softmax>({}, {{max_extent, max_extent, max_extent, 4}}) == Status::overflow);
 }
 
