@@ -22,6 +22,8 @@ constexpr const char* help = R"(leadline trains depth networks and writes them f
   leadline export    write a run as model.lead, for devices      leadline export runs/unet-001 --out model.lead
   leadline inspect   layers, cost and origin of a model.lead     leadline inspect model.lead
   leadline report    curves, metrics, pictures as one page      leadline report runs/unet-001
+  leadline summary   layers, parameters and cost of a network    leadline summary --model.network mobile_unet
+  leadline graph     a network as DOT or SVG                     leadline graph runs/unet-001 --out unet.svg
 
 Each has --help. `leadline --version` prints versions. --isa NAME (or LEADLINE_ISA) behind a command takes the kernels
 for that level of the CPU, x86-64-v3 say, instead of the best; results differ between levels in their last bits.
@@ -31,11 +33,11 @@ struct Command {
   const char* name;
   int (*run)(const std::vector<std::string>&);
 };
-constexpr Command commands[] = {{"train", train_command},
-                                {"evaluate", evaluate_command},
-                                {"export", export_command},
-                                {"inspect", inspect_command},
-                                {"report", report_command}};
+constexpr Command commands[] = {
+    {"train", train_command},     {"evaluate", evaluate_command}, {"export", export_command},
+    {"inspect", inspect_command}, {"report", report_command},     {"summary", summary_command},
+    {"graph", graph_command},
+};
 
 /// Takes `--isa NAME` out of a command's arguments and does as it, or the environment, says.
 void choose_isa(std::vector<std::string>& arguments) {

@@ -17,5 +17,7 @@ int evaluate_command(const std::vector<std::string>& arguments);
 int export_command(const std::vector<std::string>& arguments);
 int inspect_command(const std::vector<std::string>& arguments);
 int report_command(const std::vector<std::string>& arguments);
+int summary_command(const std::vector<std::string>& arguments);
+int graph_command(const std::vector<std::string>& arguments);
 
 } // namespace leadline::trainer

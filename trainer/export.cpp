@@ -4,6 +4,7 @@
 #include "shared/model/fold.hpp"
 #include "trainer/evaluate.hpp"
 #include "trainer/graph_session.hpp"
+#include "trainer/networks/parts.hpp"
 #include "trainer/onnx_writer.hpp"
 #include "trainer/planned_pass.hpp"
 #include "trainer/text.hpp"
@@ -17,6 +18,7 @@
 #include <cstring>
 #include <filesystem>
 #include <map>
+#include <tuple>
 
 namespace leadline::trainer {
 
@@ -68,18 +70,17 @@ template <class Exec> std::vector<float> run_planned(const Exec& exec, const Mod
   return pass.download_output();
 }
 
-/// The network's own depth range. Its head says it: an affine map over a sigmoid, or over anything else.
-void depth_range(const Graph& graph, const Settings& settings, ModelSpec* spec) {
-  const float cap = 100.0f; // metres: what an unbounded head may say indoors and out
+/// The network's own depth range: its head's, if it is one of ours.
+void set_depth_range(const Settings& settings, ModelSpec* spec) {
+  constexpr float cap = 100.0f; // metres: what an unbounded head may say indoors and out
   spec->min_depth = 0;
   spec->max_depth = cap;
-  for (size_t i = 0; i < graph.nodes.size(); ++i)
-    if (graph.nodes[i].output == graph.outputs[0] && graph.nodes[i].kind == layer_kind<Affine>) {
-      const Affine::Params range = graph.nodes[i].get<Affine>();
-      spec->min_depth = std::max(range.shift, 0.0f);
-      if (settings.known("model.head") && settings.text("model.head") == "sigmoid")
-        spec->max_depth = range.shift + range.scale;
-    }
+  for (const OptionSpec& option : find_network(settings).options) {
+    if (option.key != "model.head") continue;
+    const HeadSettings head = head_settings(settings);
+    std::tie(spec->min_depth, spec->max_depth) = depth_range(head.head, head.min_depth, head.max_depth);
+    spec->max_depth = std::min(spec->max_depth, std::max(cap, head.max_depth));
+  }
 }
 
 std::map<std::string, std::string> provenance(const Checkpoint& checkpoint, const Settings& settings) {
@@ -223,7 +224,7 @@ ModelSpec model_spec(const Checkpoint& checkpoint, const std::string& file, Grap
   spec.size_multiple = size_multiple(*graph);
   spec.fx = static_cast<float>(checkpoint.focal_x);
   spec.fy = static_cast<float>(checkpoint.focal_y);
-  depth_range(trained, settings, &spec);
+  set_depth_range(settings, &spec);
   spec.provenance = provenance(checkpoint, settings);
   if (choose) spec.algorithms = choose(*graph, spec.weights);
   spec.golden = compute_golden(spec);

@@ -244,6 +244,7 @@ private:
     }
     case ActivationKind::hardswish: op("HardSwish", {x}, {}, suffix); return;
     case ActivationKind::softplus: op("Softplus", {x}, {}, suffix); return;
+    case ActivationKind::exp: op("Exp", {x}, {}, suffix); return;
     }
   }
   void epilogue(const ActivationParams& params, const std::string& x) { activation(params, x, "/activation"); }
@@ -347,6 +348,7 @@ private:
     op("Pad", {source(), pads, scalar(node_name_ + ".value", p.value)});
   }
   void translate(LayerTag<Softmax>, const NoParams&) { op("Softmax", {source()}, {integer("axis", 1)}); }
+  void translate(LayerTag<Dropout>, const Dropout::Params&) {} // in evaluation nothing happens
   void translate(LayerTag<Activation>, const ActivationParams& p) { activation(p, source()); }
   void translate(LayerTag<Affine>, const Affine::Params& p) {
     std::string x = source();

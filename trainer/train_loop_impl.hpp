@@ -171,7 +171,8 @@ private:
   void initialise_weights() {
     for (int i = 0; i < session_.num_weights(); ++i) {
       const std::vector<double> values =
-          initial_weight(graph_, i, initialisation_settings(settings_), seed_settings(settings_));
+          initial_weight(graph_, i, initialisation_settings(settings_), seed_settings(settings_),
+                         settings_.text("model.final_bias") == "zero");
       session_.set_weight(i, std::vector<T>(values.begin(), values.end()));
     }
   }
@@ -297,6 +298,7 @@ template <class T, class Exec> void TrainLoopOn<T, Exec>::train_step(const data:
   const Clock::time_point start = Clock::now();
   const Rates rates = scheduler_->at(at_.step);
   last_lr_ = rates.lr;
+  session_.set_step(seed_settings(settings_), static_cast<uint64_t>(at_.step));
   optimizer_->set_lr(rates.lr);
   if (rates.momentum) optimizer_->set_momentum(*rates.momentum);
 

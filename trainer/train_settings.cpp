@@ -3,6 +3,7 @@
 #include "trainer/callbacks/callbacks.hpp"
 #include "trainer/text.hpp"
 
+#include <algorithm>
 #include <sstream>
 
 namespace leadline::trainer {
@@ -72,11 +73,13 @@ std::vector<OptionGroup> train_option_groups() {
 
   std::vector<std::string> names;
   for (const Network& network : networks()) names.push_back(network.name);
-  OptionGroup model{"Model",
-                    {
-                        {"model.network", "unet", "which network", names},
-                        {"model.initialisation", "pytorch", "first weights", {"pytorch", "kaiming_normal"}},
-                    }};
+  OptionGroup model{
+      "Model",
+      {
+          {"model.network", "unet", "which network", names},
+          {"model.initialisation", "pytorch", "rule of the first weights", initialisation_names()},
+          {"model.final_bias", "drawn", "the depth head's first bias: by that rule, or 0", {"drawn", "zero"}},
+      }};
   for (const OptionSpec& option : network_options()) model.options.push_back(option);
   groups.push_back(model);
 
@@ -272,8 +275,9 @@ Graph graph_settings(const Settings& settings) {
 }
 
 Initialisation initialisation_settings(const Settings& settings) {
-  return settings.text("model.initialisation") == "kaiming_normal" ? Initialisation::kaiming_normal
-                                                                   : Initialisation::pytorch;
+  const std::vector<std::string>& names = initialisation_names();
+  return static_cast<Initialisation>(std::find(names.begin(), names.end(), settings.text("model.initialisation")) -
+                                     names.begin());
 }
 
 LossParams loss_settings(const Settings& settings) {

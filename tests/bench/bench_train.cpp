@@ -60,8 +60,7 @@ public:
         loss_(make_loss<T, DefaultExec>("mse")),
         target_(exec_, static_cast<size_t>(session_.output().shape.count()) * sizeof(T)),
         workspace_(exec_, loss_->workspace_bytes(session_.output().shape)), value_(exec_, sizeof(T)) {
-    const Initialisation rule =
-        settings.text("model.initialisation") == "pytorch" ? Initialisation::pytorch : Initialisation::kaiming_normal;
+    const Initialisation rule = initialisation_settings(settings);
     std::vector<WeightSlot<T>> slots;
     for (int i = 0; i < session_.num_weights(); ++i) {
       const std::vector<double> values = initial_weight(graph, i, rule, 1);

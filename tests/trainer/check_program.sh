@@ -30,6 +30,7 @@ batch_size = 2
 [model]
 base_channels = 4
 levels = 2
+dropout = 0.2
 [train]
 epochs = 4
 INI
@@ -75,8 +76,25 @@ grep -q 'self-test' out.txt || fail "$(cat out.txt)"
 "$leadline" inspect model.lead >out.txt
 for word in conv2d 'self-test passed' 'multiples of 4' synthetic; do grep -qF "$word" out.txt || fail "no $word in: $(cat out.txt)"; done
 
+echo "== networks as tables and pictures: of settings, a run and a model file"
+"$leadline" summary --config tiny.ini --batch 2 >settings.txt
+"$leadline" summary whole >run.txt
+"$leadline" summary model.lead >model.txt
+for file in settings run model; do grep -q '^Total params: ' $file.txt || fail "no sum: $(cat $file.txt)"; done
+cmp <(grep '^Total params' settings.txt) <(grep '^Total params' run.txt) || fail "a run's summary has other parameters"
+grep -qF '[2, 24, 32, 3]' settings.txt && grep -qF 'conv2d+relu' model.txt || fail "$(cat settings.txt model.txt)"
+"$leadline" graph model.lead --out model.dot >/dev/null
+grep -q '^digraph "unet" {' model.dot || fail "$(head model.dot)"
+expect_error 1 out -- "$leadline" graph model.lead
+expect_error 1 model.png .svg -- "$leadline" graph model.lead --out model.png
+expect_error 1 '--config tiny.ini' -- "$leadline" summary tiny.ini
+expect_error 1 mobile_unet -- "$leadline" summary --model.network mobile_unett
+expect_error 1 model.lead --model.levels -- "$leadline" summary model.lead --model.levels 2
+expect_error 1 height '24 or 28' -- "$leadline" summary --model.levels 2 --data.size 25x32
+expect_error 1 nowhere -- "$leadline" summary nowhere
+
 echo "== help and versions"
-for command in train evaluate export inspect; do
+for command in train evaluate export inspect summary graph; do
   "$leadline" $command --help >out.txt || fail "$command --help"
   grep -q "leadline $command" out.txt || fail "$command --help gives no example"
 done

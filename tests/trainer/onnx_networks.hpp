@@ -4,9 +4,8 @@
 
 #include "shared/core/rng.hpp"
 #include "shared/model/fold.hpp"
-#include "trainer/networks/fastdepth.hpp"
-#include "trainer/networks/resnet18_unet.hpp"
 #include "trainer/networks/unet.hpp"
+#include "trainer/train_settings.hpp"
 
 #include <cmath>
 #include <string>
@@ -193,17 +192,25 @@ inline std::vector<OnnxCase> onnx_cases() {
       finish(name, trainer::unet(p));
       finish_folded(name + "_folded", trainer::unet(p));
     }
-  trainer::FastDepthParams p;
-  p.width_multiplier = 0.25f;
-  p.height = 64;
-  p.width = 96;
-  finish("fastdepth", trainer::fastdepth(p));
-  finish_folded("fastdepth_folded", trainer::fastdepth(p));
-  trainer::ResNet18UNetParams r;
-  r.base_channels = 6;
-  r.height = 32;
-  r.width = 64;
-  finish_folded("resnet18_unet", trainer::resnet18_unet(r));
+  // Every network of the list, with each head in turn.
+  size_t turn = 0;
+  for (const trainer::Network& network : trainer::networks()) {
+    trainer::Settings settings(trainer::train_option_groups());
+    const std::vector<std::string>& heads = settings.spec("model.head").choices;
+    for (const auto& [key, value] : {std::pair<const char*, std::string>{"model.network", network.name},
+                                     {"model.base_channels", "5"},
+                                     {"model.levels", "3"},
+                                     {"model.width_multiplier", "0.125"},
+                                     {"model.deep_supervision", "true"},
+                                     {"model.skip", turn % 2 == 0 ? "concat" : "add"},
+                                     {"model.dropout", "0.3"},
+                                     {"model.head", heads[turn % heads.size()]}})
+      settings.set(key, value, "test");
+    const Graph graph = trainer::build_network(settings, {1, 64, 96, 3});
+    finish(network.name, graph);
+    finish_folded(network.name + "_folded", graph);
+    ++turn;
+  }
   return cases;
 }
 

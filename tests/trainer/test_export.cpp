@@ -53,7 +53,18 @@ TEST_CASE("the engine's answer is the trainer's, bit for bit") {
       {{"model.norm", "none"}, {"model.head", "linear"}, {"model.activation", "leaky_relu"}},
       {{"train.precision", "f64"}, {"model.activation", "gelu"}, {"model.base_channels", "3"}},
       {{"model.network", "fastdepth"}, {"data.size", "32x64"}, {"model.width_multiplier", "0.25"}},
-      {{"model.network", "resnet18_unet"}, {"data.size", "32x64"}, {"model.resnet_channels", "8"}},
+      {{"model.head", "tanh"}, {"model.skip", "add"}, {"model.dropout", "0.5"}},
+      {{"model.head", "log_depth"}, {"model.skip", "none"}},
+      {{"model.network", "residual_unet"}, {"model.up_sampling", "nearest"}},
+      {{"model.network", "attention_unet"}, {"model.norm", "group"}},
+      {{"model.network", "unet_plus_plus"}, {"model.deep_supervision", "true"}, {"model.up_sampling", "bilinear"}},
+      {{"model.network", "mobile_unet"}, {"model.skip", "add"}},
+      {{"model.network", "resnet18_unet"}, {"data.size", "32x64"}, {"model.width_multiplier", "0.125"}},
+      {{"model.network", "resnet34_unet"}, {"data.size", "32x32"}, {"model.width_multiplier", "0.125"}},
+      {{"model.network", "vgg11_unet"}, {"data.size", "16x32"}, {"model.width_multiplier", "0.125"}},
+      {{"model.network", "vgg16_unet"}, {"data.size", "16x32"}, {"model.width_multiplier", "0.125"}},
+      {{"model.network", "mobilenet_v2_unet"}, {"data.size", "32x64"}, {"model.width_multiplier", "0.25"}},
+      {{"model.network", "efficientnet_lite0_unet"}, {"data.size", "32x64"}, {"model.width_multiplier", "0.25"}},
   };
   for (const auto& changes : networks) {
     const Checkpoint checkpoint = trained(changes);

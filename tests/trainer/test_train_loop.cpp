@@ -142,8 +142,10 @@ TEST_CASE("listeners are told what happens") {
 TEST_CASE("a resumed run has the bits of one that never stopped") {
   using Choice = std::pair<const char*, const char*>;
   for (const auto& [precision, scheduler] : {Choice{"f32", "one_cycle"}, Choice{"f64", "constant"}}) {
-    const Settings settings =
-        toy_settings({{"train.precision", precision}, {"scheduler.name", scheduler}, {"train.micro_batch", "2"}});
+    const Settings settings = toy_settings({{"train.precision", precision},
+                                            {"scheduler.name", scheduler},
+                                            {"train.micro_batch", "2"},
+                                            {"model.dropout", "0.3"}});
     const Run whole = train(settings);
     for (const index_t stop_at : {1, 10, 13}) { // in the middle of epochs and at the end of one
       INFO(precision << ", " << scheduler << ", stopped after step " << stop_at);

@@ -1,7 +1,5 @@
 #include "trainer/networks/fastdepth.hpp"
 
-#include <algorithm>
-
 namespace leadline::trainer {
 
 namespace {
@@ -25,9 +23,7 @@ struct Blocks {
   GraphBuilder& builder;
   const FastDepthParams& params;
 
-  int channels(int base) const {
-    return std::max(8, static_cast<int>(static_cast<float>(base) * params.width_multiplier / 8 + 0.5f) * 8);
-  }
+  int channels(int base) const { return scaled_channels(base, params.width_multiplier); }
 
   /// Convolution and norm, modules `first` and `first` + 1 of `name`.
   int32_t conv_norm(int32_t x, int channels, int kernel, int stride, int groups, const std::string& name, int first) {
@@ -54,11 +50,7 @@ struct Blocks {
 } // namespace
 
 Graph fastdepth(const FastDepthParams& params) {
-  if (!(params.width_multiplier > 0 && params.width_multiplier <= 8))
-    throw Error({.field = "fastdepth: width_multiplier",
-                 .value = std::to_string(params.width_multiplier),
-                 .reason = "it is out of range",
-                 .fix = "Use a number above 0 and up to 8; the paper has 1"});
+  check_width_multiplier("fastdepth", params.width_multiplier);
   check_range("fastdepth", "in_channels", params.in_channels, 1, 64);
   check_size("fastdepth", "height", params.height, 32, "halving five times needs");
   check_size("fastdepth", "width", params.width, 32, "halving five times needs");
@@ -95,7 +87,7 @@ Network fastdepth_network() {
   network.name = "fastdepth";
   network.description = "FastDepth: MobileNet encoder, depthwise-separable decoder, added skips, depth head";
   network.options = head_options();
-  network.options.push_back({"model.width_multiplier", "1", "fastdepth: factor of all channels"});
+  network.options.push_back(width_multiplier_option());
   network.options.push_back(activation_option());
   network.build = [](const Settings& settings, const Shape& input) {
     FastDepthParams params;

@@ -1,8 +1,12 @@
 #include "trainer/networks/network.hpp"
 
+#include "trainer/networks/attention_unet.hpp"
+#include "trainer/networks/encoder_unet.hpp"
 #include "trainer/networks/fastdepth.hpp"
-#include "trainer/networks/resnet18_unet.hpp"
+#include "trainer/networks/mobile_unet.hpp"
+#include "trainer/networks/residual_unet.hpp"
 #include "trainer/networks/unet.hpp"
+#include "trainer/networks/unet_plus_plus.hpp"
 #include "trainer/registry.hpp" // nearest_name
 
 namespace leadline::trainer {
@@ -10,7 +14,12 @@ namespace leadline::trainer {
 namespace {
 
 std::vector<Network>& registry() {
-  static std::vector<Network> list{unet_network(), fastdepth_network(), resnet18_unet_network()};
+  static std::vector<Network> list = [] {
+    std::vector<Network> all{unet_network(),           residual_unet_network(), attention_unet_network(),
+                             unet_plus_plus_network(), mobile_unet_network(),   fastdepth_network()};
+    for (Network& network : encoder_unet_networks()) all.push_back(std::move(network));
+    return all;
+  }();
   return list;
 }
 

@@ -1,5 +1,10 @@
 #include "trainer/networks/parts.hpp"
 
+#include "shared/core/math.hpp"
+
+#include <algorithm>
+#include <limits>
+
 namespace leadline::trainer {
 
 namespace {
@@ -36,29 +41,72 @@ int32_t padded_conv(GraphBuilder& builder, int32_t x, int channels, int kernel, 
   return builder.add<Conv2d>(p, {x}, name, bias ? 0 : 0b10);
 }
 
-int32_t depth_head(GraphBuilder& builder, int32_t x, Head head, float min_depth, float max_depth) {
-  if ((head == Head::sigmoid || head == Head::softplus) && !(min_depth >= 0 && min_depth < max_depth))
+int32_t depth_head(GraphBuilder& builder, int32_t x, Head head, float min_depth, float max_depth,
+                   const std::string& name) {
+  const bool logarithmic = head == Head::log_depth, ranged = head != Head::linear && head != Head::relu;
+  if (ranged && !(min_depth >= 0 && min_depth < max_depth && (!logarithmic || min_depth > 0)))
     throw Error({.field = "depth head: min_depth",
                  .value = std::to_string(min_depth),
-                 .reason = "the depth range is empty",
-                 .fix = "Use 0 <= min_depth < max_depth, in metres"});
+                 .reason = logarithmic && min_depth == 0 ? "there is no logarithm of 0" : "the depth range is empty",
+                 .fix = std::string("Use 0 ") + (logarithmic ? "<" : "<=") + " min_depth < max_depth, in metres"});
   const auto activation = [&](ActivationKind kind) {
-    return builder.add<Activation>(make_activation(kind), {x}, std::string("head.") + activation_name(kind));
+    x = builder.add<Activation>(make_activation(kind), {x}, name + "." + activation_name(kind));
   };
-  Affine::Params range;
+  const auto scale = [&](float factor, float shift) {
+    if (factor != 1 || shift != 0) x = builder.add<Affine>({factor, shift}, {x}, name + ".range");
+  };
   switch (head) {
-  case Head::linear: return x;
-  case Head::relu: return activation(ActivationKind::relu);
+  case Head::linear: break;
+  case Head::relu: activation(ActivationKind::relu); break;
   case Head::sigmoid:
-    range = {max_depth - min_depth, min_depth};
-    x = activation(ActivationKind::sigmoid);
+    activation(ActivationKind::sigmoid);
+    scale(max_depth - min_depth, min_depth);
     break;
   case Head::softplus:
-    range = {1, min_depth};
-    x = activation(ActivationKind::softplus);
+    activation(ActivationKind::softplus);
+    scale(1, min_depth);
+    break;
+  case Head::tanh:
+    activation(ActivationKind::tanh);
+    scale((max_depth - min_depth) / 2, (max_depth + min_depth) / 2);
+    break;
+  case Head::log_depth: {
+    const double low = math::log(static_cast<double>(min_depth)), high = math::log(static_cast<double>(max_depth));
+    activation(ActivationKind::sigmoid);
+    scale(static_cast<float>(high - low), static_cast<float>(low));
+    activation(ActivationKind::exp);
     break;
   }
-  return range.scale == 1 && range.shift == 0 ? x : builder.add<Affine>(range, {x}, "head.range");
+  }
+  return x;
+}
+
+std::pair<float, float> depth_range(Head head, float min_depth, float max_depth) {
+  switch (head) {
+  case Head::sigmoid:
+  case Head::tanh:
+  case Head::log_depth: return {min_depth, max_depth};
+  case Head::softplus: return {min_depth, std::numeric_limits<float>::infinity()};
+  case Head::linear:
+  case Head::relu: break;
+  }
+  return {0.0f, std::numeric_limits<float>::infinity()};
+}
+
+int scaled_channels(int channels, float width_multiplier) {
+  return std::max(8, static_cast<int>(static_cast<float>(channels) * width_multiplier / 8 + 0.5f) * 8);
+}
+
+void check_width_multiplier(const char* network, float width_multiplier) {
+  if (!(width_multiplier > 0 && width_multiplier <= 8))
+    throw Error({.field = std::string(network) + ": width_multiplier",
+                 .value = std::to_string(width_multiplier),
+                 .reason = "it is out of range",
+                 .fix = "Use a number above 0 and up to 8; the paper has 1"});
+}
+
+OptionSpec width_multiplier_option() {
+  return {"model.width_multiplier", "1", "fastdepth, pretrained encoders: factor of all channels"};
 }
 
 int choice_index(const Settings& settings, const char* key) {
@@ -70,9 +118,12 @@ int choice_index(const Settings& settings, const char* key) {
 
 std::vector<OptionSpec> head_options() {
   return {
-      {"model.head", "sigmoid", "how the last value becomes metres", {"sigmoid", "softplus", "linear", "relu"}},
-      {"model.min_depth", "0.1", "smallest depth of the sigmoid and softplus heads in metres"},
-      {"model.max_depth", "10", "largest depth of the sigmoid head in metres"},
+      {"model.head",
+       "sigmoid",
+       "how the last value becomes metres",
+       {"sigmoid", "softplus", "linear", "relu", "tanh", "log_depth"}},
+      {"model.min_depth", "0.1", "smallest depth of the sigmoid, tanh, log_depth and softplus heads in metres"},
+      {"model.max_depth", "10", "largest depth of the sigmoid, tanh and log_depth heads in metres"},
   };
 }
 
@@ -85,7 +136,8 @@ HeadSettings head_settings(const Settings& settings) {
 OptionSpec activation_option() {
   std::vector<std::string> names;
   for (int kind = 0; kind < num_activations; ++kind)
-    names.push_back(activation_name(static_cast<ActivationKind>(kind)));
+    if (static_cast<ActivationKind>(kind) != ActivationKind::exp) // the last one, and of heads only
+      names.push_back(activation_name(static_cast<ActivationKind>(kind)));
   return {"model.activation", "relu", "after each norm", names};
 }
 

@@ -19,15 +19,28 @@ int32_t padded_conv(GraphBuilder& builder, int32_t x, int channels, int kernel, 
 
 /// How the last value becomes metres.
 enum class Head {
-  sigmoid,  ///< min_depth + (max_depth - min_depth) * sigmoid(x): bounded on both sides
-  softplus, ///< min_depth + softplus(x): bounded below
-  linear,   ///< x itself
-  relu,     ///< max(x, 0)
+  sigmoid,   ///< min_depth + (max_depth - min_depth) * sigmoid(x): bounded on both sides
+  softplus,  ///< min_depth + softplus(x): bounded below
+  linear,    ///< x itself
+  relu,      ///< max(x, 0)
+  tanh,      ///< min_depth + (max_depth - min_depth) * (tanh(x) + 1) / 2: bounded on both sides, twice as steep
+  log_depth, ///< exp(log(min_depth) + (log(max_depth) - log(min_depth)) * sigmoid(x)): bounded, equal steps of x are
+             ///< about equal factors of depth; min_depth > 0
 };
 
-/// Adds the head behind `x`; its nodes are called head.*. Throws leadline::Error for an empty range (in metres) where
+/// Adds the head behind `x`; its nodes are called NAME.*. Throws leadline::Error for an empty range (in metres) where
 /// the head has one.
-int32_t depth_head(GraphBuilder& builder, int32_t x, Head head, float min_depth, float max_depth);
+int32_t depth_head(GraphBuilder& builder, int32_t x, Head head, float min_depth, float max_depth,
+                   const std::string& name = "head");
+/// What a head can answer, in metres: both ends, or 0 and infinity where there is none. (A linear one says less than 0,
+/// too, which is no depth.)
+std::pair<float, float> depth_range(Head head, float min_depth, float max_depth);
+
+/// `channels` times a factor, as a multiple of 8, at least 8: MobileNet's width multiplier.
+int scaled_channels(int channels, float width_multiplier);
+/// Throws leadline::Error unless 0 < width_multiplier <= 8.
+void check_width_multiplier(const char* network, float width_multiplier);
+OptionSpec width_multiplier_option();
 
 /// Options of networks that end in `depth_head`, and their values.
 std::vector<OptionSpec> head_options();
