@@ -26,7 +26,7 @@ clang() { # without the tests: clang 14 can't read the C++ headers that come wit
 format() { sources | xargs clang-format --dry-run -Werror; }
 tidy() { sources | grep '\.cpp$' | grep -v '^tests/' | xargs -P "$JOBS" -n 1 clang-tidy -p build --quiet --warnings-as-errors='*'; }
 hip() {
-  bash cmake/hip_headers.sh build/hip-headers trainer/{compute,evaluate,export,graph_session,train_loop}.cpp \
+  bash cmake/hip_headers.sh build/hip-headers trainer/{compute,evaluate,export,graph_session,predictor,train_loop}.cpp \
     trainer/metrics/depth_metrics.cpp
 }
 

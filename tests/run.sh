@@ -37,7 +37,7 @@ tsan() {
 # The trainer compiles for a GPU, and with it every layer, loss, optimizer and metric in both precisions: all files that
 # see Kokkos. (Linking would need a CUDA build of Kokkos.)
 cuda() {
-  bash cmake/cuda_headers.sh build/cuda-headers trainer/{compute,evaluate,export,graph_session,train_loop}.cpp \
+  bash cmake/cuda_headers.sh build/cuda-headers trainer/{compute,evaluate,export,graph_session,predictor,train_loop}.cpp \
     trainer/metrics/depth_metrics.cpp
 }
 

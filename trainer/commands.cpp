@@ -14,30 +14,38 @@ namespace leadline::trainer {
 
 namespace {
 
-constexpr const char* help = R"(leadline trains depth networks and writes them for devices.
-
-  leadline data      look at data, render rooms, convert         leadline data generate --help
-  leadline train     train a network                             leadline train --config trainer/configs/quickstart.ini
-  leadline evaluate  metrics of a run, beside simple baselines   leadline evaluate runs/unet-001 --data pairs:val.txt
-  leadline export    write a run as model.lead, for devices      leadline export runs/unet-001 --out model.lead
-  leadline inspect   layers, cost and origin of a model.lead     leadline inspect model.lead
-  leadline report    curves, metrics, pictures as one page      leadline report runs/unet-001
-  leadline summary   layers, parameters and cost of a network    leadline summary --model.network mobile_unet
-  leadline graph     a network as DOT or SVG                     leadline graph runs/unet-001 --out unet.svg
-
-Each has --help. `leadline --version` prints versions. --isa NAME (or LEADLINE_ISA) behind a command takes the kernels
-for that level of the CPU, x86-64-v3 say, instead of the best; results differ between levels in their last bits.
-)";
-
 struct Command {
   const char* name;
+  const char* does;
+  const char* example; ///< behind "leadline "
   int (*run)(const std::vector<std::string>&);
 };
+
+// clang-format off
 constexpr Command commands[] = {
-    {"train", train_command},     {"evaluate", evaluate_command}, {"export", export_command},
-    {"inspect", inspect_command}, {"report", report_command},     {"summary", summary_command},
-    {"graph", graph_command},
+    {"train", "train a network", "train --config trainer/configs/quickstart.ini", train_command},
+    {"evaluate", "metrics of a run, beside simple baselines", "evaluate runs/unet-001 --data pairs:val.txt", evaluate_command},
+    {"predict", "depth of pictures, as files", "predict runs/unet-001 photos --out depth", predict_command},
+    {"export", "write a run as model.lead, for devices", "export runs/unet-001 --out model.lead", export_command},
+    {"inspect", "layers, cost and origin of a model.lead", "inspect model.lead", inspect_command},
+    {"report", "curves, metrics, pictures as one page", "report runs/unet-001", report_command},
+    {"summary", "layers, parameters and cost of a network", "summary --model.network mobile_unet", summary_command},
+    {"graph", "a network as DOT or SVG", "graph runs/unet-001 --out unet.svg", graph_command},
 };
+// clang-format on
+
+void print_help() {
+  std::printf("leadline trains depth networks and writes them for devices.\n\n");
+  const auto line = [](const char* name, const char* does, const char* example) {
+    std::printf("  leadline %-9s %-44s leadline %s\n", name, does, example);
+  };
+  line("data", "look at data, render rooms, convert", "data generate --help");
+  for (const Command& command : commands) line(command.name, command.does, command.example);
+  std::printf(
+      "\nEach has --help. `leadline --version` prints versions. --isa NAME (or LEADLINE_ISA) behind a command takes\n"
+      "the kernels for that level of the CPU, x86-64-v3 say, instead of the best; results differ between levels in\n"
+      "their last bits.\n");
+}
 
 /// Takes `--isa NAME` out of a command's arguments and does as it, or the environment, says.
 void choose_isa(std::vector<std::string>& arguments) {
@@ -64,7 +72,7 @@ void choose_isa(std::vector<std::string>& arguments) {
 int run(int argc, const char* const* argv) {
   const std::string name = argc > 1 ? argv[1] : "--help";
   if (name == "--help" || name == "-h" || name == "help") {
-    std::printf("%s", help);
+    print_help();
     return argc > 1 ? 0 : 2;
   }
   if (name == "--version") {

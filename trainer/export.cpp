@@ -2,7 +2,6 @@
 
 #include "inference/golden.hpp"
 #include "shared/model/fold.hpp"
-#include "trainer/evaluate.hpp"
 #include "trainer/graph_session.hpp"
 #include "trainer/networks/parts.hpp"
 #include "trainer/onnx_writer.hpp"

@@ -1,13 +1,11 @@
-// leadline evaluate, export, inspect
+// leadline export, inspect
 #include "trainer/autotune.hpp"
 #include "trainer/commands.hpp"
 #include "trainer/compute.hpp"
-#include "trainer/evaluate.hpp"
 #include "trainer/export.hpp"
 #include "trainer/option_parser.hpp"
 #include "trainer/run_directory.hpp"
 #include "trainer/text.hpp"
-#include "trainer/train_settings.hpp"
 
 #include <leadline/leadline.hpp>
 
@@ -18,34 +16,6 @@ namespace leadline::trainer {
 
 namespace {
 
-/// Parses the options of a command; prints its help and returns false if that was asked for.
-bool parse(const std::string& command, const char* introduction, const std::vector<OptionGroup>& groups,
-           const std::vector<std::string>& arguments, const char* operand, Settings* settings, std::string* path) {
-  *settings = Settings(groups);
-  const std::vector<std::string> rest = read_command_line(arguments, command, *settings);
-  if (settings->given("help")) {
-    std::printf("%s\n%s", introduction, option_help(groups).c_str());
-    return false;
-  }
-  if (rest.size() != 1)
-    throw Error({.file = command,
-                 .field = operand,
-                 .reason = rest.empty() ? "is missing" : "exactly one is wanted, not " + std::to_string(rest.size()),
-                 .fix = "`" + command + " --help` has an example"});
-  *path = rest.front();
-  return true;
-}
-
-const OptionSpec help_option{"help", "", "this text", {}, true};
-const OptionSpec threads_option{"threads", "0", "CPU threads; 0: OMP_NUM_THREADS, or all cores"};
-const OptionSpec which_option{"checkpoint", "best", "of a run directory", {"best", "last"}};
-
-constexpr const char* evaluate_help =
-    R"(leadline evaluate RUN|CHECKPOINT: metrics on a data set, beside the median training depth and the mean map.
-
-  leadline evaluate runs/office --data pairs:val.txt
-  leadline evaluate runs/office --data nyu_h5:nyudepthv2,split=val --protocol eigen
-)";
 constexpr const char* export_help = R"(leadline export RUN|CHECKPOINT --out FILE: write a network for devices.
 
   leadline export runs/office --out office.lead
@@ -67,44 +37,6 @@ which algorithm each layer runs by, and how much memory its weights take in the 
 
 } // namespace
 
-int evaluate_command(const std::vector<std::string>& arguments) {
-  const std::vector<OptionGroup> groups{
-      {"Options",
-       {{"data", "", "frames to evaluate on, SCHEME:WHERE; empty: the run's own validation frames"},
-        {"protocol",
-         "",
-         "crop, depth range and mean; empty: that of the run",
-         {"raw", "eigen", "densedepth", "fastdepth", "garg"}},
-        which_option,
-        threads_option,
-        help_option}}};
-  Settings options;
-  std::string path;
-  if (!parse("leadline evaluate", evaluate_help, groups, arguments, "RUN", &options, &path)) return 0;
-  const std::string file = find_checkpoint(path, options.text("checkpoint") == "best");
-  const Checkpoint checkpoint = read_checkpoint(file);
-  const Settings settings = checkpoint_settings(checkpoint, file);
-  data::DatasetPtr frames;
-  std::string name = options.text("data");
-  if (name.empty()) {
-    const Datasets sets = open_datasets(settings);
-    frames = sets.val;
-    name = sets.val_name;
-  } else {
-    data::DatasetOptions data_options;
-    data_options.on_bad_sample =
-        settings.text("data.on_bad_sample") == "skip" ? data::OnBadSample::skip : data::OnBadSample::stop;
-    frames = data::open_dataset(name, data_options);
-  }
-  const std::string protocol = options.text("protocol").empty() ? checkpoint.protocol : options.text("protocol");
-  const Compute compute(static_cast<int>(options.integer("threads", 0, 4096)));
-  const Evaluation result = evaluate(checkpoint, file, frames, protocol);
-  std::printf("%s, epoch %lld, on %lld frames of %s\n%s%s images/s\n", file.c_str(),
-              static_cast<long long>(checkpoint.epoch), static_cast<long long>(result.images), name.c_str(),
-              result.table.c_str(), decimals(result.images_per_second, 1).c_str());
-  return 0;
-}
-
 int export_command(const std::vector<std::string>& arguments) {
   const std::vector<OptionGroup> groups{
       {"Options",
@@ -113,12 +45,12 @@ int export_command(const std::vector<std::string>& arguments) {
         {"algorithm", "automatic",
          "recorded in the file: automatic (devices choose), one for all layers, or LAYER=ALGORITHM,..."},
         {"autotune", "", "measure each layer's algorithms on this machine and record the fastest", {}, true},
-        which_option,
+        checkpoint_option,
         threads_option,
         help_option}}};
   Settings options;
   std::string path;
-  if (!parse("leadline export", export_help, groups, arguments, "RUN", &options, &path)) return 0;
+  if (!read_command("leadline export", export_help, groups, arguments, "RUN", &options, &path)) return 0;
   const std::string out = options.required("out");
   const bool onnx = options.text("format") == "onnx";
   if (!onnx && out.ends_with(".onnx"))
@@ -165,7 +97,7 @@ int inspect_command(const std::vector<std::string>& arguments) {
         help_option}}};
   Settings options;
   std::string path;
-  if (!parse("leadline inspect", inspect_help, groups, arguments, "MODEL", &options, &path)) return 0;
+  if (!read_command("leadline inspect", inspect_help, groups, arguments, "MODEL", &options, &path)) return 0;
   leadline::ErrorText error;
   Model model;
   if (const leadline_status status = model.open_file(path.c_str(), error); status != LEADLINE_OK)

@@ -5,6 +5,7 @@
 
 #include <boost/program_options.hpp>
 
+#include <cstdio>
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -153,6 +154,29 @@ std::string option_help(const std::vector<OptionGroup>& groups) {
   std::ostringstream out;
   out << all;
   return out.str();
+}
+
+const OptionSpec help_option{"help", "", "this text", {}, true};
+const OptionSpec threads_option{"threads", "0", "CPU threads; 0: OMP_NUM_THREADS, or all cores"};
+const OptionSpec checkpoint_option{"checkpoint", "best", "of a run directory", {"best", "last"}};
+
+bool read_command(const std::string& command, const char* introduction, const std::vector<OptionGroup>& groups,
+                  const std::vector<std::string>& arguments, const char* operand, Settings* settings,
+                  std::string* value, std::vector<std::string>* more) {
+  *settings = Settings(groups);
+  std::vector<std::string> rest = read_command_line(arguments, command, *settings);
+  if (settings->given("help")) {
+    std::printf("%s\n%s", introduction, option_help(groups).c_str());
+    return false;
+  }
+  if (rest.empty() || (rest.size() != 1 && !more))
+    throw Error({.file = command,
+                 .field = operand,
+                 .reason = rest.empty() ? "is missing" : "exactly one is wanted, not " + std::to_string(rest.size()),
+                 .fix = "`" + command + " --help` has an example"});
+  *value = rest.front();
+  if (more) more->assign(rest.begin() + 1, rest.end());
+  return true;
 }
 
 } // namespace leadline::trainer

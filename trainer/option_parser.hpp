@@ -16,6 +16,15 @@ void read_settings_text(const std::string& text, const std::string& file, Settin
 std::vector<std::string> read_command_line(const std::vector<std::string>& arguments, const std::string& command,
                                            Settings& settings);
 
+/// A command with options and one operand (or `more` of them, at least one): prints its help and returns false if that
+/// was asked for. `operand` is what messages call what is missing. Throws leadline::Error.
+bool read_command(const std::string& command, const char* introduction, const std::vector<OptionGroup>& groups,
+                  const std::vector<std::string>& arguments, const char* operand, Settings* settings,
+                  std::string* value, std::vector<std::string>* more = nullptr);
+
+/// Options that several commands have.
+extern const OptionSpec help_option, threads_option, checkpoint_option;
+
 /// The groups as help text, at most 100 columns wide.
 std::string option_help(const std::vector<OptionGroup>& groups);
 

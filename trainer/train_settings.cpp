@@ -1,6 +1,7 @@
 #include "trainer/train_settings.hpp"
 
 #include "trainer/callbacks/callbacks.hpp"
+#include "trainer/option_parser.hpp"
 #include "trainer/text.hpp"
 
 #include <algorithm>
@@ -357,6 +358,12 @@ int micro_batch_settings(const Settings& settings) {
 
 uint64_t seed_settings(const Settings& settings) {
   return static_cast<uint64_t>(settings.integer("train.seed", 0, INT64_MAX));
+}
+
+Settings checkpoint_settings(const Checkpoint& checkpoint, const std::string& file) {
+  Settings settings(train_option_groups());
+  read_settings_text(checkpoint.settings, file + " (settings)", settings);
+  return settings;
 }
 
 } // namespace leadline::trainer

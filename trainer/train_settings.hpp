@@ -3,6 +3,7 @@
 #pragma once
 
 #include "data/loader.hpp"
+#include "trainer/checkpoint.hpp"
 #include "trainer/losses/loss.hpp"
 #include "trainer/networks/initialise.hpp"
 #include "trainer/networks/network.hpp"
@@ -42,5 +43,9 @@ std::map<std::string, double> extra_settings(const Settings& settings, const std
 /// Samples of one micro-batch: train.micro_batch, or the whole batch. Throws unless it divides data.batch_size.
 int micro_batch_settings(const Settings& settings);
 uint64_t seed_settings(const Settings& settings);
+
+/// The settings that a checkpoint was trained with, with every option this program knows. `file` is what messages call
+/// it. Throws leadline::Error.
+Settings checkpoint_settings(const Checkpoint& checkpoint, const std::string& file);
 
 } // namespace leadline::trainer

@@ -93,8 +93,26 @@ expect_error 1 model.lead --model.levels -- "$leadline" summary model.lead --mod
 expect_error 1 height '24 or 28' -- "$leadline" summary --model.levels 2 --data.size 25x32
 expect_error 1 nowhere -- "$leadline" summary nowhere
 
+echo "== predictions and their metrics"
+rooms="synthetic:count=2,split=val,height=48,width=64"
+"$leadline" predict whole "$rooms" --out depth --format npy,ply,pfm,png16,colour --filter median:1 --size network >out.txt
+[ "$(ls depth | wc -l)" = 10 ] || fail "not five results for each of two pictures: $(ls depth)"
+"$leadline" predict model.lead depth/*_colour.png --out again --format ply --fov 60 --flip >out.txt
+grep -q 'median' out.txt || fail "$(cat out.txt)"
+"$leadline" evaluate model.lead --data "$rooms" --align median --flip --frames frames.csv >table.txt
+grep -q 'ALIGNED by median' table.txt && [ "$(wc -l <frames.csv)" = 3 ] || fail "$(cat table.txt)"
+"$leadline" evaluate --predictions depth --data "$rooms" >table.txt
+grep -q 'protocol raw' table.txt || fail "$(cat table.txt)"
+expect_error 1 --out 'not given' -- "$leadline" predict whole "$rooms"
+expect_error 1 INPUT 'missing' -- "$leadline" predict whole --out depth
+expect_error 1 format 'png16' -- "$leadline" predict whole "$rooms" --out depth --format png
+expect_error 1 filter 'guided:RADIUS' -- "$leadline" predict whole "$rooms" --out depth --filter mean
+expect_error 1 nothere.jpg -- "$leadline" predict whole nothere.jpg --out depth
+expect_error 1 --predictions 'no prediction' -- "$leadline" evaluate --predictions whole --data "$rooms"
+expect_error 1 data 'not given' -- "$leadline" evaluate model.lead
+
 echo "== help and versions"
-for command in train evaluate export inspect summary graph; do
+for command in train evaluate predict export inspect summary graph; do
   "$leadline" $command --help >out.txt || fail "$command --help"
   grep -q "leadline $command" out.txt || fail "$command --help gives no example"
 done
