@@ -129,7 +129,6 @@ bool choose_network(const std::string& command, const char* introduction, const 
 }
 
 const OptionSpec config_option{"config", "", "settings file, as for leadline train"};
-const OptionSpec help_option{"help", "", "this text", {}, true};
 
 } // namespace
 

@@ -18,7 +18,7 @@ The page holds curves, metrics, pictures, timings and settings in one file that 
 writes it after each epoch (run.report).
 )";
 
-const std::vector<OptionGroup> groups{{"Options", {{"help", "", "this text", {}, true}}}};
+const std::vector<OptionGroup> groups{{"Options", {help_option}}};
 
 } // namespace
 
