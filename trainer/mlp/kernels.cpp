@@ -84,13 +84,12 @@ template <class T> void multiply(const Multiply<T>& job) {
 }
 
 /// `chains` sums at a time hide the latency of additions where there are few columns.
-template <class T, int vectors, int chains> void sparse_panel(const SparseMultiply<T>& job, index_t j) {
+template <class T, int vectors, int chains, bool gathered> void sparse_panel(const SparseMultiply<T>& job, index_t j) {
   using V = typename Simd<T>::vector;
   constexpr int lanes = Simd<T>::lanes;
-  const T* b = job.b + j;
   for (index_t i = 0; i < job.m; ++i) {
     const index_t row = job.rows ? job.rows[i] : i;
-    const index_t end = job.end[row];
+    const T* a = job.a + row * job.a_row;
     T* c = job.c + i * job.ldc + j;
     V sum[chains][vectors];
     for (int v = 0; v < vectors; ++v)
@@ -99,22 +98,32 @@ template <class T, int vectors, int chains> void sparse_panel(const SparseMultip
                                  : V{};
     for (int h = 1; h < chains; ++h)
       for (int v = 0; v < vectors; ++v) sum[h][v] = V{};
-    index_t e = job.begin[row];
-    for (; e + chains <= end; e += chains)
-      for (int h = 0; h < chains; ++h) {
-        const T* values = b + job.index[e + h] * job.ldb;
+    for (index_t word = 0; word < job.words; ++word) {
+      uint64_t mask = job.masks[row * job.words + word];
+      const T* b = job.b + word * 64 * job.ldb + j;
+      const auto next = [&](V * into) __attribute__((always_inline)) {
+        const index_t p = __builtin_ctzll(mask);
+        mask &= mask - 1;
+        const T value = a[gathered ? job.a_offsets[word * 64 + p] : word * 64 + p];
         for (int v = 0; v < vectors; ++v)
-          sum[h][v] = host::multiply_add(job.value[e + h], Simd<T>::load(values + v * lanes), sum[h][v]);
-      }
-    for (; e < end; ++e) {
-      const T* values = b + job.index[e] * job.ldb;
-      for (int v = 0; v < vectors; ++v)
-        sum[0][v] = host::multiply_add(job.value[e], Simd<T>::load(values + v * lanes), sum[0][v]);
+          into[v] = host::multiply_add(value, Simd<T>::load(b + p * job.ldb + v * lanes), into[v]);
+      };
+      int count = __builtin_popcountll(mask);
+      for (; count >= chains; count -= chains)
+        for (int h = 0; h < chains; ++h) next(sum[h]);
+      for (; count > 0; --count) next(sum[0]);
     }
     for (int h = 1; h < chains; ++h)
       for (int v = 0; v < vectors; ++v) sum[0][v] += sum[h][v];
     for (int v = 0; v < vectors; ++v) Simd<T>::store(c + v * lanes, sum[0][v]);
   }
+}
+
+template <class T, int vectors, int chains> void sparse_panel(const SparseMultiply<T>& job, index_t j) {
+  if (job.a_offsets)
+    sparse_panel<T, vectors, chains, true>(job, j);
+  else
+    sparse_panel<T, vectors, chains, false>(job, j);
 }
 
 template <class T> void sparse_multiply(const SparseMultiply<T>& job) {
@@ -134,22 +143,48 @@ template <class T> void sparse_multiply(const SparseMultiply<T>& job) {
   }
 }
 
+/// Combines the lanes of x in halves, so that the last one standing is in lane 0.
+template <class T, class Combine> LEADLINE_ALWAYS_INLINE T across(typename Simd<T>::vector x, Combine combine) {
+  constexpr int lanes = Simd<T>::lanes;
+  alignas(64) T values[lanes];
+  Simd<T>::store(values, x);
+  for (int width = lanes / 2; width > 0; width /= 2)
+    for (int i = 0; i < width; ++i) values[i] = combine(values[i], values[i + width]);
+  return values[0];
+}
+
 /// Rows' softmax; what lies behind `columns` becomes zero.
 template <class T> void softmax(T* z, index_t ldz, index_t n, index_t columns) {
+  using V = typename Simd<T>::vector;
+  constexpr index_t lanes = Simd<T>::lanes;
+  const index_t whole = columns / lanes * lanes;
+  V counts; // all ones where the last, partial vector has a column
+  for (index_t i = 0; i < lanes; ++i) counts[i] = whole + i < columns ? T{1} : T{0};
+  const auto counted = [&](V x, V otherwise) __attribute__((always_inline)) { return counts != V{} ? x : otherwise; };
   for (index_t i = 0; i < n; ++i) {
     T* row = z + i * ldz;
-    T largest = row[0];
-    for (index_t j = 1; j < columns; ++j) largest = math::max(largest, row[j]);
-    for (index_t j = 0; j < ldz; ++j) row[j] -= largest;
+    V largest = V{} + row[0];
+    for (index_t j = 0; j < whole; j += lanes) {
+      const V x = Simd<T>::load(row + j);
+      largest = x > largest ? x : largest;
+    }
+    if (whole < columns) {
+      const V x = counted(Simd<T>::load(row + whole), largest);
+      largest = x > largest ? x : largest;
+    }
+    const V shift = V{} + across<T>(largest, [](T a, T b) { return a > b ? a : b; });
+    for (index_t j = 0; j < ldz; j += lanes) Simd<T>::store(row + j, Simd<T>::load(row + j) - shift);
   }
   for (index_t i = 0; i < n * ldz; ++i) z[i] = math::exp(z[i]);
   for (index_t i = 0; i < n; ++i) {
     T* row = z + i * ldz;
-    T sum = 0;
-    for (index_t j = 0; j < columns; ++j) sum += row[j];
-    const T factor = T{1} / sum;
-    for (index_t j = 0; j < columns; ++j) row[j] *= factor;
-    for (index_t j = columns; j < ldz; ++j) row[j] = 0;
+    V sum{};
+    for (index_t j = 0; j < whole; j += lanes) sum += Simd<T>::load(row + j);
+    if (whole < columns) sum += counted(Simd<T>::load(row + whole), V{});
+    const V factor = V{} + T{1} / across<T>(sum, [](T a, T b) { return a + b; });
+    for (index_t j = 0; j < whole; j += lanes) Simd<T>::store(row + j, Simd<T>::load(row + j) * factor);
+    if (whole < columns) Simd<T>::store(row + whole, counted(Simd<T>::load(row + whole) * factor, V{}));
+    for (index_t j = whole < columns ? whole + lanes : whole; j < ldz; ++j) row[j] = 0;
   }
 }
 
@@ -229,10 +264,14 @@ template <class T> void regression_row(const OutputJob<T>& job, T* z, const T* y
   }
 }
 
-template <class T> double output(const OutputJob<T>& job) {
+template <class T> void output(const OutputJob<T>& job) {
   const index_t n = job.n, outputs = job.outputs, ldz = job.ldz;
   const auto sample = [&](index_t i) { return job.rows ? job.rows[i] : i; };
-  double sum = 0;
+  const auto total = [&](const T* loss) {
+    double sum = 0;
+    for (index_t j = 0; j < outputs; ++j) sum += static_cast<double>(loss[j]);
+    return sum;
+  };
   if (job.loss == Loss::log_loss) {
     softmax(job.z, ldz, n, outputs);
     T* likely = job.scratch;
@@ -243,8 +282,7 @@ template <class T> double output(const OutputJob<T>& job) {
       row[label] -= T{1};
     }
     for (index_t i = 0; i < n; ++i) likely[i] = -math::log(likely[i]);
-    for (index_t i = 0; i < n; ++i)
-      sum += static_cast<double>(job.weights ? job.weights[sample(i)] * likely[i] : likely[i]);
+    for (index_t i = 0; i < n; ++i) job.losses[i] = static_cast<double>(likely[i]);
   } else if (job.loss == Loss::binary_log_loss) {
     activate(Activation::logistic, job.z, ldz, n, outputs);
     for (index_t i = 0; i < n; ++i) {
@@ -253,40 +291,26 @@ template <class T> double output(const OutputJob<T>& job) {
       for (index_t j = 0; j < outputs; ++j) {
         // y is 0 or 1: one of the two logarithms counts
         const T probability = clipped(p[j]);
-        loss[j] = y[j] == T{1} ? probability : y[j] == T{0} ? T{1} - probability : T{1};
+        loss[j] = y[j] == T{1} ? probability : T{1} - probability;
         p[j] -= y[j];
       }
       for (index_t j = outputs; j < ldz; ++j) loss[j] = T{1};
     }
     for (index_t i = 0; i < n * ldz; ++i) job.scratch[i] = -math::log(job.scratch[i]);
-    for (index_t i = 0; i < n; ++i) {
-      double row = 0;
-      for (index_t j = 0; j < outputs; ++j) row += static_cast<double>(job.scratch[i * ldz + j]);
-      sum += job.weights ? static_cast<double>(job.weights[sample(i)]) * row : row;
-    }
+    for (index_t i = 0; i < n; ++i) job.losses[i] = total(job.scratch + i * ldz);
   } else {
     for (index_t i = 0; i < n; ++i) {
       regression_row(job, job.z + i * ldz, job.targets + sample(i) * outputs, job.scratch);
-      double row = 0;
-      for (index_t j = 0; j < outputs; ++j) row += static_cast<double>(job.scratch[j]);
-      sum += job.weights ? static_cast<double>(job.weights[sample(i)]) * row : row;
+      job.losses[i] = total(job.scratch);
     }
   }
+  if (job.weights)
+    for (index_t i = 0; i < n; ++i) job.losses[i] *= static_cast<double>(job.weights[sample(i)]);
   if (job.weights || job.scale != T{1})
     for (index_t i = 0; i < n; ++i) {
       const T factor = job.weights ? job.weights[sample(i)] * job.scale : job.scale;
       for (index_t j = 0; j < outputs; ++j) job.z[i * ldz + j] *= factor;
     }
-  return sum;
-}
-
-/// x[0] + x[1] + ... in pairs.
-template <class T> double vector_sum(typename Simd<T>::vector x) {
-  double sum[Simd<T>::lanes];
-  for (int i = 0; i < Simd<T>::lanes; ++i) sum[i] = static_cast<double>(x[i]);
-  for (int width = Simd<T>::lanes / 2; width > 0; width /= 2)
-    for (int i = 0; i < width; ++i) sum[i] += sum[i + width];
-  return sum[0];
 }
 
 template <class T> double dot(const T* x, const T* y, index_t count) {
@@ -299,14 +323,13 @@ template <class T> double dot(const T* x, const T* y, index_t count) {
       sum[h] = host::multiply_add(Simd<T>::load(x + i + h * lanes), Simd<T>::load(y + i + h * lanes), sum[h]);
   for (; i + lanes <= count; i += lanes)
     sum[0] = host::multiply_add(Simd<T>::load(x + i), Simd<T>::load(y + i), sum[0]);
-  double total = vector_sum<T>((sum[0] + sum[1]) + (sum[2] + sum[3]));
+  double total = static_cast<double>(across<T>((sum[0] + sum[1]) + (sum[2] + sum[3]), [](T a, T b) { return a + b; }));
   for (; i < count; ++i) total += static_cast<double>(x[i]) * static_cast<double>(y[i]);
   return total;
 }
 
-template <class T> double decay(const T* w, T* gradient, index_t count, T decay, T factor) {
+template <class T> void decay(const T* w, T* gradient, index_t count, T decay, T factor) {
   for (index_t i = 0; i < count; ++i) gradient[i] = (gradient[i] + decay * w[i]) * factor;
-  return dot(w, w, count);
 }
 
 template <class T> void column_sums(const T* x, index_t ldx, index_t n, index_t columns, T* sums, bool accumulate) {

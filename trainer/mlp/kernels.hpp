@@ -22,13 +22,14 @@ template <class T> struct Multiply {
   bool accumulate;
 };
 
-/// The same for a matrix of which only what isn't zero is stored: entries [begin[i], end[i]) of row i.
+/// The same where much of a is zero: bit p of row i's mask says whether a(i, p) isn't, and only such are multiplied.
 template <class T> struct SparseMultiply {
-  const int32_t* begin;
-  const int32_t* end;
-  const int32_t* index;
-  const T* value;
-  const index_t* rows; ///< which rows of a to take; null: 0, 1, ...
+  const uint64_t* masks; ///< [rows of a, words]
+  index_t words;
+  const T* a;
+  index_t a_row;
+  const index_t* a_offsets; ///< a(i, p) = a[i a_row + a_offsets[p]]; null: a[i a_row + p]
+  const index_t* rows;      ///< which rows of a, and of masks, to take; null: 0, 1, ...
   const T* b;
   index_t ldb;
   const T* start;
@@ -42,7 +43,8 @@ enum class Activation : int32_t { identity, logistic, tanh, relu, softmax, exp }
 enum class Loss : int32_t { log_loss, binary_log_loss, squared_error, poisson, absolute_error, huber };
 
 /// The end of a pass: z, the inputs of the output activation, become the loss' derivatives by them, times the samples'
-/// weights and `scale`. Sample i is row rows[i] of labels or targets and of weights.
+/// weights and `scale`; losses[i] is sample i's loss times its weight. Sample i is row rows[i] of labels or targets and
+/// of weights.
 template <class T> struct OutputJob {
   T* z;
   index_t ldz, n, outputs;
@@ -54,6 +56,7 @@ template <class T> struct OutputJob {
   T scale;
   T huber_delta;
   T* scratch; ///< n rows of ldz
+  double* losses;
 };
 
 template <class T> struct Kernels {
@@ -65,10 +68,9 @@ template <class T> struct Kernels {
   void (*activate)(Activation, T* z, index_t ldz, index_t n, index_t columns);
   /// delta *= activation's derivative, from the activation's value a; both of `count` values.
   void (*derive)(Activation, const T* a, T* delta, index_t count);
-  /// Sum over samples of weight times loss.
-  double (*output)(const OutputJob<T>&);
-  /// gradient = (gradient + decay w) factor; returns the sum of w^2.
-  double (*decay)(const T* w, T* gradient, index_t count, T decay, T factor);
+  void (*output)(const OutputJob<T>&);
+  /// gradient = (gradient + decay w) factor
+  void (*decay)(const T* w, T* gradient, index_t count, T decay, T factor);
   /// sums[j] = or += sum over rows of x[i][j] (n rows).
   void (*column_sums)(const T* x, index_t ldx, index_t n, index_t columns, T* sums, bool accumulate);
   void (*transpose)(const T* x, index_t ldx, index_t rows, index_t columns, T* y, index_t ldy);

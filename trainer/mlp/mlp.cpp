@@ -118,6 +118,7 @@ template <class T> void MLPBase<T>::check_params() const {
   check_real("epsilon", p.epsilon, 0, infinity, true, true);
   if (p.n_iter_no_change) check_count("n_iter_no_change", *p.n_iter_no_change);
   check_count("max_fun", p.max_fun);
+  if (p.threads < 1 || p.threads > 64) bad_value("threads", std::to_string(p.threads), "Use 1 to 64");
   check_real("dropout", p.dropout, 0, 1, false, true);
   check_real("huber_delta", p.huber_delta, 0, infinity, true, true);
   for (const auto& [name, weight] : p.class_weights) check_real("class_weights", weight, 0, infinity, false, true);
@@ -242,7 +243,7 @@ template <class T> void set_weights(mlp::Network<T>& network, const MLPWeights<T
 
 /// X. Glorot and Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks", AISTATS 2010.
 template <class T> void MLPBase<T>::initialize(const NetworkShape& shape) {
-  network_ = std::make_unique<mlp::Network<T>>(shape);
+  network_ = std::make_unique<mlp::Network<T>>(shape, team_);
   optimizer_.reset();
   results_ = {};
   no_improvement_ = 0;
@@ -278,6 +279,7 @@ template <class T> void MLPBase<T>::initialize(const NetworkShape& shape) {
 }
 
 template <class T> void MLPBase<T>::fit_data(Data& data, const NetworkShape& shape, bool incremental) {
+  if (!team_ || team_->size() != params_.threads) team_ = std::make_shared<mlp::Team>(params_.threads);
   random_ = RandomState(params_.random_state ? *params_.random_state : RandomState::system_seed());
   if (!fitted() || (!params_.warm_start && !incremental)) {
     initialize(shape);
@@ -287,7 +289,7 @@ template <class T> void MLPBase<T>::fit_data(Data& data, const NetworkShape& sha
                    .reason = "the layers' sizes aren't those of the model that is to be trained further",
                    .fix = "Keep features, hidden layers and outputs, or set warm_start = false and call fit"});
     // what isn't a size may have been set anew
-    auto network = std::make_unique<mlp::Network<T>>(shape);
+    auto network = std::make_unique<mlp::Network<T>>(shape, team_);
     network->parameters() = network_->parameters();
     network_ = std::move(network);
     if (initial_) set_weights(*network_, *initial_);
@@ -311,7 +313,7 @@ template <class T> void MLPBase<T>::fit_data(Data& data, const NetworkShape& sha
 
 template <class T> void MLPBase<T>::fit_lbfgs(const Data& data) {
   // In double whatever T is, as in scikit-learn: its stopping rule is finer than floats are.
-  mlp::Network<double> network(network_->shape());
+  mlp::Network<double> network(network_->shape(), team_);
   const MLPWeights<T> from = weights();
   MLPWeights<double> first;
   for (size_t l = 0; l < from.coefs.size(); ++l) {
@@ -331,7 +333,7 @@ template <class T> void MLPBase<T>::fit_lbfgs(const Data& data) {
     samples = {x.data(), data.labels.data(), targets.data(), sample_weights.empty() ? nullptr : sample_weights.data(),
                nullptr};
   }
-  const auto sparse = mlp::SparseRows<double>::where_worthwhile(samples.x, data.x.rows, data.x.columns);
+  const auto sparse = mlp::SparseRows::where_worthwhile(samples.x, data.x.rows, data.x.columns);
   samples.sparse = sparse.get();
 
   mlp::LbfgsOptions options;
@@ -422,14 +424,13 @@ template <class T> void MLPBase<T>::fit_stochastic(const Data& data, bool increm
   mlp::Samples<T> samples{data.x.data, data.labels.empty() ? nullptr : data.labels.data(),
                           data.targets.empty() ? nullptr : data.targets.data(),
                           data.weights.empty() ? nullptr : data.weights.data(), nullptr};
-  const auto sparse = mlp::SparseRows<T>::where_worthwhile(data.x.data, data.x.rows, data.x.columns);
+  const auto sparse = mlp::SparseRows::where_worthwhile(data.x.data, data.x.rows, data.x.columns);
   samples.sparse = sparse.get();
 
   if (p.batch_size > n) warn("Got `batch_size` less than 1 or larger than sample size. It is going to be clipped");
   const index_t batch = p.batch_size == 0 ? std::min<index_t>(200, n) : std::min(p.batch_size, n);
   const uint64_t seed = p.dropout > 0 ? random_.bits() : 0;
   const double patience = p.n_iter_no_change ? static_cast<double>(*p.n_iter_no_change) : infinity;
-  const auto count = static_cast<index_t>(network.parameters().size());
   const auto& kernels = mlp::kernels<T>();
 
   results_.n_iter = 0;
@@ -452,13 +453,18 @@ template <class T> void MLPBase<T>::fit_stochastic(const Data& data, bool increm
       if (adam) {
         o.learning_rate =
             p.learning_rate_init * std::sqrt(1 - math::powi(p.beta_2, o.t)) / (1 - math::powi(p.beta_1, o.t));
-        kernels.adam(network.parameters().data(), network.gradient().data(), o.first.data(), o.second.data(), count,
-                     static_cast<T>(o.learning_rate), static_cast<T>(p.beta_1), static_cast<T>(p.beta_2),
-                     static_cast<T>(p.epsilon));
-      } else {
-        kernels.sgd(network.parameters().data(), network.gradient().data(), o.first.data(), count,
-                    static_cast<T>(o.learning_rate), static_cast<T>(p.momentum), p.nesterovs_momentum);
       }
+      network.for_parameters([&](index_t from, index_t to) {
+        T* w = network.parameters().data() + from;
+        const T* gradient = network.gradient().data() + from;
+        const T lr = static_cast<T>(o.learning_rate);
+        if (adam)
+          kernels.adam(w, gradient, o.first.data() + from, o.second.data() + from, to - from, lr,
+                       static_cast<T>(p.beta_1), static_cast<T>(p.beta_2), static_cast<T>(p.epsilon));
+        else
+          kernels.sgd(w, gradient, o.first.data() + from, to - from, lr, static_cast<T>(p.momentum),
+                      p.nesterovs_momentum);
+      });
     }
     ++results_.n_iter;
     results_.loss = accumulated / static_cast<double>(n);
@@ -529,7 +535,7 @@ template <class T> std::vector<T> MLPBase<T>::outputs(MatrixView<T> x) const {
 
 template <class T>
 void MLPBase<T>::restore(const NetworkShape& shape, const MLPWeights<T>& weights, const MLPResults& results) {
-  auto network = std::make_unique<mlp::Network<T>>(shape);
+  auto network = std::make_unique<mlp::Network<T>>(shape, team_);
   set_weights(*network, weights);
   network_ = std::move(network);
   results_ = results;

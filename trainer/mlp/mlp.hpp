@@ -65,6 +65,7 @@ struct MLPParams {
   std::map<index_t, double> class_weights; ///< by class; others weigh 1
   double huber_delta = 1;                  ///< where the loss huber becomes linear
   bool validation_loss = false;            ///< with early_stopping: the loss on the validation part of each epoch, too
+  int threads = 1;                         ///< same bits for any number; give no more than there are idle cores
 
   std::function<void(const std::string&)> print; ///< verbose lines; none: standard output
   std::function<void(const std::string&)> warn;  ///< warnings; none: "leadline: warning: ..." on standard error
@@ -138,6 +139,7 @@ protected:
   MLPParams params_;
   bool classifier_;
   MLPResults results_;
+  std::shared_ptr<mlp::Team> team_;
   std::unique_ptr<mlp::Network<T>> network_;
   std::unique_ptr<Optimizer> optimizer_;
   std::optional<MLPWeights<T>> initial_;

@@ -16,27 +16,21 @@ template <class T> index_t padded(index_t columns, index_t lanes) {
 
 } // namespace
 
-template <class T>
-std::unique_ptr<SparseRows<T>> SparseRows<T>::where_worthwhile(const T* x, index_t n, index_t features) {
+template <class T> std::unique_ptr<SparseRows> SparseRows::where_worthwhile(const T* x, index_t n, index_t features) {
   const index_t count = n * features;
-  const index_t filled = count - std::count(x, x + count, T{0});
-  if (count == 0 || filled > count * 6 / 10 || filled > INT32_MAX) return nullptr;
+  if (count - std::count(x, x + count, T{0}) > count * 6 / 10) return nullptr;
   auto rows = std::make_unique<SparseRows>();
-  rows->index.reserve(static_cast<size_t>(filled));
-  rows->value.reserve(static_cast<size_t>(filled));
-  for (index_t i = 0; i < n; ++i) {
-    rows->begin.push_back(static_cast<int32_t>(rows->index.size()));
+  rows->words = (features + 63) / 64;
+  rows->masks.resize(static_cast<size_t>(n * rows->words));
+  for (index_t i = 0; i < n; ++i)
     for (index_t j = 0; j < features; ++j)
-      if (!(x[i * features + j] == T{0})) {
-        rows->index.push_back(static_cast<int32_t>(j));
-        rows->value.push_back(x[i * features + j]);
-      }
-    rows->end.push_back(static_cast<int32_t>(rows->index.size()));
-  }
+      rows->masks[static_cast<size_t>(i * rows->words + j / 64)] |= uint64_t{!(x[i * features + j] == T{0})} << j % 64;
   return rows;
 }
 
-template <class T> Network<T>::Network(const NetworkShape& shape) : shape_(shape), kernels_(kernels<T>()) {
+template <class T>
+Network<T>::Network(const NetworkShape& shape, std::shared_ptr<Team> team)
+    : shape_(shape), kernels_(kernels<T>()), team_(std::move(team)) {
   size_t end = 0;
   for (size_t l = 0; l < shape.layers(); ++l) {
     Layer layer{.fan_in = shape.units[l],
@@ -65,7 +59,9 @@ template <class T> Network<T>::Network(const NetworkShape& shape) : shape_(shape
   gradient_.resize(end);
   gathered_.resize(static_cast<size_t>(chunk * shape.units[0]));
   scratch_.resize(static_cast<size_t>(chunk * layers_.back().ld));
-  row_numbers_.resize(chunk);
+  losses_.resize(chunk);
+  chosen_.resize(chunk);
+  offsets_.resize(chunk);
 }
 
 template <class T> std::vector<T> Network<T>::coefs(size_t l) const {
@@ -93,22 +89,73 @@ template <class T> void Network<T>::set_intercepts(size_t l, const T* values) {
   std::copy_n(values, layers_[l].fan_out, parameters_.data() + layers_[l].intercepts);
 }
 
-/// Hidden values and the output's inputs of up to `chunk` rows.
-template <class T>
-void Network<T>::forward(const T* x, const SparseRows<T>* sparse, const index_t* rows, index_t n,
-                         const Dropout* dropout) {
+template <class T> T* Network<T>::deltas(size_t l, index_t row) {
+  Layer& layer = layers_[l]; // the last layer's derivatives replace its values
+  return (l + 1 == layers_.size() ? layer.values.data() : layer.deltas.data()) + row * layer.ld;
+}
+
+/// f for parts of 0..total, one for each thread.
+template <class T> void Network<T>::in_parts(index_t total, const std::function<void(Rows)>& f) const {
+  if (!team_ || team_->size() == 1) return f({0, total});
+  const index_t parts = team_->size();
+  team_->run([&](int i) {
+    const Rows part{i * total / parts, (i + 1) * total / parts};
+    if (part.size() > 0) f(part);
+  });
+}
+
+template <class T> void Network<T>::for_parameters(const std::function<void(index_t, index_t)>& f) const {
+  const index_t lanes = kernels_.lanes;
+  in_parts(static_cast<index_t>(parameters_.size()) / lanes,
+           [&](Rows part) { f(part.begin * lanes, part.end * lanes); });
+}
+
+/// Makes n rows the chunk that passes.
+template <class T> void Network<T>::choose(const Samples<T>& samples, const index_t* rows, index_t first, index_t n) {
+  const index_t features = shape_.units[0];
+  for (index_t i = 0; i < n; ++i) chosen_[static_cast<size_t>(i)] = rows ? rows[i] : first + i;
+  x_ = samples.x + first * features;
+  if (samples.sparse || !rows) return;
+  for (index_t i = 0; i < n; ++i)
+    std::copy_n(samples.x + rows[i] * features, features, gathered_.data() + i * features);
+  x_ = gathered_.data();
+}
+
+template <class T> void Network<T>::forward(const Samples<T>& samples, Rows rows, bool train) {
   for (size_t l = 0; l < layers_.size(); ++l) {
-    Layer& layer = layers_[l];
-    const T *w = parameters_.data() + layer.coefs, *b = parameters_.data() + layer.intercepts;
-    if (l == 0 && sparse)
-      kernels_.sparse_multiply({sparse->begin.data(), sparse->end.data(), sparse->index.data(), sparse->value.data(),
-                                rows, w, layer.ld, b, layer.values.data(), layer.ld, n, layer.ld, false});
+    const Layer& layer = layers_[l];
+    const T *w = parameters_.data() + layer.coefs, *bias = parameters_.data() + layer.intercepts;
+    if (l == 0 && samples.sparse)
+      kernels_.sparse_multiply({.masks = samples.sparse->masks.data(),
+                                .words = samples.sparse->words,
+                                .a = samples.x,
+                                .a_row = layer.fan_in,
+                                .a_offsets = nullptr,
+                                .rows = chosen_.data() + rows.begin,
+                                .b = w,
+                                .ldb = layer.ld,
+                                .start = bias,
+                                .c = values(l, rows.begin),
+                                .ldc = layer.ld,
+                                .m = rows.size(),
+                                .n = layer.ld,
+                                .accumulate = false});
     else
-      kernels_.multiply({l == 0 ? x : layers_[l - 1].values.data(), l == 0 ? layer.fan_in : layers_[l - 1].ld, 1, w,
-                         layer.ld, b, layer.values.data(), layer.ld, n, layer.fan_in, layer.ld, false});
+      kernels_.multiply({.a = l == 0 ? x_ + rows.begin * layer.fan_in : values(l - 1, rows.begin),
+                         .a_row = l == 0 ? layer.fan_in : layers_[l - 1].ld,
+                         .a_step = 1,
+                         .b = w,
+                         .ldb = layer.ld,
+                         .start = bias,
+                         .c = values(l, rows.begin),
+                         .ldc = layer.ld,
+                         .m = rows.size(),
+                         .k = layer.fan_in,
+                         .n = layer.ld,
+                         .accumulate = false});
     if (l + 1 == layers_.size()) break;
-    kernels_.activate(layer.activation, layer.values.data(), layer.ld, n, layer.fan_out);
-    if (dropout) drop_out(l, n, *dropout, false);
+    kernels_.activate(layer.activation, values(l, rows.begin), layer.ld, rows.size(), layer.fan_out);
+    if (train && shape_.dropout > 0) drop_out(l, rows, false);
   }
 }
 
@@ -116,166 +163,217 @@ template <class T> void Network<T>::predict(const T* x, index_t n, T* out) {
   const Layer& last = layers_.back();
   for (index_t first = 0; first < n; first += chunk) {
     const index_t count = std::min(chunk, n - first);
-    forward(x + first * shape_.units[0], nullptr, nullptr, count);
-    kernels_.activate(last.activation, layers_.back().values.data(), last.ld, count, last.fan_out);
-    for (index_t i = 0; i < count; ++i)
-      std::copy_n(last.values.data() + i * last.ld, last.fan_out, out + (first + i) * last.fan_out);
+    choose({.x = x}, nullptr, first, count);
+    in_parts(count, [&](Rows rows) {
+      forward({.x = x}, rows, false);
+      T* outputs = values(layers_.size() - 1, rows.begin);
+      kernels_.activate(last.activation, outputs, last.ld, rows.size(), last.fan_out);
+      for (index_t i = 0; i < rows.size(); ++i)
+        std::copy_n(outputs + i * last.ld, last.fan_out, out + (first + rows.begin + i) * last.fan_out);
+    });
   }
 }
 
-template <class T> double Network<T>::output(const Samples<T>& samples, const index_t* rows, index_t first, index_t n) {
-  Layer& last = layers_.back();
-  return kernels_.output(
-      {.z = last.values.data(),
-       .ldz = last.ld,
-       .n = n,
-       .outputs = last.fan_out,
-       .loss = shape_.loss,
-       .labels = samples.labels && !rows ? samples.labels + first : samples.labels,
-       .targets = samples.targets && !rows ? samples.targets + first * last.fan_out : samples.targets,
-       .weights = samples.weights && !rows ? samples.weights + first : samples.weights,
-       .rows = rows,
-       .scale = static_cast<T>(shape_.gradient_scale),
-       .huber_delta = static_cast<T>(shape_.huber_delta),
-       .scratch = scratch_.data()});
+template <class T> void Network<T>::output(const Samples<T>& samples, Rows rows) {
+  const Layer& last = layers_.back();
+  kernels_.output({.z = values(layers_.size() - 1, rows.begin),
+                   .ldz = last.ld,
+                   .n = rows.size(),
+                   .outputs = last.fan_out,
+                   .loss = shape_.loss,
+                   .labels = samples.labels,
+                   .targets = samples.targets,
+                   .weights = samples.weights,
+                   .rows = chosen_.data() + rows.begin,
+                   .scale = static_cast<T>(shape_.gradient_scale),
+                   .huber_delta = static_cast<T>(shape_.huber_delta),
+                   .scratch = scratch_.data() + rows.begin * last.ld,
+                   .losses = losses_.data() + rows.begin});
 }
 
+template <class T> void Network<T>::backward(Rows rows) {
+  for (size_t l = layers_.size(); --l > 0;) {
+    const Layer &layer = layers_[l], &before = layers_[l - 1];
+    kernels_.multiply({.a = deltas(l, rows.begin),
+                       .a_row = layer.ld,
+                       .a_step = 1,
+                       .b = layer.transposed.data(),
+                       .ldb = before.ld,
+                       .start = nullptr,
+                       .c = deltas(l - 1, rows.begin),
+                       .ldc = before.ld,
+                       .m = rows.size(),
+                       .k = layer.fan_out,
+                       .n = before.ld,
+                       .accumulate = false});
+    if (shape_.dropout > 0) drop_out(l - 1, rows, true);
+    kernels_.derive(before.activation, values(l - 1, rows.begin), deltas(l - 1, rows.begin), rows.size() * before.ld);
+  }
+}
+
+/// The gradient of the coefficients of some inputs of a layer, and of all its intercepts where the first is among them.
 template <class T>
-double Network<T>::weight_of(const Samples<T>& samples, const index_t* rows, index_t first, index_t n) const {
-  if (!samples.weights) return static_cast<double>(n);
-  double sum = 0;
-  for (index_t i = 0; i < n; ++i) sum += static_cast<double>(samples.weights[rows ? rows[i] : first + i]);
-  return sum;
+void Network<T>::layer_gradient(const Samples<T>& samples, size_t l, Rows inputs, index_t n, bool accumulate) {
+  const Layer& layer = layers_[l];
+  if (inputs.begin == 0)
+    kernels_.column_sums(deltas(l, 0), layer.ld, n, layer.ld, gradient_.data() + layer.intercepts, accumulate);
+  if (l == 0 && samples.sparse) return sparse_gradient(samples, inputs, n, accumulate);
+  kernels_.multiply({.a = (l == 0 ? x_ : values(l - 1, 0)) + inputs.begin,
+                     .a_row = 1,
+                     .a_step = l == 0 ? layer.fan_in : layers_[l - 1].ld,
+                     .b = deltas(l, 0),
+                     .ldb = layer.ld,
+                     .start = nullptr,
+                     .c = gradient_.data() + layer.coefs + static_cast<size_t>(inputs.begin * layer.ld),
+                     .ldc = layer.ld,
+                     .m = inputs.size(),
+                     .k = n,
+                     .n = layer.ld,
+                     .accumulate = accumulate});
 }
 
-/// The losses of regression but poisson are means over outputs, all others sums.
-template <class T> double Network<T>::normalised(double loss_sum, double squares, double weight) const {
-  const bool mean =
-      shape_.loss == Loss::squared_error || shape_.loss == Loss::absolute_error || shape_.loss == Loss::huber;
-  return loss_sum / (mean ? weight * static_cast<double>(shape_.units.back()) : weight) +
-         0.5 * shape_.alpha * squares / weight;
+/// Rows become columns, bit by bit (H. Warren, "Hacker's Delight", 7-3).
+void transpose_bits(uint64_t (&m)[64]) {
+  uint64_t mask = 0x00000000ffffffffu;
+  for (unsigned width = 32; width != 0; width >>= 1, mask ^= mask << width)
+    for (unsigned i = 0; i < 64; i = ((i | width) + 1) & ~width) {
+      const uint64_t swapped = (m[i] >> width ^ m[i | width]) & mask;
+      m[i | width] ^= swapped;
+      m[i] ^= swapped << width;
+    }
 }
 
-template <class T> double Network<T>::loss(const Samples<T>& samples, index_t n) {
-  double sum = 0;
-  for (index_t first = 0; first < n; first += chunk) {
-    const index_t count = std::min(chunk, n - first);
-    forward(samples.x + first * shape_.units[0], nullptr, nullptr, count);
-    sum += output(samples, nullptr, first, count);
+/// 64 rows at a time, so that their derivatives stay in the first-level cache.
+template <class T>
+void Network<T>::sparse_gradient(const Samples<T>& samples, Rows inputs, index_t n, bool accumulate) {
+  const Layer& layer = layers_.front();
+  const index_t words = samples.sparse->words;
+  for (index_t start = 0; start < n; start += 64) {
+    const index_t count = std::min<index_t>(64, n - start);
+    for (index_t word = inputs.begin / 64; word * 64 < inputs.end; ++word) {
+      uint64_t columns[64] = {};
+      for (index_t i = 0; i < count; ++i)
+        columns[i] = samples.sparse->masks[static_cast<size_t>(chosen_[static_cast<size_t>(start + i)] * words + word)];
+      transpose_bits(columns);
+      const index_t begin = std::max(inputs.begin, word * 64), end = std::min(inputs.end, word * 64 + 64);
+      kernels_.sparse_multiply({.masks = columns + (begin - word * 64),
+                                .words = 1,
+                                .a = samples.x + begin,
+                                .a_row = 1,
+                                .a_offsets = offsets_.data() + start,
+                                .rows = nullptr,
+                                .b = deltas(0, start),
+                                .ldb = layer.ld,
+                                .start = nullptr,
+                                .c = gradient_.data() + layer.coefs + begin * layer.ld,
+                                .ldc = layer.ld,
+                                .m = end - begin,
+                                .n = layer.ld,
+                                .accumulate = accumulate || start > 0});
+    }
   }
-  return normalised(sum, kernels_.dot(parameters_.data(), parameters_.data(), static_cast<index_t>(coefs_end_)),
-                    weight_of(samples, nullptr, 0, n));
 }
 
 /// Values that are left out are zero, the others larger, so that means stay (N. Srivastava et al., "Dropout", JMLR 15,
 /// 2014, inverted). Drawn by position, so that the way back finds the same ones; it needs the values as they were.
-template <class T> void Network<T>::drop_out(size_t l, index_t n, const Dropout& dropout, bool backward) {
-  Layer& layer = layers_[l];
-  const Philox random(dropout.seed, philox_stream(dropout.step, l));
+template <class T> void Network<T>::drop_out(size_t l, Rows rows, bool backward) {
+  const Layer& layer = layers_[l];
+  const Philox random(seed_, philox_stream(step_, l));
   const T kept = static_cast<T>(1 - shape_.dropout);
-  for (index_t i = 0; i < n; ++i)
+  for (index_t i = rows.begin; i < rows.end; ++i)
     for (index_t j = 0; j < layer.fan_out; ++j) {
-      const float draw = random.uniform(static_cast<uint64_t>((dropout.first + i) * layer.fan_out + j));
+      const float draw = random.uniform(static_cast<uint64_t>((first_ + i) * layer.fan_out + j));
       const bool keep = !(static_cast<double>(draw) < shape_.dropout);
-      T &value = layer.values[static_cast<size_t>(i * layer.ld + j)],
-        &delta = layer.deltas[static_cast<size_t>(i * layer.ld + j)];
-      if (backward) delta = keep ? delta / kept : T{0};
+      T& value = values(l, i)[j];
+      if (backward) {
+        T& delta = deltas(l, i)[j];
+        delta = keep ? delta / kept : T{0};
+      }
       value = !keep ? T{0} : backward ? value * kept : value / kept;
     }
 }
 
-/// The first layer's weight gradient from the entries that aren't zero, sorted by column, some rows at a time, so that
-/// their derivatives stay in the first-level cache.
-template <class T>
-void Network<T>::sparse_gradient(const SparseRows<T>& sparse, const index_t* rows, index_t n, bool accumulate) {
-  constexpr index_t block = 64;
-  const Layer& layer = layers_.front();
-  const index_t features = layer.fan_in;
-  column_begin_.resize(static_cast<size_t>(features));
-  column_end_.resize(static_cast<size_t>(features));
-  column_index_.resize(static_cast<size_t>(block * features));
-  column_value_.resize(static_cast<size_t>(block * features));
-  const T* deltas = layers_.size() == 1 ? layer.values.data() : layer.deltas.data();
-  const index_t blocks = (n + block - 1) / block;
-  for (index_t q = 0; q < blocks; ++q) {
-    const index_t start = q * n / blocks, count = (q + 1) * n / blocks - start;
-    std::fill(column_end_.begin(), column_end_.end(), 0);
-    const auto entries = [&](auto&& visit) {
-      for (index_t i = 0; i < count; ++i) {
-        const size_t row = static_cast<size_t>(rows[start + i]);
-        for (int32_t e = sparse.begin[row]; e < sparse.end[row]; ++e) visit(i, static_cast<size_t>(e));
-      }
-    };
-    entries([&](index_t, size_t e) { ++column_end_[static_cast<size_t>(sparse.index[e])]; });
-    int32_t total = 0;
-    for (size_t j = 0; j < column_end_.size(); ++j) {
-      const int32_t filled = column_end_[j];
-      column_begin_[j] = column_end_[j] = total;
-      total += filled;
-    }
-    entries([&](index_t i, size_t e) {
-      const size_t to = static_cast<size_t>(column_end_[static_cast<size_t>(sparse.index[e])]++);
-      column_index_[to] = static_cast<int32_t>(i);
-      column_value_[to] = sparse.value[e];
+template <class T> double Network<T>::squares() const {
+  return kernels_.dot(parameters_.data(), parameters_.data(), static_cast<index_t>(coefs_end_));
+}
+
+/// The losses of regression but poisson are means over outputs, all others sums.
+template <class T> double Network<T>::normalised(double loss_sum, double weight) const {
+  const bool mean =
+      shape_.loss == Loss::squared_error || shape_.loss == Loss::absolute_error || shape_.loss == Loss::huber;
+  return loss_sum / (mean ? weight * static_cast<double>(shape_.units.back()) : weight) +
+         0.5 * shape_.alpha * squares() / weight;
+}
+
+template <class T> double Network<T>::loss(const Samples<T>& samples, index_t n) {
+  double sum = 0, weight = 0;
+  for (index_t first = 0; first < n; first += chunk) {
+    const index_t count = std::min(chunk, n - first);
+    choose(samples, nullptr, first, count);
+    in_parts(count, [&](Rows rows) {
+      forward(samples, rows, false);
+      output(samples, rows);
     });
-    kernels_.sparse_multiply({column_begin_.data(), column_end_.data(), column_index_.data(), column_value_.data(),
-                              nullptr, deltas + start * layer.ld, layer.ld, nullptr, gradient_.data() + layer.coefs,
-                              layer.ld, features, layer.ld, accumulate || q > 0});
+    for (index_t i = 0; i < count; ++i) {
+      sum += losses_[static_cast<size_t>(i)];
+      weight += samples.weights ? static_cast<double>(samples.weights[first + i]) : 1;
+    }
   }
+  return normalised(sum, weight);
 }
 
 template <class T>
 double Network<T>::loss_gradient(const Samples<T>& samples, const index_t* rows, index_t first, index_t n,
                                  uint64_t seed, uint64_t step) {
-  const index_t features = shape_.units[0], parts = (n + chunk - 1) / chunk;
+  seed_ = seed;
+  step_ = step;
   for (size_t l = 1; l < layers_.size(); ++l)
     kernels_.transpose(parameters_.data() + layers_[l].coefs, layers_[l].ld, layers_[l].fan_in, layers_[l].fan_out,
                        layers_[l].transposed.data(), layers_[l - 1].ld);
-  double sum = 0;
+  const index_t parts = (n + chunk - 1) / chunk;
+  double sum = 0, weight = 0;
   for (index_t part = 0; part < parts; ++part) {
-    const index_t begin = part * n / parts, count = (part + 1) * n / parts - begin;
-    const index_t* chosen = rows ? rows + begin : nullptr;
-    const T* x = samples.x + (first + begin) * features;
-    if (samples.sparse && !chosen) {
-      for (index_t i = 0; i < count; ++i) row_numbers_[static_cast<size_t>(i)] = first + begin + i;
-      chosen = row_numbers_.data();
-    } else if (!samples.sparse && chosen) {
-      for (index_t i = 0; i < count; ++i)
-        std::copy_n(samples.x + chosen[i] * features, features, gathered_.data() + i * features);
-      x = gathered_.data();
+    first_ = part * n / parts;
+    const index_t count = (part + 1) * n / parts - first_;
+    choose(samples, rows ? rows + first_ : nullptr, rows ? 0 : first + first_, count);
+    for (index_t i = 0; i < count; ++i) {
+      const index_t row = chosen_[static_cast<size_t>(i)];
+      offsets_[static_cast<size_t>(i)] = row * shape_.units[0];
+      weight += samples.weights ? static_cast<double>(samples.weights[row]) : 1;
     }
-    const Dropout dropout{seed, step, begin};
-    const Dropout* drops = shape_.dropout > 0 ? &dropout : nullptr;
-    forward(x, samples.sparse, chosen, count, drops);
-    sum += output(samples, chosen, first + begin, count);
-    for (size_t l = layers_.size(); l-- > 0;) {
-      Layer& layer = layers_[l];
-      const T* deltas = l + 1 == layers_.size() ? layer.values.data() : layer.deltas.data();
-      kernels_.column_sums(deltas, layer.ld, count, layer.ld, gradient_.data() + layer.intercepts, part > 0);
-      if (l == 0 && samples.sparse)
-        sparse_gradient(*samples.sparse, chosen, count, part > 0);
-      else
-        kernels_.multiply({l == 0 ? x : layers_[l - 1].values.data(), 1, l == 0 ? features : layers_[l - 1].ld, deltas,
-                           layer.ld, nullptr, gradient_.data() + layer.coefs, layer.ld, layer.fan_in, count, layer.ld,
-                           part > 0});
-      if (l == 0) break;
-      Layer& before = layers_[l - 1];
-      kernels_.multiply({deltas, layer.ld, 1, layer.transposed.data(), before.ld, nullptr, before.deltas.data(),
-                         before.ld, count, layer.fan_out, before.ld, false});
-      if (drops) drop_out(l - 1, count, dropout, true);
-      kernels_.derive(before.activation, before.values.data(), before.deltas.data(), count * before.ld);
+    in_parts(count, [&](Rows part_rows) {
+      forward(samples, part_rows, true);
+      output(samples, part_rows);
+      backward(part_rows);
+    });
+    for (index_t i = 0; i < count; ++i) sum += losses_[static_cast<size_t>(i)];
+    if (team_ && team_->size() > 1) {
+      const index_t threads = team_->size();
+      team_->run([&](int i) {
+        for (size_t l = 0; l < layers_.size(); ++l) {
+          const Rows inputs{i * layers_[l].fan_in / threads, (i + 1) * layers_[l].fan_in / threads};
+          if (inputs.size() > 0) layer_gradient(samples, l, inputs, count, part > 0);
+        }
+      });
+    } else {
+      for (size_t l = 0; l < layers_.size(); ++l) layer_gradient(samples, l, {0, layers_[l].fan_in}, count, part > 0);
     }
   }
-  const double weight = weight_of(samples, rows, first, n);
   const T factor = static_cast<T>(1 / weight);
-  const double squares = kernels_.decay(parameters_.data(), gradient_.data(), static_cast<index_t>(coefs_end_),
-                                        static_cast<T>(shape_.alpha), factor);
-  for (size_t i = coefs_end_; i < gradient_.size(); ++i) gradient_[i] *= factor;
-  return normalised(sum, squares, weight);
+  const double loss = normalised(sum, weight);
+  for_parameters([&](index_t begin, index_t end) {
+    const index_t middle = std::clamp(static_cast<index_t>(coefs_end_), begin, end);
+    const auto decay = [&](index_t from, index_t to, double alpha) {
+      kernels_.decay(parameters_.data() + from, gradient_.data() + from, to - from, static_cast<T>(alpha), factor);
+    };
+    decay(begin, middle, shape_.alpha);
+    decay(middle, end, 0);
+  });
+  return loss;
 }
 
-template struct SparseRows<float>;
-template struct SparseRows<double>;
+template std::unique_ptr<SparseRows> SparseRows::where_worthwhile(const float*, index_t, index_t);
+template std::unique_ptr<SparseRows> SparseRows::where_worthwhile(const double*, index_t, index_t);
 template class Network<float>;
 template class Network<double>;
 

@@ -6,8 +6,10 @@
 #pragma once
 
 #include "trainer/mlp/kernels.hpp"
+#include "trainer/mlp/team.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <new>
 #include <vector>
@@ -38,26 +40,27 @@ struct NetworkShape {
   size_t layers() const { return units.size() - 1; }
 };
 
-/// Rows without their zeros.
-template <class T> struct SparseRows {
-  std::vector<int32_t> begin, end, index;
-  std::vector<T> value;
-  /// Empty where it would save little.
-  static std::unique_ptr<SparseRows> where_worthwhile(const T* x, index_t n, index_t features);
+/// Which of x's numbers aren't zero, a bit each.
+struct SparseRows {
+  index_t words = 0;           ///< of 64 features
+  std::vector<uint64_t> masks; ///< [n, words]
+  /// Null where too few are zero to be worth it.
+  template <class T> static std::unique_ptr<SparseRows> where_worthwhile(const T* x, index_t n, index_t features);
 };
 
 /// Rows to learn from; borrowed. Labels for log_loss, targets for all other losses.
 template <class T> struct Samples {
-  const T* x = nullptr;                  ///< [n, features]
-  const int32_t* labels = nullptr;       ///< [n]
-  const T* targets = nullptr;            ///< [n, outputs]
-  const T* weights = nullptr;            ///< [n]; null: all 1
-  const SparseRows<T>* sparse = nullptr; ///< x once more, where much of it is zero
+  const T* x = nullptr;               ///< [n, features]
+  const int32_t* labels = nullptr;    ///< [n]
+  const T* targets = nullptr;         ///< [n, outputs]
+  const T* weights = nullptr;         ///< [n]; null: all 1
+  const SparseRows* sparse = nullptr; ///< of x; null: take all of it
 };
 
 template <class T> class Network {
 public:
-  explicit Network(const NetworkShape& shape);
+  /// The team's threads work for it; null: the caller alone. Results don't depend on how many they are.
+  explicit Network(const NetworkShape& shape, std::shared_ptr<Team> team = nullptr);
 
   const NetworkShape& shape() const { return shape_; }
   AlignedVector<T>& parameters() { return parameters_; }
@@ -70,15 +73,17 @@ public:
   void set_coefs(size_t layer, const T* values);
   void set_intercepts(size_t layer, const T* values);
 
-  /// Mean loss over n samples, rows[i] or `first` + i, with the penalty; leaves its gradient in gradient(). `step`
-  /// and `seed` choose what drops out.
+  /// Mean loss over n samples, rows[i] or `first` + i, with the penalty; leaves its gradient in gradient(). `seed` and
+  /// `step` choose what drops out.
   double loss_gradient(const Samples<T>& samples, const index_t* rows, index_t first, index_t n, uint64_t seed = 0,
                        uint64_t step = 0);
   /// The mean loss alone, nothing drops out.
   double loss(const Samples<T>& samples, index_t n);
-
   /// out[i] = outputs of x's row i, [n, outputs].
   void predict(const T* x, index_t n, T* out);
+
+  /// f(begin, end) for parts of all parameters, one for each thread.
+  void for_parameters(const std::function<void(index_t begin, index_t end)>& f) const;
 
 private:
   struct Layer {
@@ -87,29 +92,39 @@ private:
     Activation activation;
     AlignedVector<T> values, deltas, transposed;
   };
+  /// Some rows of a chunk: what one thread takes forward and back.
+  struct Rows {
+    index_t begin, end;
+    index_t size() const { return end - begin; }
+  };
   static constexpr index_t chunk = 256; ///< rows that pass at a time
 
-  /// What drops out of the rows from `first` on.
-  struct Dropout {
-    uint64_t seed, step;
-    index_t first;
-  };
-  void forward(const T* x, const SparseRows<T>* sparse, const index_t* rows, index_t n,
-               const Dropout* dropout = nullptr);
-  double output(const Samples<T>& samples, const index_t* rows, index_t first, index_t n);
-  double normalised(double loss_sum, double squares, double weight) const;
-  double weight_of(const Samples<T>& samples, const index_t* rows, index_t first, index_t n) const;
-  void drop_out(size_t layer, index_t n, const Dropout& dropout, bool backward);
-  void sparse_gradient(const SparseRows<T>& sparse, const index_t* rows, index_t n, bool accumulate);
+  T* values(size_t layer, index_t row) { return layers_[layer].values.data() + row * layers_[layer].ld; }
+  T* deltas(size_t layer, index_t row);
+  void in_parts(index_t total, const std::function<void(Rows)>& f) const;
+  void forward(const Samples<T>& samples, Rows rows, bool train);
+  void output(const Samples<T>& samples, Rows rows);
+  void backward(Rows rows);
+  void layer_gradient(const Samples<T>& samples, size_t layer, Rows inputs, index_t n, bool accumulate);
+  void sparse_gradient(const Samples<T>& samples, Rows inputs, index_t n, bool accumulate);
+  void drop_out(size_t layer, Rows rows, bool backward);
+  void choose(const Samples<T>& samples, const index_t* rows, index_t first, index_t n);
+  double normalised(double loss_sum, double weight) const;
+  double squares() const;
 
   NetworkShape shape_;
   const Kernels<T>& kernels_;
+  std::shared_ptr<Team> team_;
   std::vector<Layer> layers_;
   size_t coefs_end_ = 0;
   AlignedVector<T> parameters_, gradient_, gathered_, scratch_;
-  std::vector<index_t> row_numbers_;
-  std::vector<int32_t> column_begin_, column_end_, column_index_;
-  std::vector<T> column_value_;
+  std::vector<double> losses_;
+  // the chunk that passes
+  std::vector<index_t> chosen_;  ///< its rows' numbers
+  std::vector<index_t> offsets_; ///< where they begin in x
+  const T* x_ = nullptr;         ///< its rows one after the other, unless they are sparse
+  uint64_t seed_ = 0, step_ = 0;
+  index_t first_ = 0; ///< its first row's place in the batch
 };
 
 } // namespace leadline::trainer::mlp
