@@ -156,10 +156,6 @@ std::string option_help(const std::vector<OptionGroup>& groups) {
   return out.str();
 }
 
-const OptionSpec help_option{"help", "", "this text", {}, true};
-const OptionSpec threads_option{"threads", "0", "CPU threads; 0: OMP_NUM_THREADS, or all cores"};
-const OptionSpec checkpoint_option{"checkpoint", "best", "of a run directory", {"best", "last"}};
-
 bool read_command(const std::string& command, const char* introduction, const std::vector<OptionGroup>& groups,
                   const std::vector<std::string>& arguments, const char* operand, Settings* settings,
                   std::string* value, std::vector<std::string>* more) {

@@ -23,7 +23,9 @@ bool read_command(const std::string& command, const char* introduction, const st
                   std::string* value, std::vector<std::string>* more = nullptr);
 
 /// Options that several commands have.
-extern const OptionSpec help_option, threads_option, checkpoint_option;
+inline const OptionSpec help_option{"help", "", "this text", {}, true};
+inline const OptionSpec threads_option{"threads", "0", "CPU threads; 0: OMP_NUM_THREADS, or all cores"};
+inline const OptionSpec checkpoint_option{"checkpoint", "best", "of a run directory", {"best", "last"}};
 
 /// The groups as help text, at most 100 columns wide.
 std::string option_help(const std::vector<OptionGroup>& groups);
