@@ -3,6 +3,7 @@
 
 #include "data/error.hpp"
 #include "data/hdf5_lock.hpp"
+#include "data/image_io.hpp" // write_file
 
 #include <hdf5.h>
 
@@ -14,7 +15,7 @@ namespace leadline::trainer {
 namespace {
 
 constexpr const char* format_name = "leadline checkpoint";
-constexpr int format_version = 2;                  // 2: /callbacks
+constexpr int format_version = 2;                  // 2: /trained_weights, /callbacks
 constexpr hsize_t max_elements = hsize_t{1} << 31; // of one array in a file; more is damage, not a depth network
 
 /// Closes an HDF5 handle of any kind; a negative one means that the call failed.
@@ -52,6 +53,8 @@ hid_t string_type(size_t length) {
   return type;
 }
 
+/// Makes the file in memory: the disk is touched by one plain write, which fails like one. (HDF5 itself can't let go of
+/// a file that the disk has no room for, and falls over it when the program ends.)
 class Writer {
 public:
   explicit Writer(const std::string& file)
@@ -61,6 +64,7 @@ public:
     H5Pset_obj_track_times(creation_, 0); // no times anywhere: the same run writes the same bytes
     H5Pset_obj_track_times(groups_, 0);
     H5Pset_libver_bounds(access_, H5F_LIBVER_V110, H5F_LIBVER_V110); // its metadata has checksums, too
+    H5Pset_fapl_core(access_, size_t{1} << 20, false);
     handle_ = H5Fcreate(file.c_str(), H5F_ACC_TRUNC, creation_, access_);
     check(handle_);
   }
@@ -70,10 +74,14 @@ public:
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
 
-  void close() {
-    const herr_t flushed = H5Fflush(handle_, H5F_SCOPE_GLOBAL), closed = H5Fclose(handle_);
-    handle_ = -1;
-    check(flushed < 0 ? flushed : closed);
+  /// All that was written, as the file's bytes.
+  std::vector<unsigned char> image() {
+    check(H5Fflush(handle_, H5F_SCOPE_GLOBAL));
+    const ssize_t size = H5Fget_file_image(handle_, nullptr, 0);
+    check(size < 0 ? -1 : 0);
+    std::vector<unsigned char> bytes(static_cast<size_t>(size));
+    check(H5Fget_file_image(handle_, bytes.data(), bytes.size()) < 0 ? -1 : 0);
+    return bytes;
   }
 
   /// Makes the groups above `path` that aren't there yet.
@@ -137,9 +145,7 @@ private:
   }
   void check(hid_t result) const {
     if (result < 0)
-      throw Error({.file = file_,
-                   .reason = "the checkpoint can't be written",
-                   .fix = "Check that the folder exists, may be written to, and that the disk isn't full"});
+      throw Error({.file = file_, .reason = "HDF5 can't make the checkpoint", .fix = "Memory may be short"});
   }
 
   std::string file_;
@@ -259,7 +265,7 @@ std::vector<NamedNumber> read_numbers(const Reader& in, const std::string& what)
   return numbers;
 }
 
-void write(const std::string& file, const Checkpoint& c) {
+std::vector<unsigned char> file_bytes(const std::string& file, const Checkpoint& c) {
   const std::lock_guard lock(data::hdf5_mutex());
   const Quiet quiet;
   const bool single = c.precision == "f32";
@@ -279,6 +285,7 @@ void write(const std::string& file, const Checkpoint& c) {
   out.text("precision", c.precision);
   out.document("settings", c.settings);
   write_arrays("weights", "weight_order", c.weights, single);
+  write_arrays("trained_weights", "trained_weight_order", c.trained_weights, single);
 
   out.text("optimizer_name", c.optimizer);
   out.integer("optimizer_steps", c.optimizer_steps);
@@ -303,7 +310,7 @@ void write(const std::string& file, const Checkpoint& c) {
   out.number("median_depth", c.median_depth);
   out.array("mean_map", c.mean_map.values.empty() ? std::vector<index_t>{0, 0} : c.mean_map.shape, c.mean_map.values,
             true);
-  out.close();
+  return out.image();
 }
 
 /// The arrays of a group in the order in which they were written.
@@ -321,15 +328,8 @@ std::vector<NamedArray> read_arrays(const Reader& in, const std::string& group, 
 } // namespace
 
 void write_checkpoint(const std::string& file, const Checkpoint& checkpoint) {
-  const std::string temporary = file + ".part";
-  try {
-    write(temporary, checkpoint);
-    std::filesystem::rename(temporary, file);
-  } catch (...) {
-    std::error_code ignored;
-    std::filesystem::remove(temporary, ignored);
-    throw;
-  }
+  const std::vector<unsigned char> bytes = file_bytes(file, checkpoint);
+  data::write_file(file, bytes.data(), bytes.size());
 }
 
 Checkpoint read_checkpoint(const std::string& file) {
@@ -349,6 +349,7 @@ Checkpoint read_checkpoint(const std::string& file) {
   if (c.precision != "f32" && c.precision != "f64") in.fail("precision", "it is neither f32 nor f64");
   c.settings = in.document("settings");
   c.weights = read_arrays(in, "weights", "weight_order");
+  c.trained_weights = read_arrays(in, "trained_weights", "trained_weight_order");
   c.optimizer = in.text("optimizer_name");
   c.optimizer_steps = in.integer("optimizer_steps", 0);
   c.optimizer_state = read_arrays(in, "optimizer", "optimizer_order");

@@ -3,6 +3,7 @@
 //   /                       attributes: format, version, precision, network, optimizer, scheduler, epoch, batch, ...
 //   /settings               the resolved settings file
 //   /weights/NAME           as in a PyTorch state_dict (names, shapes and order of elements)
+//   /trained_weights/NAME   where those are an average over steps: the weights of the last step
 //   /optimizer/STATE/NAME, /optimizer_scalars, /scheduler, /callbacks/NAME
 //   /mean_map               of the baselines
 //
@@ -28,10 +29,13 @@ struct NamedArray {
 using NamedNumber = std::pair<std::string, double>;
 
 struct Checkpoint {
-  std::string settings;            ///< INI text of all settings
-  std::string network;             ///< name
-  std::string precision;           ///< "f32" or "f64": how arrays are stored
-  std::vector<NamedArray> weights; ///< trainable and state (running_mean, ...), in the graph's order
+  std::string settings;  ///< INI text of all settings
+  std::string network;   ///< name
+  std::string precision; ///< "f32" or "f64": how arrays are stored
+  /// What evaluation and export use, trainable and state (running_mean, ...), in the graph's order: the average over
+  /// steps where the run keeps one (train.ema), else the weights themselves.
+  std::vector<NamedArray> weights;
+  std::vector<NamedArray> trained_weights; ///< what training goes on with, where `weights` are an average; else empty
 
   std::string optimizer; ///< name
   index_t optimizer_steps = 0;
@@ -62,7 +66,8 @@ struct Checkpoint {
   NamedArray mean_map; ///< [H, W] metres; empty if there was no depth
 };
 
-/// Writes beside `file`, then renames: the file is the old one or the new one, never half. Throws leadline::Error.
+/// Makes the file in memory, writes it beside `file`, then renames: the file is the old one or the new one, never half,
+/// whatever happens meanwhile. Throws leadline::Error where the disk is full or the folder can't be written to.
 void write_checkpoint(const std::string& file, const Checkpoint& checkpoint);
 
 /// Reads and validates; throws leadline::Error that says what is wrong with the file and what to do.

@@ -8,9 +8,12 @@
 //     RUN/report.html                all of it to look at
 //     RUN/log.txt                    what the terminal saw, with times
 //     RUN/checkpoints/last.h5        newest state, RUN/checkpoints/best.h5 best validation (checkpoint.hpp)
+//     RUN/checkpoints/epoch_XXX.h5   the best few, where run.checkpoint_top_k asks for them
+//     RUN/timers.csv                 where each epoch's time went
 //     RUN/predictions/epoch_XXX.png  picture | truth | prediction
 #pragma once
 
+#include <cstdio>
 #include <string>
 
 namespace leadline::trainer {
@@ -28,6 +31,12 @@ struct RunDirectory {
   std::string checkpoints() const { return path + "/checkpoints"; }
   std::string last() const { return checkpoints() + "/last.h5"; }
   std::string best() const { return checkpoints() + "/best.h5"; }
+  std::string of_epoch(long long epoch) const {
+    char name[40];
+    std::snprintf(name, sizeof name, "/epoch_%03lld.h5", epoch);
+    return checkpoints() + name;
+  }
+  std::string timers() const { return path + "/timers.csv"; }
   std::string predictions() const { return path + "/predictions"; }
 };
 

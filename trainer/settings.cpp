@@ -123,20 +123,37 @@ std::pair<int, int> Settings::size(const std::string& key) const {
   return {static_cast<int>(height), static_cast<int>(width)};
 }
 
-std::vector<double> Settings::reals(const std::string& key, size_t count) const {
-  std::vector<double> values;
-  std::istringstream parts(text(key));
-  for (std::string part; std::getline(parts, part, ',');) {
-    double value = 0;
-    if (!parse_real(trimmed(part), &value))
-      fail(key, "\"" + trimmed(part) + "\" is not a number",
-           "Use " + std::to_string(count) + " numbers with commas between");
-    values.push_back(value);
+std::vector<std::string> Settings::list(const std::string& key) const {
+  std::vector<std::string> parts;
+  std::istringstream text_parts(text(key));
+  for (std::string part; std::getline(text_parts, part, ',');) {
+    parts.push_back(trimmed(part));
+    if (parts.back().empty()) fail(key, "there is nothing between two commas", "Leave the comma out");
   }
-  if (values.size() != count)
-    fail(key, "it has " + std::to_string(values.size()) + " numbers",
-         "Use " + std::to_string(count) + " numbers with commas between");
+  return parts;
+}
+
+std::vector<double> Settings::reals(const std::string& key, size_t count) const {
+  const std::string fix = "Use " + std::to_string(count) + " numbers with commas between";
+  std::vector<double> values;
+  for (const std::string& part : list(key)) {
+    values.push_back(0);
+    if (!parse_real(part, &values.back())) fail(key, "\"" + part + "\" is not a number", fix);
+  }
+  if (values.size() != count) fail(key, "it has " + std::to_string(values.size()) + " numbers", fix);
   return values;
+}
+
+std::vector<std::pair<std::string, double>> Settings::named_reals(const std::string& key) const {
+  std::vector<std::pair<std::string, double>> numbers;
+  for (const std::string& part : list(key)) {
+    const size_t equals = part.find('=');
+    double value = 0;
+    if (equals == 0 || equals == std::string::npos || !parse_real(trimmed(part.substr(equals + 1)), &value))
+      fail(key, "\"" + part + "\" is not name=number", "Use name=number with commas between");
+    numbers.push_back({trimmed(part.substr(0, equals)), value});
+  }
+  return numbers;
 }
 
 std::string Settings::to_ini(bool comments) const {

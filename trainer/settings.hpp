@@ -58,6 +58,10 @@ public:
   std::pair<int, int> size(const std::string& key) const;                ///< "144x192": height, width
   std::vector<double> reals(const std::string& key, size_t count) const; ///< "0.9, 0.999"
 
+  std::vector<std::string> list(const std::string& key) const; ///< "norm, bias"; empty: none
+  /// "encoder.*=0.1, head.*=2", in that order; empty: none.
+  std::vector<std::pair<std::string, double>> named_reals(const std::string& key) const;
+
   /// Throws an Error about this key's value.
   [[noreturn]] void fail(const std::string& key, const std::string& reason, const std::string& fix) const;
 

@@ -12,8 +12,8 @@ namespace leadline::trainer {
 
 /// How a run ended.
 struct RunResult {
-  bool stopped = false;     ///< asked to, before its last epoch
-  std::string finish_early; ///< why a listener thought that this is enough; empty: all epochs were trained
+  bool stopped = false;      ///< asked to, before its last epoch
+  std::string finish_reason; ///< why a listener thought that this is enough; empty: all epochs were trained
   index_t step = 0;
   double best = 0; ///< of the monitored metric
   index_t best_epoch = 0;

@@ -11,8 +11,10 @@
 #include "trainer/metrics/depth_metrics.hpp"
 #include "trainer/optimizers/clipping.hpp"
 #include "trainer/optimizers/optimizers.hpp"
+#include "trainer/optimizers/parameter_groups.hpp"
 #include "trainer/train_loop.hpp"
 #include "trainer/train_settings.hpp"
+#include "trainer/weight_average.hpp"
 #include "trainer/weight_io.hpp"
 
 #include <algorithm>
@@ -28,13 +30,26 @@ inline OptimizerParams optimizer_settings(const Settings& settings) {
   const auto set = [&](const char* key, double& value, double max) {
     if (!settings.text(key).empty()) value = settings.real(key, 0, max);
   };
+  const auto set_integer = [&](const char* key, int& value, int min) {
+    if (!settings.text(key).empty()) value = static_cast<int>(settings.integer(key, min, 1000000));
+  };
+  constexpr double below_1 = 0.999999999;
   set("optimizer.lr", p.lr, 1e6);
   set("optimizer.weight_decay", p.weight_decay, 1e6);
-  set("optimizer.momentum", p.momentum, 1);
+  set("optimizer.momentum", p.momentum, below_1);
   set("optimizer.dampening", p.dampening, 1);
   set("optimizer.eps", p.eps, 1);
-  set("optimizer.alpha", p.alpha, 1);
-  set("optimizer.rho", p.rho, 1);
+  set("optimizer.alpha", p.alpha, below_1);
+  set("optimizer.lr_decay", p.lr_decay, 1e6);
+  set("optimizer.initial_accumulator_value", p.initial_accumulator_value, 1e6);
+  set("optimizer.rho", p.rho, below_1);
+  set("optimizer.momentum_decay", p.momentum_decay, 1e6);
+  set_integer("optimizer.max_iter", p.max_iter, 1);
+  set_integer("optimizer.max_eval", p.max_eval, 0);
+  set_integer("optimizer.history_size", p.history_size, 1);
+  set("optimizer.tolerance_grad", p.tolerance_grad, 1e6);
+  set("optimizer.tolerance_change", p.tolerance_change, 1e6);
+  p.strong_wolfe = settings.text("optimizer.line_search") == "strong_wolfe";
   p.nesterov = settings.boolean("optimizer.nesterov");
   p.amsgrad = settings.boolean("optimizer.amsgrad");
   p.centered = settings.boolean("optimizer.centered");
@@ -49,13 +64,12 @@ inline OptimizerParams optimizer_settings(const Settings& settings) {
   return p;
 }
 
-/// Where a metric stands in DepthMetrics, and whether larger is better.
+/// Where a metric stands in DepthMetrics.
 inline int metric_index(const std::string& name) {
   for (int i = 0; i < DepthMetrics::count; ++i)
     if (name == DepthMetrics::names[i]) return i;
   throw Error({.field = "metric", .value = name, .reason = "there is no such metric"});
 }
-inline bool larger_is_better(int metric) { return metric < 3; }
 
 /// Uploads the first `n` pictures (or depths) of a host array into a dense tensor; the tensor's other images keep what
 /// they had. `staging` converts to T and is reused.
@@ -98,13 +112,13 @@ public:
         workspace_(exec, loss_->workspace_bytes(depth_shape_)),
         loss_values_(exec, static_cast<size_t>(micro_batches()) * sizeof(T)),
         clipping_(exec, session_.all_diff_weights(), settings.real("train.clip_norm", 0, 1e12),
-                  settings.real("train.clip_value", 0, 1e12)) {
+                  settings.real("train.clip_value", 0, 1e12)),
+        average_(exec, session_.all_weights(), settings.real("train.ema", 0, 0.999999999),
+                 settings.boolean("train.ema_warmup")) {
     place_info(train->size(), val->size());
     initialise_weights();
-    const OptimizerParams params = optimizer_settings(settings);
-    optimizer_ = make_optimizer<T, Exec>(settings.required("optimizer.name"), params, exec, weight_slots());
-    scheduler_ = make_scheduler(settings.required("scheduler.name"), scheduler_settings(settings, params.lr),
-                                info_.epochs * info_.steps_per_epoch);
+    average_.update(0);
+    make_optimizers();
     metric_ = metric_index(settings.required("eval.monitor"));
     protocol_ = depth_protocol(settings.required("eval.protocol"));
     val_every_ = settings.integer("train.val_every", 1, 1 << 20);
@@ -116,7 +130,10 @@ public:
   const Settings& settings() const override { return settings_; }
   Checkpoint checkpoint() const override;
   void request_stop() override { stop_ = true; }
-  void finish_early(const std::string& reason) override { finish_early_ = reason; }
+  void finish_early(const std::string& reason) override {
+    if (finish_reason_.empty()) finish_reason_ = reason.empty() ? "a listener asked for it" : reason;
+  }
+  const std::string& finish_reason() const override { return finish_reason_; }
   std::vector<std::string> weight_names() const override;
   NamedArray weight(const std::string& name) const override;
   NamedArray gradient(const std::string& name) const override;
@@ -153,7 +170,7 @@ private:
     info_.summary = session_.summary();
     for (size_t i = 0; i < graph_.weight_shapes.size(); ++i)
       info_.parameters += graph_.trainable[i] ? graph_.weight_shapes[i].count() : 0;
-    info_.bytes = session_.bytes();
+    info_.bytes = session_.bytes() + average_.bytes();
     info_.exec = std::string(Exec::on_host ? "CPU" : "GPU") + ", " + std::to_string(exec_.threads()) +
                  (Exec::on_host ? " threads, " : " lanes, ") + settings_.text("train.precision");
     info_.train_frames = static_cast<index_t>(train_frames);
@@ -177,12 +194,39 @@ private:
     }
   }
 
-  std::vector<WeightSlot<T>> weight_slots() const {
-    std::vector<WeightSlot<T>> slots;
-    for (int i = 0; i < session_.num_weights(); ++i)
-      if (graph_.trainable[static_cast<size_t>(i)])
+  /// One optimizer for each parameter group, and the scheduler that drives them.
+  void make_optimizers() {
+    const std::string& name = settings_.required("optimizer.name");
+    const OptimizerParams params = optimizer_settings(settings_);
+    for (const ParameterGroup& group : parameter_groups(settings_, graph_)) {
+      std::vector<WeightSlot<T>> slots;
+      for (const int i : group.weights)
         slots.push_back({graph_.weight_names[static_cast<size_t>(i)], session_.weight(i), session_.diff_weight(i)});
-    return slots;
+      OptimizerParams own = params;
+      own.lr = params.lr * group.lr_factor;
+      if (!group.decay) own.weight_decay = 0;
+      groups_.push_back({group.name, group.lr_factor, make_optimizer<T, Exec>(name, own, exec_, slots)});
+    }
+    if (groups_.empty())
+      settings_.fail("model.network", "the network has nothing to train", "Choose a network with weights");
+    Optimizer<T, Exec>& first = *groups_.front().optimizer;
+    if (first.needs_closure()) { // what evaluates the loss at weights of its choice
+      if (groups_.size() > 1)
+        settings_.fail("optimizer.name", "it moves all weights along one line, so they can't have groups",
+                       "Leave optimizer.lr_factors and optimizer.no_decay empty, or take sgd or an adam");
+      if (settings_.real("train.clip_norm", 0, 1e12) > 0 || settings_.real("train.clip_value", 0, 1e12) > 0)
+        settings_.fail("optimizer.name", "its line search needs the loss's own gradient, not a clipped one",
+                       "Set train.clip_norm and train.clip_value to 0, or take sgd or an adam");
+    }
+
+    SchedulerParams schedule = scheduler_settings(settings_, params.lr);
+    if (settings_.text("scheduler.cycle_momentum") == "auto") schedule.cycle_momentum = first.has_momentum();
+    by_epoch_ = settings_.text("scheduler.unit") == "epoch";
+    scheduler_ = make_scheduler(settings_.required("scheduler.name"), schedule,
+                                by_epoch_ ? info_.epochs : info_.epochs * info_.steps_per_epoch);
+    if (scheduler_->at(0).momentum && !first.has_momentum())
+      settings_.fail("scheduler.cycle_momentum", "optimizer " + name + " has no momentum to cycle",
+                     "Set optimizer.momentum above 0, or scheduler.cycle_momentum to auto or false");
   }
 
   // ---- the run
@@ -214,8 +258,17 @@ private:
   DeviceBuffer<Exec> target_, workspace_, loss_values_;
   GradientClipping<T, Exec> clipping_;
   std::vector<T> staging_;
-  std::unique_ptr<Optimizer<T, Exec>> optimizer_;
+  WeightAverage<T, Exec> average_;
+  struct Group {
+    std::string name;
+    double lr_factor;
+    std::unique_ptr<Optimizer<T, Exec>> optimizer;
+    /// What a checkpoint calls one of its numbers.
+    std::string scalar(const std::string& number) const { return name == "rest" ? number : name + "/" + number; }
+  };
+  std::vector<Group> groups_;
   std::unique_ptr<Scheduler> scheduler_;
+  bool by_epoch_ = false; ///< the scheduler counts epochs
   DepthProtocol protocol_;
   int metric_ = 0; ///< the monitored one
   index_t val_every_ = 1, pictures_ = 0;
@@ -223,7 +276,7 @@ private:
   std::vector<NamedArray> callback_states_; ///< of the run that is resumed
   RunInfo info_;
   bool stop_ = false;
-  std::string finish_early_;           ///< why; empty: nobody asked
+  std::string finish_reason_;          ///< why; empty: nobody asked
   const data::Batch* batch_ = nullptr; ///< of the step that is under way
 
   /// What a checkpoint keeps besides weights, optimizer and scheduler.
@@ -296,24 +349,26 @@ template <class T, class Exec> double TrainLoopOn<T, Exec>::loss_and_gradients(c
 
 template <class T, class Exec> void TrainLoopOn<T, Exec>::train_step(const data::Batch& batch, double data_seconds) {
   const Clock::time_point start = Clock::now();
-  const Rates rates = scheduler_->at(at_.step);
+  const Rates rates = scheduler_->at(by_epoch_ ? at_.epoch : at_.step);
   last_lr_ = rates.lr;
   session_.set_step(seed_settings(settings_), static_cast<uint64_t>(at_.step));
-  optimizer_->set_lr(rates.lr);
-  if (rates.momentum) optimizer_->set_momentum(*rates.momentum);
-
   StepReport report;
+  for (const Group& group : groups_) {
+    group.optimizer->set_lr(rates.lr * group.lr_factor);
+    if (rates.momentum) group.optimizer->set_momentum(*rates.momentum);
+    report.group_lr.push_back({group.name, rates.lr * group.lr_factor});
+  }
   report.epoch = at_.epoch;
   report.batch = at_.batch;
   report.step = at_.step + 1;
   report.lr = rates.lr;
-  report.group_lr = {{"rest", rates.lr}};
   report.momentum = rates.momentum;
   report.data_seconds = data_seconds;
   report.images = images_ += batch.n;
   batch_ = &batch;
   bool first = true;
-  report.loss = optimizer_->step([&] {
+  // The first group's optimizer asks for loss and gradient; those of the others are then there, too.
+  report.loss = groups_.front().optimizer->step([&] {
     const double loss = loss_and_gradients(batch), norm = clipping_.norm();
     if (first) { // lbfgs asks again, for weights that it tries
       first = false;
@@ -326,8 +381,10 @@ template <class T, class Exec> void TrainLoopOn<T, Exec>::train_step(const data:
     clipping_.clip(norm);
     return loss;
   });
+  for (size_t g = 1; g < groups_.size(); ++g) groups_[g].optimizer->step();
   batch_ = nullptr;
   ++at_.step;
+  average_.update(at_.step);
   ++at_.batch;
   at_.loss_sum += report.loss;
   report.step_seconds = since(start);
@@ -380,6 +437,7 @@ void TrainLoopOn<T, Exec>::keep_predictions(const data::Batch& batch, const Tens
 template <class T, class Exec> void TrainLoopOn<T, Exec>::validate(EpochReport& report) {
   const Clock::time_point start = Clock::now();
   DepthEvaluator<Exec> evaluator(exec_, protocol_);
+  average_.swap();
   val_loader_.start(0);
   for (data::Batch batch; val_loader_.next(batch);) {
     if (batch.n == 0) // every frame of it was unreadable and skipped
@@ -392,13 +450,14 @@ template <class T, class Exec> void TrainLoopOn<T, Exec>::validate(EpochReport& 
     evaluator.template add<T>(prediction, truth);
     keep_predictions(batch, prediction, report);
   }
+  average_.swap();
   const DepthMetrics metrics = evaluator.result();
   report.validated = true;
   report.note = evaluator.note();
   for (int i = 0; i < DepthMetrics::count; ++i) report.metrics.push_back({DepthMetrics::names[i], metrics.value(i)});
   const double value = metrics.value(metric_);
   report.best = std::isfinite(value) &&
-                (at_.best_epoch == 0 || (larger_is_better(metric_) ? value > at_.best : value < at_.best));
+                (at_.best_epoch == 0 || (larger_is_better(info_.monitor) ? value > at_.best : value < at_.best));
   if (report.best) {
     at_.best = value;
     at_.best_epoch = report.epoch;
@@ -460,7 +519,7 @@ template <class T, class Exec> void TrainLoopOn<T, Exec>::train_all() {
   tell([&](Callback& callback) { callback.on_start(info_, *this); });
   started_ = Clock::now();
 
-  while (at_.epoch < info_.epochs && !stop_ && finish_early_.empty()) {
+  while (at_.epoch < info_.epochs && !stop_ && finish_reason_.empty()) {
     const Clock::time_point start = Clock::now();
     const index_t before = images_;
     tell([&](Callback& callback) { callback.on_epoch_start(at_.epoch, *this); });
@@ -485,9 +544,9 @@ template <class T, class Exec> void TrainLoopOn<T, Exec>::train_all() {
 template <class T, class Exec> RunResult TrainLoopOn<T, Exec>::run() {
   try {
     train_all();
-    const bool stopped = at_.epoch < info_.epochs && finish_early_.empty();
+    const bool stopped = at_.epoch < info_.epochs && finish_reason_.empty();
     tell([&](Callback& callback) { stopped ? callback.on_stop(*this) : callback.on_finish(*this); });
-    return {stopped, finish_early_, at_.step, at_.best, at_.best_epoch, at_.metrics};
+    return {stopped, finish_reason_, at_.step, at_.best, at_.best_epoch, at_.metrics};
   } catch (const std::exception& error) {
     for (const std::unique_ptr<Callback>& callback : callbacks_) try {
         callback->on_error(error, *this);
@@ -545,19 +604,31 @@ template <class T, class Exec> Checkpoint TrainLoopOn<T, Exec>::checkpoint() con
   c.settings = settings_.to_ini(false);
   c.network = graph_.name;
   c.precision = settings_.text("train.precision");
-  for (int i = 0; i < session_.num_weights(); ++i)
-    c.weights.push_back(pytorch_array(graph_, i, graph_.weight_names[static_cast<size_t>(i)], session_.get_weight(i)));
-  c.optimizer = optimizer_->name();
-  c.optimizer_steps = optimizer_->steps();
-  for (const OptimizerState<T>& state : optimizer_->states()) {
-    std::vector<T> values(static_cast<size_t>(state.values.shape.count()));
-    session_.download(state.values, values.data());
-    const auto weight = std::find(graph_.weight_names.begin(), graph_.weight_names.end(), state.weight);
-    c.optimizer_state.push_back(pytorch_array(graph_, static_cast<int>(weight - graph_.weight_names.begin()),
-                                              state.name + "/" + state.weight, values));
+  for (int i = 0; i < session_.num_weights(); ++i) {
+    const std::string& name = graph_.weight_names[static_cast<size_t>(i)];
+    const NamedArray trained = pytorch_array(graph_, i, name, session_.get_weight(i));
+    if (!average_.on()) {
+      c.weights.push_back(trained);
+      continue;
+    }
+    std::vector<T> average(static_cast<size_t>(session_.weight(i).shape.count()));
+    session_.download(average_.of(session_.weight(i)), average.data());
+    c.weights.push_back(pytorch_array(graph_, i, name, average));
+    c.trained_weights.push_back(trained);
   }
-  for (const OptimizerScalar& scalar : optimizer_->scalars())
-    c.optimizer_scalars.push_back({scalar.name, *scalar.value});
+  c.optimizer = groups_.front().optimizer->name();
+  c.optimizer_steps = groups_.front().optimizer->steps();
+  for (const Group& group : groups_) {
+    for (const OptimizerState<T>& state : group.optimizer->states()) {
+      std::vector<T> values(static_cast<size_t>(state.values.shape.count()));
+      session_.download(state.values, values.data());
+      const auto weight = std::find(graph_.weight_names.begin(), graph_.weight_names.end(), state.weight);
+      c.optimizer_state.push_back(pytorch_array(graph_, static_cast<int>(weight - graph_.weight_names.begin()),
+                                                state.name + "/" + state.weight, values));
+    }
+    for (const OptimizerScalar& scalar : group.optimizer->scalars())
+      c.optimizer_scalars.push_back({group.scalar(scalar.name), *scalar.value});
+  }
   c.scheduler = scheduler_->name();
   c.scheduler_state = scheduler_->state();
   for (const std::unique_ptr<Callback>& callback : callbacks_)
@@ -584,6 +655,7 @@ template <class T, class Exec> Checkpoint TrainLoopOn<T, Exec>::checkpoint() con
 
 template <class T, class Exec> void TrainLoopOn<T, Exec>::restore(const Checkpoint& c, const std::string& file) {
   check_weights(graph_, c.weights, file);
+  if (!c.trained_weights.empty()) check_weights(graph_, c.trained_weights, file);
   const auto want = [&](const char* field, const std::string& has, const std::string& wanted) {
     if (has != wanted)
       throw Error({.file = file,
@@ -593,8 +665,9 @@ template <class T, class Exec> void TrainLoopOn<T, Exec>::restore(const Checkpoi
                    .fix = "Resume with the settings of the run, or start a new one"});
   };
   want("precision", c.precision, settings_.text("train.precision"));
-  want("optimizer", c.optimizer, optimizer_->name());
+  want("optimizer", c.optimizer, groups_.front().optimizer->name());
   want("scheduler", c.scheduler, scheduler_->name());
+  want("train.ema", c.trained_weights.empty() ? "none" : "an average", average_.on() ? "an average" : "none");
   want("seed", std::to_string(c.seed), std::to_string(seed_settings(settings_)));
   if (c.batch >= info_.steps_per_epoch || c.epoch > info_.epochs)
     throw Error(
@@ -605,24 +678,30 @@ template <class T, class Exec> void TrainLoopOn<T, Exec>::restore(const Checkpoi
                    std::to_string(info_.steps_per_epoch) + " batches",
          .fix = "Resume with the data, data.batch_size and train.epochs of the run (more epochs are possible)"});
 
-  for (int i = 0; i < session_.num_weights(); ++i) session_.set_weight(i, internal_values<T>(graph_, i, c.weights));
-  optimizer_->set_steps(c.optimizer_steps);
-  for (const OptimizerState<T>& state : optimizer_->states()) {
-    const std::string name = state.name + "/" + state.weight;
-    const auto found = std::find_if(c.optimizer_state.begin(), c.optimizer_state.end(),
-                                    [&](const NamedArray& array) { return array.name == name; });
-    if (found == c.optimizer_state.end() || static_cast<index_t>(found->values.size()) != state.values.shape.count())
-      throw Error({.file = file,
-                   .field = "optimizer/" + name,
-                   .reason = "this state of the optimizer is missing or has another size",
-                   .fix = "Resume with the [optimizer] settings of the run"});
-    const std::vector<T> values =
-        from_pytorch(std::vector<T>(found->values.begin(), found->values.end()), state.values.shape);
-    session_.upload(values.data(), state.values);
+  for (int i = 0; i < session_.num_weights(); ++i) {
+    session_.set_weight(i, internal_values<T>(graph_, i, average_.on() ? c.trained_weights : c.weights));
+    if (average_.on())
+      session_.upload(internal_values<T>(graph_, i, c.weights).data(), average_.of(session_.weight(i)));
   }
-  for (const OptimizerScalar& scalar : optimizer_->scalars())
-    for (const NamedNumber& number : c.optimizer_scalars)
-      if (number.first == scalar.name) *scalar.value = number.second;
+  for (const Group& group : groups_) {
+    group.optimizer->set_steps(c.optimizer_steps);
+    for (const OptimizerState<T>& state : group.optimizer->states()) {
+      const std::string name = state.name + "/" + state.weight;
+      const auto found = std::find_if(c.optimizer_state.begin(), c.optimizer_state.end(),
+                                      [&](const NamedArray& array) { return array.name == name; });
+      if (found == c.optimizer_state.end() || static_cast<index_t>(found->values.size()) != state.values.shape.count())
+        throw Error({.file = file,
+                     .field = "optimizer/" + name,
+                     .reason = "this state of the optimizer is missing or has another size",
+                     .fix = "Resume with the [optimizer] settings of the run"});
+      const std::vector<T> values =
+          from_pytorch(std::vector<T>(found->values.begin(), found->values.end()), state.values.shape);
+      session_.upload(values.data(), state.values);
+    }
+    for (const OptimizerScalar& scalar : group.optimizer->scalars())
+      for (const NamedNumber& number : c.optimizer_scalars)
+        if (number.first == group.scalar(scalar.name)) *scalar.value = number.second;
+  }
   scheduler_->set_state(c.scheduler_state);
   callback_states_ = c.callbacks;
   at_ = {c.epoch,   c.batch,   c.step,    c.loss_sum,     c.best,     c.best_epoch,

@@ -5,7 +5,6 @@
 #include "trainer/text.hpp"
 
 #include <algorithm>
-#include <sstream>
 
 namespace leadline::trainer {
 
@@ -88,7 +87,8 @@ std::vector<OptionGroup> train_option_groups() {
       {"Loss (over pixels that have ground truth)",
        {
            {"loss.name", "silog",
-            "silog, l1, mse, berhu, huber, smooth_l1, log_rmse, ssim, gradient, smoothness, or a program's own"},
+            "silog, l1, mse, berhu, huber, smooth_l1, log_rmse, ssim, gradient, smoothness, a program's own, or a sum: "
+            "silog + 0.5*gradient + 0.1*ssim"},
            {"loss.silog_lambda", "0.85", "silog: 0 is the RMS of log errors, 1 their standard deviation"},
            {"loss.silog_scale", "10", "silog: factor of the whole loss"},
            {"loss.berhu_fraction", "0.2", "berhu: c as a fraction of the largest error"},
@@ -99,44 +99,61 @@ std::vector<OptionGroup> train_option_groups() {
            {"loss.extra", "", "name=number, ... for a program's own loss"},
        }});
 
-  groups.push_back({"Optimizer (empty: its own default, PyTorch's)",
-                    {
-                        {"optimizer.name", "adamw",
-                         "sgd, adam, adamw, rmsprop, adagrad, adadelta, nadam, radam, lbfgs, or a program's own"},
-                        {"optimizer.lr", "", "learning rate"},
-                        {"optimizer.weight_decay", "", "L2 penalty; adamw: decoupled"},
-                        {"optimizer.momentum", "", "sgd, rmsprop"},
-                        {"optimizer.dampening", "", "sgd"},
-                        {"optimizer.nesterov", "false", "sgd", {"true", "false"}},
-                        {"optimizer.betas", "", "two numbers; adam, adamw, nadam, radam"},
-                        {"optimizer.eps", "", "all but sgd"},
-                        {"optimizer.amsgrad", "false", "adam, adamw", {"true", "false"}},
-                        {"optimizer.alpha", "", "rmsprop"},
-                        {"optimizer.centered", "false", "rmsprop", {"true", "false"}},
-                        {"optimizer.rho", "", "adadelta"},
-                        {"optimizer.extra", "", "name=number, ... for a program's own optimizer"},
-                    }});
+  groups.push_back(
+      {"Optimizer (empty: its own default, PyTorch's)",
+       {
+           {"optimizer.name", "adamw",
+            "sgd, adam, adamw, rmsprop, adagrad, adadelta, nadam, radam, lbfgs, or a program's own"},
+           {"optimizer.lr", "", "learning rate"},
+           {"optimizer.lr_factors", "",
+            "rates of some weights as factors of lr, PATTERN=FACTOR with commas between: encoder.*=0.1; 0 freezes"},
+           {"optimizer.weight_decay", "", "L2 penalty; adamw: decoupled"},
+           {"optimizer.no_decay", "", "weights without weight_decay: norm, bias, or patterns on their names"},
+           {"optimizer.momentum", "", "sgd, rmsprop"},
+           {"optimizer.dampening", "", "sgd"},
+           {"optimizer.nesterov", "false", "sgd", {"true", "false"}},
+           {"optimizer.betas", "", "two numbers; adam, adamw, nadam, radam"},
+           {"optimizer.eps", "", "all but sgd and lbfgs"},
+           {"optimizer.amsgrad", "false", "adam, adamw", {"true", "false"}},
+           {"optimizer.alpha", "", "rmsprop"},
+           {"optimizer.centered", "false", "rmsprop", {"true", "false"}},
+           {"optimizer.lr_decay", "", "adagrad"},
+           {"optimizer.initial_accumulator_value", "", "adagrad"},
+           {"optimizer.rho", "", "adadelta"},
+           {"optimizer.momentum_decay", "", "nadam"},
+           {"optimizer.max_iter", "", "lbfgs: iterations on one batch"},
+           {"optimizer.max_eval", "", "lbfgs: evaluations on one batch; 0: 5/4 of max_iter"},
+           {"optimizer.history_size", "", "lbfgs: pairs of vectors kept, each twice the weights' memory"},
+           {"optimizer.tolerance_grad", "", "lbfgs: largest gradient element that ends a step"},
+           {"optimizer.tolerance_change", "", "lbfgs: smallest change of loss or weights that doesn't"},
+           {"optimizer.line_search", "strong_wolfe", "lbfgs; none: steps of lr", {"strong_wolfe", "none"}},
+           {"optimizer.extra", "", "name=number, ... for a program's own optimizer"},
+       }});
 
   groups.push_back(
-      {"Scheduler (of the learning rate, every step)",
+      {"Scheduler (of the learning rate)",
        {
            {"scheduler.name", "one_cycle",
             "constant, one_cycle, cosine, cosine_restarts, step, multistep, exponential, polynomial, linear, cyclic, "
-            "plateau, or a program's own"},
-           {"scheduler.max_lr", "0", "one_cycle, cyclic: the peak; 0: optimizer.lr"},
+            "plateau, a program's own, or a sequence: linear:100, cosine:400, constant"},
+           {"scheduler.unit",
+            "step",
+            "what lengths count, and how often the rate changes; every option that says steps then means epochs",
+            {"step", "epoch"}},
+           {"scheduler.max_lr", "0", "one_cycle: the peak, 0: optimizer.lr; cyclic: the highest rate"},
            {"scheduler.pct_start", "0.3", "one_cycle: part of the run that the rise takes"},
            {"scheduler.anneal_strategy", "cos", "one_cycle", {"cos", "linear"}},
            {"scheduler.three_phase", "false", "one_cycle", {"true", "false"}},
            {"scheduler.div_factor", "25", "one_cycle: the start is max_lr / this"},
            {"scheduler.final_div_factor", "1e4", "one_cycle: the end is the start / this"},
            {"scheduler.cycle_momentum",
-            "true",
-            "one_cycle, cyclic: momentum (beta1) falls while the rate rises",
-            {"true", "false"}},
-           {"scheduler.base_momentum", "0.85", "one_cycle, cyclic: momentum at the peak"},
-           {"scheduler.max_momentum", "0.95", "one_cycle, cyclic: momentum at the ends"},
+            "auto",
+            "one_cycle, cyclic: momentum (beta1) falls while the rate rises; auto: if the optimizer has one",
+            {"auto", "true", "false"}},
+           {"scheduler.base_momentum", "", "one_cycle, cyclic: momentum at the peak; empty: 0.85, 0.8"},
+           {"scheduler.max_momentum", "", "one_cycle, cyclic: momentum at the ends; empty: 0.95, 0.9"},
            {"scheduler.step_size", "30", "step: steps between two cuts"},
-           {"scheduler.gamma", "0.1", "step, multistep, exponential: factor of a cut"},
+           {"scheduler.gamma", "0.1", "step, multistep, exponential: factor of a cut; cyclic: of a step in exp_range"},
            {"scheduler.milestones", "", "multistep: steps of the cuts, with commas between"},
            {"scheduler.t_max", "0", "cosine: half a period in steps; 0: the whole run"},
            {"scheduler.eta_min", "0", "cosine, cosine_restarts: the lowest rate"},
@@ -144,11 +161,23 @@ std::vector<OptionGroup> train_option_groups() {
            {"scheduler.t_mult", "1", "cosine_restarts: each period is so many times the one before"},
            {"scheduler.total_iters", "0", "polynomial, linear, constant: length in steps; 0: the whole run"},
            {"scheduler.power", "1", "polynomial"},
-           {"scheduler.factor", "1", "constant: factor of lr; plateau: of a cut (set it below 1)"},
+           {"scheduler.factor", "0", "of lr; 0: constant 1, plateau 0.1"},
            {"scheduler.start_factor", "0.3333333333333333", "linear: from lr times this"},
            {"scheduler.end_factor", "1", "linear: to lr times this"},
-           {"scheduler.mode", "min", "plateau: min or max; cyclic: triangular, triangular2 or exp_range"},
+           {"scheduler.base_lr", "0", "cyclic: the lowest rate; 0: optimizer.lr"},
+           {"scheduler.step_size_up", "2000", "cyclic: steps of a rise"},
+           {"scheduler.step_size_down", "0", "cyclic: steps of a fall; 0: step_size_up"},
+           {"scheduler.mode", "",
+            "plateau: min or max, empty: what eval.monitor wants; cyclic: triangular (empty), triangular2 or "
+            "exp_range"},
            {"scheduler.patience", "10", "plateau: validations without improvement that it bears"},
+           {"scheduler.threshold", "1e-4", "plateau: what counts as an improvement of eval.monitor"},
+           {"scheduler.threshold_mode",
+            "rel",
+            "plateau: threshold is a fraction of the best, or a number",
+            {"rel", "abs"}},
+           {"scheduler.cooldown", "0", "plateau: validations to wait after a cut"},
+           {"scheduler.min_lr", "0", "plateau: the lowest rate"},
            {"scheduler.warmup_steps", "0", "all: linear rise before the schedule begins"},
            {"scheduler.extra", "", "name=number, ... for a program's own scheduler"},
        }});
@@ -171,6 +200,13 @@ std::vector<OptionGroup> train_option_groups() {
             {"full", "bf16"}},
            {"train.clip_norm", "0", "the whole gradient is scaled down to this L2 norm; 0: as it is"},
            {"train.clip_value", "0", "each element of the gradient is clamped to this magnitude; 0: as it is"},
+           {"train.ema", "0",
+            "decay of an average over the weights of all steps, e.g. 0.999: what is validated, best and exported; 0: "
+            "none"},
+           {"train.ema_warmup",
+            "true",
+            "average over fewer steps at first: a decay of at most (1 + steps) / (10 + steps)",
+            {"true", "false"}},
            {"train.val_every", "1", "epochs between two validations; the last epoch always has one"},
        }});
   groups.push_back(
@@ -296,7 +332,8 @@ LossParams loss_settings(const Settings& settings) {
 
 SchedulerParams scheduler_settings(const Settings& settings, double lr) {
   constexpr index_t most = index_t{1} << 40;
-  SchedulerParams p;
+  const std::string& name = settings.required("scheduler.name");
+  SchedulerParams p = default_scheduler_params(name);
   p.lr = lr;
   p.max_lr = settings.real("scheduler.max_lr", 0, 1e6);
   p.pct_start = settings.real("scheduler.pct_start", 0, 1);
@@ -304,11 +341,17 @@ SchedulerParams scheduler_settings(const Settings& settings, double lr) {
   p.three_phase = settings.boolean("scheduler.three_phase");
   p.div_factor = settings.real("scheduler.div_factor", 1e-12, 1e12);
   p.final_div_factor = settings.real("scheduler.final_div_factor", 1e-12, 1e12);
-  p.cycle_momentum = settings.boolean("scheduler.cycle_momentum");
-  p.base_momentum = settings.real("scheduler.base_momentum", 0, 1);
-  p.max_momentum = settings.real("scheduler.max_momentum", 0, 1);
+  p.cycle_momentum =
+      settings.text("scheduler.cycle_momentum") == "auto" || settings.boolean("scheduler.cycle_momentum");
+  if (!settings.text("scheduler.base_momentum").empty())
+    p.base_momentum = settings.real("scheduler.base_momentum", 0, 0.999999);
+  if (!settings.text("scheduler.max_momentum").empty())
+    p.max_momentum = settings.real("scheduler.max_momentum", 0, 0.999999);
+  if (p.max_momentum < p.base_momentum)
+    settings.fail("scheduler.max_momentum", "it is below the momentum at the peak, " + exact(p.base_momentum),
+                  "Use a number from scheduler.base_momentum to 0.999999");
   p.step_size = settings.integer("scheduler.step_size", 1, most);
-  p.gamma = settings.real("scheduler.gamma", 0, 1e6);
+  p.gamma = settings.real("scheduler.gamma", 1e-12, 1e6);
   p.t_max = settings.integer("scheduler.t_max", 0, most);
   p.eta_min = settings.real("scheduler.eta_min", 0, 1e6);
   p.t_0 = settings.integer("scheduler.t_0", 1, most);
@@ -318,32 +361,36 @@ SchedulerParams scheduler_settings(const Settings& settings, double lr) {
   p.factor = settings.real("scheduler.factor", 0, 1e6);
   p.start_factor = settings.real("scheduler.start_factor", 0, 1e6);
   p.end_factor = settings.real("scheduler.end_factor", 0, 1e6);
+  p.base_lr = settings.real("scheduler.base_lr", 0, 1e6);
+  p.step_size_up = settings.integer("scheduler.step_size_up", 1, most);
+  p.step_size_down = settings.integer("scheduler.step_size_down", 0, most);
   p.mode = settings.text("scheduler.mode");
+  if (p.mode.empty() && name.find("plateau") != std::string::npos)
+    p.mode = larger_is_better(settings.text("eval.monitor")) ? "max" : "min";
   p.patience = settings.integer("scheduler.patience", 0, most);
+  p.threshold = settings.real("scheduler.threshold", 0, 1e6);
+  p.threshold_mode = settings.text("scheduler.threshold_mode");
+  p.cooldown = settings.integer("scheduler.cooldown", 0, most);
+  p.min_lr = settings.real("scheduler.min_lr", 0, 1e6);
   p.warmup_steps = settings.integer("scheduler.warmup_steps", 0, most);
   p.extra = extra_settings(settings, "scheduler.extra");
-  std::istringstream milestones(settings.text("scheduler.milestones"));
-  for (std::string part; std::getline(milestones, part, ',');) {
+  for (const std::string& part : settings.list("scheduler.milestones")) {
     index_t step = 0;
-    const size_t first = part.find_first_not_of(' ');
-    if (first == std::string::npos || !parse_integer(part.substr(first, part.find_last_not_of(' ') - first + 1), &step))
+    if (!parse_integer(part, &step))
       settings.fail("scheduler.milestones", "\"" + part + "\" is not a whole number", "Use steps with commas between");
+    if (step < 0 || (!p.milestones.empty() && step <= p.milestones.back()))
+      settings.fail("scheduler.milestones", "\"" + part + "\" comes after a later step, or is negative",
+                    "Use steps from 0 in rising order");
     p.milestones.push_back(step);
   }
   return p;
 }
 
+bool larger_is_better(const std::string& metric) { return metric.rfind("delta", 0) == 0; }
+
 std::map<std::string, double> extra_settings(const Settings& settings, const std::string& key) {
   std::map<std::string, double> extra;
-  std::istringstream parts(settings.text(key));
-  for (std::string part; std::getline(parts, part, ',');) {
-    part.erase(0, std::min(part.find_first_not_of(' '), part.size()));
-    const size_t equals = part.find('=');
-    double value = 0;
-    if (equals == 0 || equals == std::string::npos || !parse_real(part.substr(equals + 1), &value))
-      settings.fail(key, "\"" + part + "\" is not name=number", "Use name=number with commas between");
-    extra[part.substr(0, equals)] = value;
-  }
+  for (const auto& [name, value] : settings.named_reals(key)) extra[name] = value;
   return extra;
 }
 

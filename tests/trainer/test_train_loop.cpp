@@ -1,11 +1,10 @@
 // The loop: it learns, it resumes to the same bits from anywhere, it tells its listeners, it refuses what can't go on.
-#include "tests/trainer/toy_frames.hpp"
+#include "tests/trainer/toy_runs.hpp"
 #include "trainer/callbacks/checkpoint_writer.hpp"
 #include "trainer/callbacks/console.hpp"
 #include "trainer/callbacks/prediction_pictures.hpp"
 #include "trainer/evaluate.hpp"
 #include "trainer/loggers/csv_logger.hpp"
-#include "trainer/train_loop.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_exception.hpp>
@@ -25,66 +24,6 @@ using Catch::Matchers::MessageMatches;
 namespace fs = std::filesystem;
 
 namespace {
-
-/// What a listener saw, in order.
-struct Diary {
-  RunInfo info;
-  std::vector<StepReport> steps;
-  std::vector<EpochReport> epochs;
-  int stopped = 0, finished = 0;
-};
-
-class Writer final : public Callback {
-public:
-  Writer(Diary* diary, index_t stop_at) : diary_(diary), stop_at_(stop_at) {}
-  void on_start(const RunInfo& info, RunControl&) override { diary_->info = info; }
-  void on_step(const StepReport& report, RunControl& run) override {
-    diary_->steps.push_back(report);
-    if (report.step == stop_at_) run.request_stop();
-  }
-  void on_epoch_end(const EpochReport& report, RunControl&) override { diary_->epochs.push_back(report); }
-  void on_stop(RunControl&) override { ++diary_->stopped; }
-  void on_finish(RunControl&) override { ++diary_->finished; }
-
-private:
-  Diary* diary_;
-  index_t stop_at_;
-};
-
-struct Run {
-  Diary diary;
-  RunResult result;
-  Checkpoint end;
-};
-
-/// Trains; from `start` if it isn't null; until step `stop_at` if that isn't 0.
-Run train(const Settings& settings, const Checkpoint* start = nullptr, index_t stop_at = 0, size_t frames = 22) {
-  Run run;
-  const auto loop = make_train_loop(settings, toy_frames(frames, 1), toy_frames(5, 2));
-  if (start) loop->restore(*start, "earlier.h5");
-  loop->add(std::make_unique<Writer>(&run.diary, stop_at));
-  run.result = loop->run();
-  run.end = loop->checkpoint();
-  return run;
-}
-
-void check_same_bits(const Checkpoint& a, const Checkpoint& b) {
-  REQUIRE(a.weights.size() == b.weights.size());
-  for (size_t i = 0; i < a.weights.size(); ++i) {
-    INFO(a.weights[i].name);
-    CHECK(a.weights[i].values == b.weights[i].values);
-  }
-  REQUIRE(a.optimizer_state.size() == b.optimizer_state.size());
-  for (size_t i = 0; i < a.optimizer_state.size(); ++i)
-    CHECK(a.optimizer_state[i].values == b.optimizer_state[i].values);
-  CHECK(a.optimizer_steps == b.optimizer_steps);
-  CHECK(a.step == b.step);
-  CHECK(a.epoch == b.epoch);
-  CHECK(a.loss_sum == b.loss_sum);
-  CHECK(a.best == b.best);
-  CHECK(a.best_epoch == b.best_epoch);
-  CHECK(a.metrics == b.metrics);
-}
 
 double metric(const EpochReport& report, const std::string& name) {
   for (const NamedNumber& number : report.metrics)

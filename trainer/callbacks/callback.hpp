@@ -81,6 +81,8 @@ public:
   virtual void request_stop() = 0;
   /// No further epoch: the run is complete, on_finish is called. `reason`: a sentence for people.
   virtual void finish_early(const std::string& reason) = 0;
+  /// The first reason that finish_early was given; empty: none was.
+  virtual const std::string& finish_reason() const = 0;
 
   /// The trainable weights' names, as in a PyTorch state_dict.
   virtual std::vector<std::string> weight_names() const = 0;

@@ -2,9 +2,11 @@
 
 #include "trainer/callbacks/checkpoint_writer.hpp"
 #include "trainer/callbacks/console.hpp"
+#include "trainer/callbacks/early_stopping.hpp"
 #include "trainer/callbacks/prediction_pictures.hpp"
 #include "trainer/callbacks/report_writer.hpp"
 #include "trainer/callbacks/stop_on_signal.hpp"
+#include "trainer/callbacks/timers.hpp"
 #include "trainer/loggers/csv_logger.hpp"
 #include "trainer/loggers/jsonl_logger.hpp"
 #include "trainer/loggers/tensorboard_logger.hpp"
@@ -15,7 +17,8 @@ std::vector<CallbackEntry>& callback_registry() {
   // The order is that of the calls: what stops the run first, then what writes; the checkpoint last of all, so that it
   // holds what the others did.
   static std::vector<CallbackEntry> registry{
-      stop_on_signal_entry(),     console_entry(),
+      stop_on_signal_entry(),     timers_entry(),
+      early_stopping_entry(),     console_entry(),
       csv_logger_entry(),         jsonl_logger_entry(),
       tensorboard_logger_entry(), prediction_pictures_entry(),
       report_writer_entry(),      checkpoint_writer_entry(),

@@ -98,7 +98,8 @@ void Console::on_stop(RunControl&) {
        (info_.dir.empty() ? "" : "; go on with: leadline train --resume " + info_.dir));
 }
 
-void Console::on_finish(RunControl&) {
+void Console::on_finish(RunControl& run) {
+  if (!run.finish_reason().empty()) line(run.finish_reason());
   line("done: " + std::to_string(latest_.images) + " images in " + duration(latest_.seconds));
 }
 

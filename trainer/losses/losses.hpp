@@ -12,6 +12,7 @@
 #include "trainer/losses/smooth_l1.hpp"
 #include "trainer/losses/smoothness.hpp"
 #include "trainer/losses/ssim.hpp"
+#include "trainer/losses/weighted_sum.hpp"
 
 #include <memory>
 
@@ -52,10 +53,15 @@ template <class T, class Exec> LossRegistry<T, Exec>& loss_registry() {
   return registry;
 }
 
-/// Makes a loss. Throws leadline::Error for unknown names (with the nearest known one) and impossible options.
+/// Makes a loss, or a weighted sum of losses: "silog + 0.5*gradient + 0.1*ssim". Throws leadline::Error for unknown
+/// names (with the nearest known one) and impossible options.
 template <class T, class Exec>
 std::unique_ptr<Loss<T, Exec>> make_loss(const std::string& name, const LossParams& params = {}) {
-  return loss_registry<T, Exec>().make(name, params);
+  const std::vector<losses::Summand> sum = losses::parse_sum(name);
+  if (sum.size() == 1 && sum[0].first == 1) return loss_registry<T, Exec>().make(sum[0].second, params);
+  std::vector<typename losses::WeightedSum<T, Exec>::Part> parts;
+  for (const auto& [factor, part] : sum) parts.push_back({factor, loss_registry<T, Exec>().make(part, params)});
+  return std::make_unique<losses::WeightedSum<T, Exec>>(name, std::move(parts));
 }
 
 } // namespace leadline::trainer

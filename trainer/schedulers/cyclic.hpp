@@ -1,6 +1,6 @@
 // Triangles between base_lr and max_lr, each rise step_size_up and each fall step_size_down steps long; their height
 // stays (triangular), halves each cycle (triangular2) or shrinks by gamma each step (exp_range). Momentum does the
-// opposite. (Smith, WACV 2017. PyTorch's defaults for the momentum are 0.8 and 0.9 here.)
+// opposite. (Smith, WACV 2017.)
 #pragma once
 
 #include "trainer/schedulers/checks.hpp"

@@ -78,9 +78,12 @@ class MultiStep final : public Scheduler {
 public:
   MultiStep(const SchedulerParams& p, int64_t) : lr_(p.lr), gamma_(p.gamma), milestones_(p.milestones) {
     require(gamma_ > 0, name(), "gamma", gamma_, "be positive");
-    for (const int64_t milestone : milestones_)
-      require(milestone >= 0, name(), "milestones", milestone, "not hold a negative step");
-    std::sort(milestones_.begin(), milestones_.end());
+    require(!milestones_.empty(), name(), "milestones", "", "hold at least one step");
+    for (size_t i = 0; i < milestones_.size(); ++i) {
+      require(milestones_[i] >= 0, name(), "milestones", milestones_[i], "not hold a negative step");
+      require(i == 0 || milestones_[i] >= milestones_[i - 1], name(), "milestones", milestones_[i],
+              "hold steps in rising order");
+    }
   }
   const char* name() const override { return "multistep"; }
   Rates at(int64_t step) const override {

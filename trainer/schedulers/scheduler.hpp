@@ -89,7 +89,12 @@ using SchedulerRegistry = Registry<Scheduler, const SchedulerParams&, int64_t>;
 /// The schedulers that are known, built-in ones first; `scheduler_registry().add(...)` adds a user's.
 SchedulerRegistry& scheduler_registry();
 
-/// Makes a scheduler for a run of `total_steps` steps. Throws leadline::Error for unknown names and impossible options.
+/// PyTorch's defaults for a scheduler, which differ in momentum; SchedulerParams' own for the others.
+SchedulerParams default_scheduler_params(const std::string& name);
+
+/// Makes a scheduler for a run of `total_steps` steps, or a sequence: "linear:100, cosine:400, constant", where each
+/// part has its length in steps for its whole run and the last has the rest. Throws leadline::Error for unknown names
+/// and impossible options.
 std::unique_ptr<Scheduler> make_scheduler(const std::string& name, const SchedulerParams& params, int64_t total_steps);
 
 } // namespace leadline::trainer

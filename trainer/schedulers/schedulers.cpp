@@ -5,6 +5,8 @@
 #include "trainer/schedulers/one_cycle.hpp"
 #include "trainer/schedulers/plateau.hpp"
 #include "trainer/schedulers/scheduler.hpp"
+#include "trainer/schedulers/sequence.hpp"
+#include "trainer/settings.hpp" // parse_integer
 
 namespace leadline::trainer {
 
@@ -34,7 +36,46 @@ private:
   int64_t steps_;
 };
 
+/// "linear:100, cosine:400, constant".
+std::unique_ptr<Scheduler> make_sequence(const std::string& text, const SchedulerParams& params, int64_t total_steps) {
+  const auto fail = [&](const std::string& part, const std::string& reason) {
+    throw Error({.field = "scheduler",
+                 .value = text,
+                 .reason = "\"" + part + "\" " + reason,
+                 .fix = "A sequence looks like: linear:100, cosine:400, constant. The lengths are steps, below the " +
+                        std::to_string(total_steps) + " of the run in all; the last part has none and takes the rest"});
+  };
+  std::vector<schedulers::Sequence::Part> parts;
+  int64_t left = total_steps;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    std::string part;
+    for (size_t i = begin; i < end; ++i)
+      if (text[i] != ' ') part += text[i];
+    const size_t colon = part.find(':');
+    const bool last = end == text.size();
+    begin = end + 1;
+    if (part.empty()) fail(part, "is no part of a sequence");
+    if (last != (colon == std::string::npos)) fail(part, last ? "is the last and has a length" : "has no length");
+    index_t length = left;
+    if (!last && (!parse_integer(part.substr(colon + 1), &length) || length < 1))
+      fail(part, "has a length that is no positive whole number");
+    if (left -= length; left < 0 || (!last && left == 0)) fail(part, "is too long");
+    parts.push_back({scheduler_registry().make(part.substr(0, colon), params, length), length});
+  }
+  return std::make_unique<schedulers::Sequence>(text, std::move(parts));
+}
+
 } // namespace
+
+SchedulerParams default_scheduler_params(const std::string& name) {
+  SchedulerParams params;
+  if (name == "cyclic") {
+    params.base_momentum = 0.8;
+    params.max_momentum = 0.9;
+  }
+  return params;
+}
 
 SchedulerRegistry& scheduler_registry() {
   static SchedulerRegistry registry = [] {
@@ -67,7 +108,9 @@ std::unique_ptr<Scheduler> make_scheduler(const std::string& name, const Schedul
                  .value = std::to_string(params.warmup_steps),
                  .reason = "the run has " + std::to_string(total_steps) + " steps",
                  .fix = "Choose fewer, or train for more epochs"});
-  auto scheduler = scheduler_registry().make(name, params, total_steps - params.warmup_steps);
+  const int64_t steps = total_steps - params.warmup_steps;
+  auto scheduler = name.find_first_of(":,") == std::string::npos ? scheduler_registry().make(name, params, steps)
+                                                                 : make_sequence(name, params, steps);
   if (params.warmup_steps > 0) return std::make_unique<WarmUp>(std::move(scheduler), params.warmup_steps);
   return scheduler;
 }

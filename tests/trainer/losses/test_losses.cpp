@@ -18,8 +18,17 @@ constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
 const std::vector<std::string>& depth_losses() {
-  static const std::vector<std::string> names{"mse",   "l1",       "huber",    "smooth_l1", "berhu",
-                                              "silog", "log_rmse", "gradient", "ssim",      "smoothness"};
+  static const std::vector<std::string> names{"mse",
+                                              "l1",
+                                              "huber",
+                                              "smooth_l1",
+                                              "berhu",
+                                              "silog",
+                                              "log_rmse",
+                                              "gradient",
+                                              "ssim",
+                                              "smoothness",
+                                              "silog + 0.5*gradient + ssim * 2"};
   return names;
 }
 
@@ -306,4 +315,30 @@ TEST_CASE("a program adds a loss of its own") {
   LossParams p;
   p.extra["constant"] = 7;
   CHECK(run_loss<float>("constant", p, scene(1, 2, 2, 1)).value == 7);
+}
+
+TEST_CASE("a sum of losses is the sum of its parts' values and gradients") {
+  const LossInput input = scene(2, 12, 17, 5);
+  const LossResult sum = run_loss<double>("2e+0*mse +l1* 0.25 + silog", params(), input);
+  const LossResult mse = run_loss<double>("mse", params(), input), l1 = run_loss<double>("l1", params(), input),
+                   silog = run_loss<double>("silog", params(), input);
+  CHECK(sum.value == 2 * mse.value + 0.25 * l1.value + silog.value);
+  REQUIRE(sum.diff.size() == mse.diff.size());
+  for (size_t i = 0; i < sum.diff.size(); ++i)
+    CHECK(sum.diff[i] == 2 * mse.diff[i] + 0.25 * l1.diff[i] + silog.diff[i]);
+  CHECK(run_loss<double>("mse + mse", params(), input, false).value == 2 * mse.value);
+  CHECK(same_bits(run_loss<double>("1*mse", params(), input).diff, mse.diff));
+}
+
+TEST_CASE("sums that make no sense are refused") {
+  for (const auto& [text, word] : std::vector<std::pair<std::string, std::string>>{{"", "names no loss"},
+                                                                                   {"silog +", "names no loss"},
+                                                                                   {"+ silog", "names no loss"},
+                                                                                   {"silog + -0.5*ssim", "positive"},
+                                                                                   {"0*silog", "positive"},
+                                                                                   {"half*silog", "no number"},
+                                                                                   {"silog + 0.5*sim", "ssim"}}) {
+    INFO(text);
+    CHECK_THROWS_WITH((trainer::make_loss<double, HostExec>(text)), ContainsSubstring(word));
+  }
 }
