@@ -8,7 +8,10 @@
 #include <hdf5.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <cstring>
 #include <filesystem>
+#include <memory>
 
 namespace leadline::trainer {
 
@@ -64,7 +67,24 @@ public:
     H5Pset_obj_track_times(creation_, 0); // no times anywhere: the same run writes the same bytes
     H5Pset_obj_track_times(groups_, 0);
     H5Pset_libver_bounds(access_, H5F_LIBVER_V110, H5F_LIBVER_V110); // its metadata has checksums, too
-    H5Pset_fapl_core(access_, size_t{1} << 20, false);
+    H5Pset_fapl_core(access_, size_t{1} << 16, false);
+    H5FD_file_image_callbacks_t memory{
+        [](size_t bytes, H5FD_file_image_op_t, void*) { return std::malloc(bytes); },
+        [](void* to, const void* from, size_t bytes, H5FD_file_image_op_t, void*) {
+          return std::memcpy(to, from, bytes);
+        },
+        [](void* block, size_t bytes, H5FD_file_image_op_t, void*) { return std::realloc(block, bytes); },
+        [](void* block, H5FD_file_image_op_t when, void* taker) -> herr_t {
+          if (when == H5FD_FILE_IMAGE_OP_FILE_CLOSE && taker)
+            static_cast<Writer*>(taker)->image_.reset(static_cast<unsigned char*>(block));
+          else
+            std::free(block);
+          return 0;
+        },
+        [](void* taker) { return taker; },
+        [](void*) -> herr_t { return 0; },
+        this};
+    check(H5Pset_file_image_callbacks(access_, &memory));
     handle_ = H5Fcreate(file.c_str(), H5F_ACC_TRUNC, creation_, access_);
     check(handle_);
   }
@@ -74,14 +94,15 @@ public:
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
 
-  /// All that was written, as the file's bytes.
-  std::vector<unsigned char> image() {
-    check(H5Fflush(handle_, H5F_SCOPE_GLOBAL));
-    const ssize_t size = H5Fget_file_image(handle_, nullptr, 0);
-    check(size < 0 ? -1 : 0);
-    std::vector<unsigned char> bytes(static_cast<size_t>(size));
-    check(H5Fget_file_image(handle_, bytes.data(), bytes.size()) < 0 ? -1 : 0);
-    return bytes;
+  /// Closes the file and saves it. (H5Fget_file_image would give an image with a wrong checksum: it clears the mark of
+  /// an open file without counting again. What HDF5 leaves at closing is right.)
+  void save() {
+    const herr_t closed = H5Fclose(handle_);
+    handle_ = -1;
+    check(closed);
+    uint64_t size = 0; // memory was taken in advance: the superblock (version 3) says where the file ends
+    for (int i = 0; i < 8; ++i) size |= uint64_t{image_.get()[28 + i]} << (8 * i);
+    data::write_file(file_, image_.get(), size);
   }
 
   /// Makes the groups above `path` that aren't there yet.
@@ -148,7 +169,11 @@ private:
       throw Error({.file = file_, .reason = "HDF5 can't make the checkpoint", .fix = "Memory may be short"});
   }
 
+  struct Free {
+    void operator()(unsigned char* block) const { std::free(block); }
+  };
   std::string file_;
+  std::unique_ptr<unsigned char, Free> image_; ///< the file, once it is closed
   Handle access_, creation_, groups_;
   hid_t handle_ = -1;
 };
@@ -265,7 +290,9 @@ std::vector<NamedNumber> read_numbers(const Reader& in, const std::string& what)
   return numbers;
 }
 
-std::vector<unsigned char> file_bytes(const std::string& file, const Checkpoint& c) {
+} // namespace
+
+void write_checkpoint(const std::string& file, const Checkpoint& c) {
   const std::lock_guard lock(data::hdf5_mutex());
   const Quiet quiet;
   const bool single = c.precision == "f32";
@@ -310,8 +337,10 @@ std::vector<unsigned char> file_bytes(const std::string& file, const Checkpoint&
   out.number("median_depth", c.median_depth);
   out.array("mean_map", c.mean_map.values.empty() ? std::vector<index_t>{0, 0} : c.mean_map.shape, c.mean_map.values,
             true);
-  return out.image();
+  out.save();
 }
+
+namespace {
 
 /// The arrays of a group in the order in which they were written.
 std::vector<NamedArray> read_arrays(const Reader& in, const std::string& group, const std::string& order) {
@@ -326,11 +355,6 @@ std::vector<NamedArray> read_arrays(const Reader& in, const std::string& group, 
 }
 
 } // namespace
-
-void write_checkpoint(const std::string& file, const Checkpoint& checkpoint) {
-  const std::vector<unsigned char> bytes = file_bytes(file, checkpoint);
-  data::write_file(file, bytes.data(), bytes.size());
-}
 
 Checkpoint read_checkpoint(const std::string& file) {
   const std::lock_guard lock(data::hdf5_mutex());
