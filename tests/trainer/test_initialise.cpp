@@ -127,7 +127,7 @@ TEST_CASE("sklearn's factor is 2 where the activation is sigmoid") {
 
 TEST_CASE("orthogonal: rows, or columns where there are fewer, of length 1 at right angles") {
   const Graph graph = network();
-  for (const char* name : {"down.1.0.weight", "down.0.0.weight", "head.weight", "up.0.weight"}) {
+  for (const char* name : {"down.1.0.weight", "down.0.0.weight", "head.weight", "up.0.weight", "up.1.weight"}) {
     INFO(name);
     const int i = index_of(graph, name);
     const Shape& shape = graph.weight_shapes[static_cast<size_t>(i)];

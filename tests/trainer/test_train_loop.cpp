@@ -5,6 +5,7 @@
 #include "trainer/callbacks/prediction_pictures.hpp"
 #include "trainer/evaluate.hpp"
 #include "trainer/loggers/csv_logger.hpp"
+#include "trainer/weight_io.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_exception.hpp>
@@ -97,6 +98,22 @@ TEST_CASE("a resumed run has the bits of one that never stopped") {
       check_same_bits(second.end, whole.end);
       CHECK(second.diary.epochs.back().train_loss == whole.diary.epochs.back().train_loss);
     }
+  }
+}
+
+TEST_CASE("first weights are those of the rule that the settings name") {
+  for (const std::string& name : initialisation_names()) {
+    const Settings settings =
+        toy_settings({{"model.initialisation", name}, {"model.final_bias", "zero"}, {"train.precision", "f64"}});
+    const Checkpoint begin = make_train_loop(settings, toy_frames(8, 1), toy_frames(4, 2))->checkpoint();
+    const Graph graph = graph_settings(settings);
+    for (int i = 0; i < static_cast<int>(graph.weight_shapes.size()); ++i) {
+      INFO(name << ": " << graph.weight_names[static_cast<size_t>(i)]);
+      CHECK(internal_values<double>(graph, i, begin.weights) ==
+            initial_weight(graph, i, initialisation_settings(settings), seed_settings(settings), true));
+    }
+    CHECK(begin.weights.back().name == "head.bias");
+    CHECK(begin.weights.back().values == std::vector<double>{0});
   }
 }
 

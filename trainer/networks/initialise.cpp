@@ -47,18 +47,22 @@ double dot(const double* a, const double* b, size_t count) {
   return ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7]));
 }
 
-/// `rows` normal vectors made orthonormal in order (Gram and Schmidt, each twice: once loses digits). Their directions
-/// are uniform, as those of a QR decomposition with positive diagonal.
+/// `rows` normal vectors made orthonormal in order (Gram and Schmidt; once more for a vector that lost much of its
+/// length, and digits with it). Their directions are uniform, as those of a QR decomposition with positive diagonal.
 std::vector<double> orthonormal_rows(std::vector<double> values, size_t rows, size_t columns) {
   for (size_t r = 0; r < rows; ++r) {
     double* row = values.data() + r * columns;
-    for (int pass = 0; pass < 2; ++pass)
-      for (size_t before = 0; before < r; ++before) {
-        const double *other = values.data() + before * columns, along = dot(row, other, columns);
-        for (size_t k = 0; k < columns; ++k) row[k] -= along * other[k];
+    double before = 0, squares = dot(row, row, columns);
+    do {
+      before = squares;
+      for (size_t k = 0; k < r; ++k) {
+        const double *other = values.data() + k * columns, along = dot(row, other, columns);
+        for (size_t c = 0; c < columns; ++c) row[c] -= along * other[c];
       }
-    const double length = math::sqrt(dot(row, row, columns));
-    for (size_t k = 0; k < columns; ++k) row[k] /= length;
+      squares = dot(row, row, columns);
+    } while (squares < 0.5 * before);
+    const double length = math::sqrt(squares);
+    for (size_t c = 0; c < columns; ++c) row[c] /= length;
   }
   return values;
 }
