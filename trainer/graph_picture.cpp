@@ -15,15 +15,16 @@ namespace leadline::trainer {
 
 namespace {
 
-/// A string of the language: quotes and backslashes are the only special characters.
-std::string quoted(const std::string& text) {
-  std::string result = "\"";
+/// As it stands in a string of the language: quotes and backslashes are the only special characters.
+std::string escaped(const std::string& text) {
+  std::string result;
   for (const char c : text) {
     if (c == '"' || c == '\\') result += '\\';
     result += c;
   }
-  return result + "\"";
+  return result;
 }
+std::string quoted(const std::string& text) { return "\"" + escaped(text) + "\""; }
 
 std::string by(int h, int w) { return std::to_string(h) + "x" + std::to_string(w); }
 
@@ -57,6 +58,28 @@ const char* colour(const Node& node) {
   return "#f3f3f3";
 }
 
+/// Of every node, the first one of its box: norms, activations and other layers that treat all values alike are drawn
+/// with the layer whose result they alone read.
+std::vector<size_t> boxes_of(const Graph& graph) {
+  std::vector<int> readers(static_cast<size_t>(graph.num_values));
+  for (const Node& node : graph.nodes)
+    for (int s = 0; s < node.num_inputs; ++s) ++readers[static_cast<size_t>(node.inputs[s])];
+  for (const int32_t value : graph.outputs) ++readers[static_cast<size_t>(value)];
+  std::vector<size_t> producer(static_cast<size_t>(graph.num_values), graph.nodes.size()), boxes;
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    const Node& node = graph.nodes[i];
+    const LayerKind kind = node.kind;
+    const bool small = kind == layer_kind<BatchNorm2d> || kind == layer_kind<GroupNorm> ||
+                       kind == layer_kind<LayerNorm> || kind == layer_kind<Activation> || kind == layer_kind<Affine> ||
+                       kind == layer_kind<Dropout>;
+    const auto source = static_cast<size_t>(node.inputs[0]);
+    const bool joins = small && readers[source] == 1 && producer[source] < graph.nodes.size();
+    boxes.push_back(joins ? boxes[producer[source]] : i);
+    producer[static_cast<size_t>(node.output)] = i;
+  }
+  return boxes;
+}
+
 /// Runs `dot -Tsvg -o SVG DOT`; returns its exit status, or -1 and errno.
 int run_graphviz(const std::string& dot, const std::string& svg) {
   std::string words[] = {"dot", "-Tsvg", "-o", svg, dot};
@@ -76,26 +99,37 @@ int run_graphviz(const std::string& dot, const std::string& svg) {
 
 std::string dot_text(const Graph& graph) {
   const std::vector<Shape> values = graph.infer(graph.input_shape);
+  const std::vector<size_t> boxes = boxes_of(graph);
   const auto shape = [&](int32_t value) { return GraphBuilder::to_string(values[static_cast<size_t>(value)]); };
-  const auto value_node = [](int32_t value) { return "v" + std::to_string(value); };
+  std::vector<std::string> box_of_value(values.size(), "input"); // its name in the text
+  for (size_t i = 0; i < graph.nodes.size(); ++i)
+    box_of_value[static_cast<size_t>(graph.nodes[i].output)] = "layer" + std::to_string(boxes[i]);
+
   std::string text = "digraph " + quoted(graph.name) + " {\n" +
                      "  rankdir=TB;\n  node [shape=box, style=\"rounded,filled\", fontname=\"Helvetica\", "
                      "fontsize=10];\n  edge [color=\"#555555\"];\n";
-  text += "  v0 [label=\"input\\n" + shape(0) + "\", shape=ellipse, fillcolor=\"#ffffff\"];\n";
+  text += "  input [label=\"input\\n" + shape(0) + "\", shape=ellipse, fillcolor=\"#ffffff\"];\n";
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    if (boxes[i] != i) continue;
     const Node& node = graph.nodes[i];
-    // \n in a label is the language's own line break, so it is put between strings that are already quoted.
-    const std::string name = quoted(graph.node_names[i]), words = quoted(layer_words(node));
-    text += "  " + value_node(node.output) + " [label=" + name.substr(0, name.size() - 1) + "\\n" +
-            words.substr(1, words.size() - 2) + "\\n" + shape(node.output) + "\", fillcolor=\"" + colour(node) +
-            "\"];\n";
+    const std::string& box = box_of_value[static_cast<size_t>(node.output)];
+    std::string words = layer_words(node);
+    int32_t result = node.output;
+    for (size_t k = i + 1; k < graph.nodes.size(); ++k)
+      if (boxes[k] == i) {
+        words += ", " + layer_words(graph.nodes[k]);
+        result = graph.nodes[k].output;
+      }
+    // \n in a label is the language's own line break: it stands between pieces that are escaped.
+    text += "  " + box + " [label=\"" + escaped(graph.node_names[i]) + "\\n" + escaped(words) + "\\n" + shape(result) +
+            "\", fillcolor=\"" + colour(node) + "\"];\n";
     for (int s = 0; s < node.num_inputs; ++s)
-      text += "  " + value_node(node.inputs[s]) + " -> " + value_node(node.output) + ";\n";
+      text += "  " + box_of_value[static_cast<size_t>(node.inputs[s])] + " -> " + box + ";\n";
   }
   for (size_t k = 0; k < graph.outputs.size(); ++k) {
     const std::string name = "output" + (graph.outputs.size() > 1 ? std::to_string(k) : "");
-    text += "  " + name + " [shape=ellipse, fillcolor=\"#ffffff\"];\n  " + value_node(graph.outputs[k]) + " -> " +
-            name + ";\n";
+    text += "  " + name + " [shape=ellipse, fillcolor=\"#ffffff\"];\n  " +
+            box_of_value[static_cast<size_t>(graph.outputs[k])] + " -> " + name + ";\n";
   }
   return text + "}\n";
 }

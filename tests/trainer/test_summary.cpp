@@ -90,19 +90,22 @@ TEST_CASE("a summary's rows") {
   CHECK(count(text, "\n") == graph.nodes.size() + 13);
 }
 
-TEST_CASE("a picture has a box for every layer and an arrow for every value that is read") {
-  const Graph graph = small_unet();
-  const std::string dot = dot_text(graph);
-  size_t reads = graph.outputs.size();
-  for (const Node& node : graph.nodes) reads += node.num_inputs;
-  CHECK(count(dot, " -> ") == reads);
-  CHECK(count(dot, "[label=") == graph.nodes.size() + 1);
-  CHECK_THAT(dot, ContainsSubstring("down.0.0\\nconv2d 3x3\\n[1,6,10,4]") &&
-                      ContainsSubstring("up.0\\nconv_transpose2d 2x2 /2\\n"));
+TEST_CASE("a picture has a box for every layer with what only follows it, and an arrow for every value that is read") {
+  const std::string dot = dot_text(small_unet());
+  // Six convolutions and the head with what follows them, pooling, up-sampling, concat, input.
+  CHECK(count(dot, "[label=") == 6 + 1 + 3 + 1);
+  CHECK(count(dot, " -> ") == 12); // one each, two of the concat, one of the output
+  CHECK_THAT(dot, ContainsSubstring("\"down.0.0\\nconv2d 3x3, batch_norm2d, relu\\n[1,6,10,4]\"") &&
+                      ContainsSubstring("\"up.0\\nconv_transpose2d 2x2 /2\\n[1,6,10,4]\"") &&
+                      ContainsSubstring("\"head\\nconv2d 1x1, sigmoid, affine\\n[1,6,10,1]\"") &&
+                      ContainsSubstring("input -> layer0;"));
   GraphBuilder odd("quotes \" and \\", {1, 2, 2, 1});
-  odd.output(odd.add<Affine>({}, {odd.input()}, "a \"b\""));
-  CHECK_THAT(dot_text(odd.finish()), ContainsSubstring("digraph \"quotes \\\" and \\\\\"") &&
-                                         ContainsSubstring("[label=\"a \\\"b\\\"\\naffine"));
+  const int32_t first = odd.add<Affine>({}, {odd.input()}, "a \"b\"");
+  odd.output(odd.add<Add>({}, {first, odd.add<Affine>({}, {first}, "read twice: its own box")}, "sum"));
+  const std::string text = dot_text(odd.finish());
+  CHECK_THAT(text, ContainsSubstring("digraph \"quotes \\\" and \\\\\"") &&
+                       ContainsSubstring("[label=\"a \\\"b\\\"\\naffine"));
+  CHECK(count(text, "[label=") == 4);
 }
 
 TEST_CASE("pictures are written whole, or a sentence says why not") {
