@@ -3,6 +3,7 @@
 #include "trainer/commands.hpp"
 #include "trainer/evaluate.hpp"
 #include "trainer/graph_picture.hpp"
+#include "trainer/optimizers/parameter_groups.hpp"
 #include "trainer/option_parser.hpp"
 #include "trainer/run_directory.hpp"
 #include "trainer/summary.hpp"
@@ -77,9 +78,22 @@ Graph read_model_graph(const std::string& file) {
   return graph;
 }
 
+struct ChosenNetwork {
+  Graph graph;
+  std::vector<bool> frozen; ///< for each weight; empty: a model file, of which nothing is known
+};
+
+ChosenNetwork network_of(const Settings& settings) {
+  ChosenNetwork network{graph_settings(settings), {}};
+  network.frozen.resize(network.graph.weight_shapes.size());
+  for (const ParameterGroup& group : parameter_groups(settings, network.graph))
+    for (const int weight : group.weights) network.frozen[static_cast<size_t>(weight)] = group.lr_factor == 0;
+  return network;
+}
+
 /// What both commands look at: a model file, a run, or what the settings describe. False after --help.
 bool choose_network(const std::string& command, const char* introduction, const OptionGroup& own,
-                    const std::vector<std::string>& arguments, Settings* options, Graph* graph) {
+                    const std::vector<std::string>& arguments, Settings* options, ChosenNetwork* network) {
   std::vector<OptionGroup> groups{own};
   for (OptionGroup& group : train_option_groups()) groups.push_back(std::move(group));
   std::vector<OptionGroup> shown{own};
@@ -114,17 +128,17 @@ bool choose_network(const std::string& command, const char* introduction, const 
                    .reason = "a settings file is given by name",
                    .fix = "Use --config " + rest[0]});
     if (rest[0].ends_with(".lead") && std::filesystem::is_regular_file(rest[0])) {
-      *graph = read_model_graph(rest[0]);
+      network->graph = read_model_graph(rest[0]);
       return true;
     }
     const std::string file = find_checkpoint(rest[0], true);
-    *graph = graph_settings(checkpoint_settings(read_checkpoint(file), file));
+    *network = network_of(checkpoint_settings(read_checkpoint(file), file));
     return true;
   }
   if (command_line.given("config")) read_settings_file(command_line.required("config"), settings);
   for (const std::string& key : command_line.keys())
     if (command_line.given(key)) settings.set(key, command_line.text(key), "--" + key);
-  *graph = graph_settings(settings);
+  *network = network_of(settings);
   return true;
 }
 
@@ -136,9 +150,9 @@ int summary_command(const std::vector<std::string>& arguments) {
   const OptionGroup own{"This command (and --data.size HxW, and what follows)",
                         {config_option, {"batch", "1", "inputs at once"}, help_option}};
   Settings options;
-  Graph graph;
-  if (!choose_network("leadline summary", summary_help, own, arguments, &options, &graph)) return 0;
-  std::printf("%s", summary_text(summarise(graph, options.integer("batch", 1, 65536))).c_str());
+  ChosenNetwork network;
+  if (!choose_network("leadline summary", summary_help, own, arguments, &options, &network)) return 0;
+  std::printf("%s", summary_text(summarise(network.graph, options.integer("batch", 1, 65536), network.frozen)).c_str());
   return 0;
 }
 
@@ -146,10 +160,11 @@ int graph_command(const std::vector<std::string>& arguments) {
   const OptionGroup own{"This command (and --data.size HxW, and what follows)",
                         {config_option, {"out", "", "picture to write: FILE.dot or FILE.svg"}, help_option}};
   Settings options;
-  Graph graph;
-  if (!choose_network("leadline graph", graph_help, own, arguments, &options, &graph)) return 0;
-  write_graph_picture(options.required("out"), graph);
-  std::printf("%s: %s, %zu layers\n", options.text("out").c_str(), graph.name.c_str(), graph.nodes.size());
+  ChosenNetwork network;
+  if (!choose_network("leadline graph", graph_help, own, arguments, &options, &network)) return 0;
+  write_graph_picture(options.required("out"), network.graph);
+  std::printf("%s: %s, %zu layers\n", options.text("out").c_str(), network.graph.name.c_str(),
+              network.graph.nodes.size());
   return 0;
 }
 

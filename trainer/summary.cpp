@@ -35,7 +35,7 @@ void set_kernel(const Node& node, LayerSummary* layer) {
 
 } // namespace
 
-NetworkSummary summarise(const Graph& graph, index_t batch) {
+NetworkSummary summarise(const Graph& graph, index_t batch, const std::vector<bool>& frozen) {
   Shape input = graph.input_shape;
   input.n = batch;
   const std::vector<Shape> values = graph.infer(input);
@@ -54,11 +54,14 @@ NetworkSummary summarise(const Graph& graph, index_t batch) {
       if (weight == no_index || counted[static_cast<size_t>(weight)] || !graph.trainable[static_cast<size_t>(weight)])
         continue;
       counted[static_cast<size_t>(weight)] = true;
-      layer.parameters += graph.weight_shapes[static_cast<size_t>(weight)].count();
+      const index_t count = graph.weight_shapes[static_cast<size_t>(weight)].count();
+      layer.parameters += count;
+      if (!frozen.empty() && frozen[static_cast<size_t>(weight)]) layer.frozen += count;
     }
     set_kernel(node, &layer);
     layer.macs = node_macs(graph.view(), static_cast<int32_t>(i), values.data());
     summary.parameters += layer.parameters;
+    summary.frozen += layer.frozen;
     summary.macs += layer.macs;
     if (layer.parameters > 0) summary.forward_backward_mb += 2 * bytes * static_cast<double>(layer.output.count()) / mb;
     summary.layers.push_back(std::move(layer));
@@ -72,14 +75,18 @@ std::string summary_text(const NetworkSummary& summary) {
   std::vector<std::vector<std::string>> rows{{"Layer (type)", "Input [N,H,W,C]", "Output [N,H,W,C]", "Param #",
                                               "Param %", "Kernel", "Mult-Adds", "Trainable"}};
   for (const LayerSummary& layer : summary.layers) {
-    const bool learns = layer.parameters > 0;
+    const bool has_weights = layer.parameters > 0;
     const double percent =
         100 * static_cast<double>(layer.parameters) / static_cast<double>(std::max<index_t>(summary.parameters, 1));
     rows.push_back(
         {layer.name + " (" + layer.type + ")", shape_text(layer.input), shape_text(layer.output),
-         learns ? grouped(layer.parameters) : "--", learns ? decimals(percent, 2) + "%" : "--",
+         has_weights ? grouped(layer.parameters) : "--", has_weights ? decimals(percent, 2) + "%" : "--",
          layer.kernel_h > 0 ? "[" + std::to_string(layer.kernel_h) + ", " + std::to_string(layer.kernel_w) + "]" : "--",
-         layer.macs > 0 ? grouped(layer.macs) : "--", learns ? "True" : "--"});
+         layer.macs > 0 ? grouped(layer.macs) : "--",
+         !has_weights                       ? "--"
+         : layer.frozen == 0                ? "True"
+         : layer.frozen == layer.parameters ? "False"
+                                            : "Partial"});
   }
   std::vector<size_t> widths(rows[0].size());
   for (const auto& row : rows)
@@ -101,6 +108,8 @@ std::string summary_text(const NetworkSummary& summary) {
   const auto sum = [&](const char* what, const std::string& value) { text += std::string(what) + ": " + value + "\n"; };
   text += rule + "\n";
   sum("Total params", grouped(summary.parameters));
+  sum("Trainable params", grouped(summary.parameters - summary.frozen));
+  sum("Non-trainable params", grouped(summary.frozen));
   sum("Total mult-adds (M)", decimals(static_cast<double>(summary.macs) * 1e-6, 2));
   text += thin + "\n";
   sum("Input size (MB)", decimals(summary.input_mb, 2));

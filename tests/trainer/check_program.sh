@@ -85,6 +85,7 @@ cmp <(grep '^Total params' settings.txt) <(grep '^Total params' run.txt) || fail
 grep -qF '[2, 24, 32, 3]' settings.txt && grep -qF 'conv2d+relu' model.txt || fail "$(cat settings.txt model.txt)"
 "$leadline" graph model.lead --out model.dot >/dev/null
 grep -q '^digraph "unet" {' model.dot || fail "$(head model.dot)"
+"$leadline" summary --config tiny.ini --optimizer.lr_factors 'down.*=0' | grep -q '^Non-trainable params: [1-9]' || fail "nothing is frozen"
 expect_error 1 out -- "$leadline" graph model.lead
 expect_error 1 model.png .svg -- "$leadline" graph model.lead --out model.png
 expect_error 1 '--config tiny.ini' -- "$leadline" summary tiny.ini

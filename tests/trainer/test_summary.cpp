@@ -87,7 +87,16 @@ TEST_CASE("a summary's rows") {
   CHECK_THAT(text, ContainsSubstring("down.0.0 (conv2d)") && ContainsSubstring("[2, 6, 10, 3]") &&
                        ContainsSubstring("12,960") && ContainsSubstring("[3, 3]") &&
                        ContainsSubstring("Total params: ") && ContainsSubstring("Trainable"));
-  CHECK(count(text, "\n") == graph.nodes.size() + 13);
+  CHECK(count(text, "\n") == graph.nodes.size() + 15);
+  CHECK(summary.frozen == 0);
+  std::vector<bool> frozen(graph.weight_shapes.size());
+  frozen[0] = frozen[1] = true; // the first convolution, and the weight but not the bias of its norm
+  const NetworkSummary partly = summarise(graph, 2, frozen);
+  CHECK(partly.parameters == summary.parameters);
+  CHECK(partly.frozen == 4 * 3 * 9 + 4);
+  CHECK(count(summary_text(partly), "  False\n") == 1);
+  CHECK(count(summary_text(partly), "  Partial\n") == 1);
+  CHECK_THAT(summary_text(partly), ContainsSubstring("Non-trainable params: 112"));
 }
 
 TEST_CASE("a picture has a box for every layer with what only follows it, and an arrow for every value that is read") {
