@@ -29,6 +29,7 @@ constexpr Command commands[] = {
     {"export", "write a run as model.lead, for devices", "export runs/unet-001 --out model.lead", export_command},
     {"inspect", "layers, cost and origin of a model.lead", "inspect model.lead", inspect_command},
     {"report", "curves, metrics, pictures as one page", "report runs/unet-001", report_command},
+    {"compare", "settings side by side, with several seeds", "compare --over optimizer=sgd,adam --seeds 3", compare_command},
     {"summary", "layers, parameters and cost of a network", "summary --model.network mobile_unet", summary_command},
     {"graph", "a network as DOT or SVG", "graph runs/unet-001 --out unet.svg", graph_command},
 };

@@ -18,6 +18,7 @@ int predict_command(const std::vector<std::string>& arguments);
 int export_command(const std::vector<std::string>& arguments);
 int inspect_command(const std::vector<std::string>& arguments);
 int report_command(const std::vector<std::string>& arguments);
+int compare_command(const std::vector<std::string>& arguments);
 int summary_command(const std::vector<std::string>& arguments);
 int graph_command(const std::vector<std::string>& arguments);
 

@@ -101,7 +101,6 @@ std::string facts(const std::string& rows) {
 
 const std::vector<std::string> metric_names{"delta1", "delta2",   "delta3", "abs_rel", "sq_rel",
                                             "rmse",   "rmse_log", "log10",  "silog",   "mae"};
-bool larger_wins(const std::string& metric) { return metric.rfind("delta", 0) == 0; }
 
 std::string unit_of(const std::string& metric) {
   return metric == "rmse" || metric == "mae" || metric == "sq_rel" ? "m" : "";
@@ -126,7 +125,7 @@ struct Page {
 
   std::string status() const;
   std::string monitor() const { return history.start.text_of("monitor", settings.text("eval.monitor")); }
-  const JsonLine* best_epoch() const;
+  const JsonLine* best() const { return best_epoch(history, monitor()); }
   std::string tiles() const;
   std::string charts() const;
   std::string metrics_table() const;
@@ -147,24 +146,14 @@ std::string Page::status() const {
   return epochs;
 }
 
-const JsonLine* Page::best_epoch() const {
-  const JsonLine* best = nullptr;
-  const std::string metric = monitor();
-  for (const JsonLine& epoch : history.epochs) {
-    const double value = epoch.number_of(metric), record = best ? best->number_of(metric) : 0;
-    if (std::isfinite(value) && (!best || (larger_wins(metric) ? value > record : value < record))) best = &epoch;
-  }
-  return best;
-}
-
 std::string Page::tiles() const {
   std::string out;
   const auto tile = [&](const std::string& name, const std::string& value) {
     out += "<div><dt>" + markup(name) + "</dt><dd>" + markup(value) + "</dd></div>\n";
   };
-  if (const JsonLine* best = best_epoch()) {
-    tile("best " + monitor() + ", epoch " + best->text_of("epoch"), decimals(best->number_of(monitor()), 4));
-    if (monitor() != "rmse") tile("RMSE there", decimals(best->number_of("rmse"), 3) + " m");
+  if (const JsonLine* line = best()) {
+    tile("best " + monitor() + ", epoch " + line->text_of("epoch"), decimals(line->number_of(monitor()), 4));
+    if (monitor() != "rmse") tile("RMSE there", decimals(line->number_of("rmse"), 3) + " m");
   }
   if (!history.epochs.empty()) {
     tile("training loss, last epoch", decimals(history.epochs.back().number_of("train_loss"), 4));
@@ -182,9 +171,9 @@ std::string Page::charts() const {
   const std::vector<JsonLine>&steps = history.steps, &epochs = history.epochs;
   const std::vector<double> at = RunHistory::column(epochs, "step");
   const Axis steps_axis{.title = "step"};
-  std::vector<PlotMarker> best;
-  if (const JsonLine* epoch = best_epoch(); epoch && epochs.size() > 1)
-    best = {{epoch->number_of("step"), "best " + monitor()}};
+  std::vector<PlotMarker> markers;
+  if (const JsonLine* epoch = best(); epoch && epochs.size() > 1)
+    markers = {{epoch->number_of("step"), "best " + monitor()}};
   const auto few = epochs.size() <= 40 ? Mark::line_and_points : Mark::line;
   const auto chart = [&](Plot plot) {
     plot.width = width;
@@ -219,7 +208,7 @@ std::string Page::charts() const {
         plot.series.push_back({.name = names.size() > 1 ? label : "", .x = at, .y = y, .mark = few});
     }
     if (plot.series.empty()) return;
-    plot.markers = best;
+    plot.markers = markers;
     chart(plot);
   };
   of_epochs("Validation: pixels within a ratio of the truth", "",
@@ -255,19 +244,19 @@ std::string Page::metrics_table() const {
                    (rows.size() > 1 ? ". The other rows need no network: the median depth of the training frames "
                                       "everywhere, and each pixel's mean depth."
                                     : ".");
-  } else if (const JsonLine* best = best_epoch()) {
-    JsonLine row = *best;
+  } else if (const JsonLine* line = best()) {
+    JsonLine row = *line;
     row.text("name", history.start.text_of("network", "network"));
     rows.push_back(row);
     introduction = "Protocol " + history.start.text_of("protocol", settings.text("eval.protocol")) +
-                   ", validation of epoch " + best->text_of("epoch") + ".";
+                   ", validation of epoch " + line->text_of("epoch") + ".";
   }
   if (rows.empty()) return "";
   std::string out = "<tr><th scope=\"col\">answer</th>";
   for (const std::string& metric : metric_names)
     out += "<th scope=\"col\">" + metric + (unit_of(metric).empty() ? "" : " [m]") +
-           (larger_wins(metric) ? " <span title=\"higher is better\">\u2191</span>"
-                                : " <span title=\"lower is better\">\u2193</span>") +
+           (larger_is_better(metric) ? " <span title=\"higher is better\">\u2191</span>"
+                                     : " <span title=\"lower is better\">\u2193</span>") +
            "</th>";
   out += "</tr>\n";
   for (const JsonLine& row : rows) {
@@ -276,7 +265,7 @@ std::string Page::metrics_table() const {
       const double value = row.number_of(metric);
       bool wins = rows.size() > 1 && std::isfinite(value);
       for (const JsonLine& other : rows)
-        wins = wins && !(larger_wins(metric) ? other.number_of(metric) > value : other.number_of(metric) < value);
+        wins = wins && !(larger_is_better(metric) ? other.number_of(metric) > value : other.number_of(metric) < value);
       out += std::string("<td") + (wins ? " class=\"win\"" : "") + ">" +
              (std::isfinite(value) ? decimals(value, 4) : std::string("\u2013")) + "</td>";
     }

@@ -1,8 +1,9 @@
 #include "trainer/run_history.hpp"
 
 #include "data/error.hpp"
-#include "trainer/settings.hpp" // parse_real
+#include "trainer/train_settings.hpp" // larger_is_better
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -41,6 +42,15 @@ std::vector<double> RunHistory::column(const std::vector<JsonLine>& lines, const
   std::vector<double> values;
   for (const JsonLine& line : lines) values.push_back(line.number_of(name));
   return values;
+}
+
+const JsonLine* best_epoch(const RunHistory& history, const std::string& metric) {
+  const JsonLine* best = nullptr;
+  for (const JsonLine& epoch : history.epochs) {
+    const double value = epoch.number_of(metric), record = best ? best->number_of(metric) : 0;
+    if (std::isfinite(value) && (!best || (larger_is_better(metric) ? value > record : value < record))) best = &epoch;
+  }
+  return best;
 }
 
 RunHistory read_run_history(const RunDirectory& run) {

@@ -18,6 +18,9 @@ struct RunHistory {
   static std::vector<double> column(const std::vector<JsonLine>& lines, const std::string& name);
 };
 
+/// The epoch with the best value of a metric, the first of equal ones; null where none has a value.
+const JsonLine* best_epoch(const RunHistory& history, const std::string& metric);
+
 /// From metrics.jsonl, or if that isn't there metrics.csv. Throws leadline::Error where neither is, or a line is
 /// broken.
 RunHistory read_run_history(const RunDirectory& run);

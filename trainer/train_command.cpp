@@ -3,6 +3,8 @@
 #include "trainer/commands.hpp"
 #include "trainer/compute.hpp"
 #include "trainer/option_parser.hpp"
+#include "trainer/report.hpp"
+#include "trainer/run_evaluation.hpp"
 #include "trainer/train_loop.hpp"
 #include "trainer/train_settings.hpp"
 #include "trainer/weight_io.hpp"
@@ -43,6 +45,7 @@ const OptionGroup own_options{
         {"resume", "",
          "run directory (or checkpoint) to go on with; other options change its settings, e.g. train.epochs"},
         {"threads", "0", "CPU threads; 0: OMP_NUM_THREADS, or all cores. Doesn't change results"},
+        {"dry_run", "", "only check that these settings can be trained with; writes nothing", {}, true},
         {"help", "", "this text", {}, true},
     }};
 
@@ -94,7 +97,7 @@ int train_command(const std::vector<std::string>& arguments) {
   RunDirectory run{settings.text("run.dir")};
   if (!resume) run = new_run_directory(run.path, settings.text("model.network"));
   settings.set("run.dir", run.path, "--run.dir");
-  const std::unique_ptr<TrainLoop> loop = make_train_loop(settings, sets.train, sets.val);
+  std::unique_ptr<TrainLoop> loop = make_train_loop(settings, sets.train, sets.val);
   if (resume) {
     loop->restore(checkpoint, checkpoint_file);
     if (checkpoint.epoch >= loop->info().epochs)
@@ -105,6 +108,7 @@ int train_command(const std::vector<std::string>& arguments) {
                    .fix = "Add more epochs with --train.epochs N, or start a new run"});
   }
   for (std::unique_ptr<Callback>& callback : make_callbacks(settings, run, resume)) loop->add(std::move(callback));
+  if (command_line.given("dry_run")) return 0;
   make_folders(run); // only now: whatever is wrong with the settings has been found
   const std::string config =
       "# Settings of this run: leadline train --config THIS --run.dir ANOTHER repeats it.\n" + settings.to_ini(true);
@@ -112,6 +116,11 @@ int train_command(const std::vector<std::string>& arguments) {
 
   const RunResult result = loop->run();
   if (result.stopped) return 130;
+  if (settings.boolean("run.report")) {
+    loop.reset(); // its memory is needed
+    std::printf("%s", evaluate_run(run, sets.val, sets.val_name).c_str());
+    write_report(run);
+  }
   std::printf("%s\n  %s\n  leadline evaluate %s --data %s\n  leadline export %s --out model.lead\n", "next:",
               result.best_epoch > 0 ? ("best " + settings.text("eval.monitor") + " in epoch " +
                                        std::to_string(result.best_epoch) + ": " + run.best())
