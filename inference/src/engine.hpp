@@ -40,6 +40,11 @@ struct leadline_session {
   size_t picture_workspace_bytes;
   unsigned char* arena;
   size_t bytes;
+  int32_t (*stop)(void* context); ///< null: nobody may
+  void* stop_context;
+  int64_t (*clock)(void* context); ///< null: nothing is measured
+  void* clock_context;
+  int64_t* node_time;
 };
 
 namespace leadline {

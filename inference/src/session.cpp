@@ -1,6 +1,7 @@
 // Sessions: the plan and the arena in the caller's memory, and what runs in them.
 #include "inference/src/engine.hpp"
 #include "inference/src/float_environment.hpp"
+#include "inference/src/picture.hpp"
 
 #include <math.h>
 
@@ -73,7 +74,12 @@ Status choose_size(const leadline_model& model, const leadline_session_options& 
     preprocess.height = size->height;
     preprocess.width = size->width;
     preprocess.crop = CropMode::none;
-    size->picture_bytes = preprocess_workspace_bytes(preprocess, size->max_picture_height, size->max_picture_width);
+    const auto bytes = [&](int32_t high, int32_t wide) {
+      return preprocess_workspace_bytes<PictureRows>(preprocess, high, wide);
+    };
+    const size_t upright = bytes(size->max_picture_height, size->max_picture_width);
+    const size_t turned = bytes(size->max_picture_width, size->max_picture_height);
+    size->picture_bytes = upright > turned ? upright : turned;
   }
   return Status::ok;
 }
@@ -149,32 +155,101 @@ HostExec exec_of(const leadline_session& session) {
   return HostExec(session.caller_runner.run ? &session.runner : nullptr);
 }
 
-/// Runs the graph on the input value and returns the first output, dense, in the arena. The caller holds a
+/// Runs the graph on the input value; `output` is then its first output, dense, in the arena. The caller holds a
 /// FloatEnvironment.
-Tensor<float> run_graph(const leadline_session& session) {
+Status run_graph(const leadline_session& session, Tensor<float>* output) {
   const GraphView& graph = session.model->view.graph;
   const leadline_model& model = *session.model;
   for (int32_t i = 0; i < graph.num_nodes; ++i) {
+    if (session.stop && session.stop(session.stop_context) != 0) return Status::cancelled;
+    const int64_t start = session.clock ? session.clock(session.clock_context) : 0;
     run_node<float>(exec_of(session), graph, i, session.values, session.nodes, session.summary, model.weights,
                     session.arena);
+    if (session.clock) session.node_time[i] += session.clock(session.clock_context) - start;
     // Where memory is short, weights that are packed in every run leave nothing behind.
     if (session.nodes[i].in_run && model.forget) model.forget(&model);
   }
-  return value_tensor<float>(session.values, graph.outputs[0], session.arena);
+  *output = value_tensor<float>(session.values, graph.outputs[0], session.arena);
+  return Status::ok;
 }
+
+/// The network's answer as the caller wants it: in which unit, how large, where.
+class DepthWriter {
+public:
+  /// `scale` multiplies depth; `window` is the part of the upright picture that the network saw.
+  DepthWriter(const leadline_depth& to, const Tensor<float>& depth, float scale, const CropWindow& window, int height,
+              int width)
+      : to_(to), depth_(depth), scale_(scale), window_(window), height_(height), width_(width) {}
+
+  static size_t value_bytes(int32_t format) { return format == LEADLINE_DEPTH_MILLIMETRES_U16 ? 2 : 4; }
+
+  void write() const {
+    const ptrdiff_t dense = static_cast<ptrdiff_t>(value_bytes(to_.format)) * width_;
+    for (int y = 0; y < height_; ++y) {
+      unsigned char* row = static_cast<unsigned char*>(to_.data) + y * (to_.row_stride != 0 ? to_.row_stride : dense);
+      for (int x = 0; x < width_; ++x) put(row, x, to_.picture_size != 0 ? enlarged(y, x) : at(y, x));
+    }
+  }
+
+private:
+  float at(index_t y, index_t x) const { return depth_.data[y * depth_.shape.w + x]; }
+
+  /// Linear, pixel centres at half, edges held.
+  float enlarged(int y, int x) const {
+    if (y < window_.y || y >= window_.y + window_.height || x < window_.x || x >= window_.x + window_.width) return 0;
+    const Tap row = tap(y - window_.y, window_.height, depth_.shape.h);
+    const Tap column = tap(x - window_.x, window_.width, depth_.shape.w);
+    const float a = at(row.low, column.low), b = at(row.low, column.high);
+    const float c = at(row.high, column.low), d = at(row.high, column.high);
+    const float above = a + column.part * (b - a), below = c + column.part * (d - c);
+    return above + row.part * (below - above);
+  }
+
+  struct Tap {
+    index_t low, high;
+    float part;
+  };
+  static Tap tap(int i, int dst, index_t src) {
+    // ((i + 1/2) src / dst - 1/2), over 2 dst, in whole numbers
+    index_t twice = (2 * index_t{i} + 1) * src - dst;
+    if (twice < 0) twice = 0;
+    const index_t unit = 2 * index_t{dst}, low = twice / unit;
+    if (low >= src - 1) return {src - 1, src - 1, 0};
+    return {low, low + 1, static_cast<float>(twice % unit) / static_cast<float>(unit)};
+  }
+
+  void put(unsigned char* row, int x, float value) const {
+    value *= scale_;
+    if (to_.format == LEADLINE_DEPTH_MILLIMETRES_U16) {
+      const float millimetres = value * 1000 + 0.5f; // NaN compares false: none
+      const uint16_t stored = millimetres >= 1 && millimetres < 65536 ? static_cast<uint16_t>(millimetres) : 0;
+      memcpy(row + 2 * ptrdiff_t{x}, &stored, 2);
+      return;
+    }
+    if (to_.format == LEADLINE_DEPTH_INVERSE_F32) value = value > 0 ? 1 / value : 0;
+    memcpy(row + 4 * ptrdiff_t{x}, &value, 4);
+  }
+
+  leadline_depth to_;
+  Tensor<float> depth_;
+  float scale_;
+  CropWindow window_;
+  int height_, width_;
+};
 
 void copy_out(const Tensor<float>& output, float* to) {
   memcpy(to, output.data, static_cast<size_t>(output.shape.count()) * sizeof(float));
 }
 
-/// False when the seeded input's output differs too much (or is NaN).
-bool golden_matches(const leadline_session& session, float* largest_error) {
+/// self_test_failed when the seeded input's output differs too much (or is NaN).
+Status check_golden(const leadline_session& session, float* largest_error) {
   const FloatEnvironment environment;
   const GoldenSection& golden = *session.model->view.golden;
   const float* expected = session.model->view.golden_samples;
   const Tensor<float> input = input_of(session);
   for (index_t i = 0; i < input.shape.count(); ++i) input.data[i] = golden_input(golden.seed, i);
-  const Tensor<float> output = run_graph(session);
+  Tensor<float> output;
+  LEADLINE_TRY(run_graph(session, &output));
 
   float scale = 0;
   for (uint32_t i = 0; i < golden.num_samples; ++i) {
@@ -195,7 +270,7 @@ bool golden_matches(const leadline_session& session, float* largest_error) {
   // Products of values rounded to 8 bits differ by more, and a network adds up such differences.
   const float tolerance =
       session.precision == ComputePrecision::bf16 && golden.tolerance < 0.03f ? 0.03f : golden.tolerance;
-  return finite && largest <= tolerance;
+  return finite && largest <= tolerance ? Status::ok : Status::self_test_failed;
 }
 
 } // namespace
@@ -337,7 +412,80 @@ leadline_status leadline_run_rgb8(leadline_session* session, const uint8_t* rgb,
   if (!preprocess_rgb8(session->preprocess, picture, session->picture_workspace, session->picture_workspace_bytes,
                        input_of(*session).data))
     return LEADLINE_INVALID_ARGUMENT;
-  copy_out(run_graph(*session), depth);
+  Tensor<float> output;
+  const Status status = run_graph(*session, &output);
+  if (status == Status::ok) copy_out(output, depth);
+  return to_c(status);
+}
+
+leadline_status leadline_run(leadline_session* session, const leadline_picture* picture, const leadline_depth* depth) {
+  if (!session || !picture || !depth) return LEADLINE_INVALID_ARGUMENT;
+  leadline_picture from;
+  leadline_depth to;
+  Message silent(nullptr, 0);
+  Status status = read_options(picture, "leadline_picture", &from, &silent);
+  if (status == Status::ok) status = read_options(depth, "leadline_depth", &to, &silent);
+  if (status != Status::ok) return to_c(status);
+
+  const ModelView& view = session->model->view;
+  const bool metric = view.output->kind == OutputKind::metric_depth;
+  if (view.input->channels != 3 || session->output.c != 1) return LEADLINE_UNSUPPORTED;
+  if (to.format < LEADLINE_DEPTH_F32 || to.format > LEADLINE_DEPTH_INVERSE_F32) return LEADLINE_UNSUPPORTED;
+  if (to.format != LEADLINE_DEPTH_F32 && !metric) return LEADLINE_UNSUPPORTED;
+  if (const leadline_status checked = check_picture(from); checked != LEADLINE_OK) return checked;
+  if (from.width > session->max_picture_width || from.height > session->max_picture_height)
+    return LEADLINE_INVALID_SHAPE;
+
+  const PictureRows rows(from);
+  const bool whole = to.picture_size != 0;
+  const int height = whole ? rows.height : static_cast<int>(session->output.h);
+  const int width = whole ? rows.width : static_cast<int>(session->output.w);
+  const size_t value_bytes = DepthWriter::value_bytes(to.format), row_bytes = value_bytes * static_cast<size_t>(width);
+  if (!to.data || reinterpret_cast<uintptr_t>(to.data) % value_bytes != 0) return LEADLINE_INVALID_ARGUMENT;
+  if (to.row_stride < 0 || (to.row_stride != 0 && static_cast<size_t>(to.row_stride) < row_bytes) ||
+      static_cast<size_t>(to.row_stride) % value_bytes != 0)
+    return LEADLINE_INVALID_ARGUMENT;
+  const size_t stride = to.row_stride != 0 ? static_cast<size_t>(to.row_stride) : row_bytes;
+  const size_t rows_before = static_cast<size_t>(height - 1);
+  if (to.bytes < row_bytes || (rows_before > 0 && (to.bytes - row_bytes) / rows_before < stride))
+    return LEADLINE_OUT_OF_MEMORY;
+
+  const FloatEnvironment environment;
+  const Preprocess& p = session->preprocess;
+  if (!preprocess(p, rows, session->picture_workspace, session->picture_workspace_bytes, input_of(*session).data, 3,
+                  ptrdiff_t{3} * p.width))
+    return LEADLINE_INVALID_ARGUMENT;
+  Tensor<float> output;
+  status = run_graph(*session, &output);
+  if (status != Status::ok) return to_c(status);
+
+  const CropWindow window = crop_window(p.crop, rows.height, rows.width, p.height, p.width);
+  float scale = 1;
+  if (metric && from.focal_x > 0 && view.input->fx > 0) {
+    // both cameras in pixels of this session's input; the model's are those of its default size
+    const float here = from.focal_x * static_cast<float>(p.width) / static_cast<float>(window.width);
+    const float trained =
+        view.input->fx * static_cast<float>(p.width) / static_cast<float>(view.input->preprocess.width);
+    scale = here / trained;
+  }
+  DepthWriter(to, output, scale, window, height, width).write();
+  return LEADLINE_OK;
+}
+
+leadline_status leadline_session_set_stop(leadline_session* session, int32_t (*stop)(void* context), void* context) {
+  if (!session) return LEADLINE_INVALID_ARGUMENT;
+  session->stop = stop;
+  session->stop_context = context;
+  return LEADLINE_OK;
+}
+
+leadline_status leadline_session_set_clock(leadline_session* session, int64_t (*clock)(void* context), void* context,
+                                           int64_t* node_time, int32_t nodes) {
+  if (!session || (clock && !node_time)) return LEADLINE_INVALID_ARGUMENT;
+  if (clock && nodes < session->model->view.graph.num_nodes) return LEADLINE_OUT_OF_MEMORY;
+  session->clock = clock;
+  session->clock_context = context;
+  session->node_time = node_time;
   return LEADLINE_OK;
 }
 
@@ -350,8 +498,10 @@ leadline_status leadline_run_raw(leadline_session* session, const float* input, 
 
   const FloatEnvironment environment;
   memcpy(to.data, input, input_values * sizeof(float));
-  copy_out(run_graph(*session), output);
-  return LEADLINE_OK;
+  Tensor<float> result;
+  const Status status = run_graph(*session, &result);
+  if (status == Status::ok) copy_out(result, output);
+  return to_c(status);
 }
 
 leadline_status leadline_self_test(leadline_session* session, float* largest_error) {
@@ -360,5 +510,5 @@ leadline_status leadline_self_test(leadline_session* session, float* largest_err
   const bool default_size = session->preprocess.height == view.input->preprocess.height &&
                             session->preprocess.width == view.input->preprocess.width;
   if (view.golden->num_samples == 0 || !default_size) return LEADLINE_UNSUPPORTED;
-  return golden_matches(*session, largest_error) ? LEADLINE_OK : LEADLINE_SELF_TEST_FAILED;
+  return to_c(check_golden(*session, largest_error));
 }

@@ -18,6 +18,12 @@ struct ImageView8 {
   int height = 0;
   int width = 0;
   ptrdiff_t row_stride = 0;
+
+  static constexpr int scratch_rows = 0; ///< its rows are in memory as they are read
+  const uint8_t* row(int y, uint8_t* /*scratch*/) const { return data + y * row_stride; }
+  ImageView8 window(int x, int y, int window_height, int window_width) const {
+    return {data + y * row_stride + ptrdiff_t{3} * x, window_height, window_width, row_stride};
+  }
 };
 
 inline ImageView8 packed_image(const uint8_t* data, int height, int width) {
@@ -79,8 +85,8 @@ inline CropWindow crop_window(CropMode mode, int height, int width, int dst_heig
   return window;
 }
 
-inline ImageView8 cropped(const ImageView8& src, const CropWindow& window) {
-  return {src.data + window.y * src.row_stride + ptrdiff_t{3} * window.x, window.height, window.width, src.row_stride};
+template <class Rows> Rows cropped(const Rows& src, const CropWindow& window) {
+  return src.window(window.x, window.y, window.height, window.width);
 }
 
 /// What crop and resize do to the camera: a pixel edge at u moves to (u - x) * scale, and centres lie half a pixel in.
@@ -131,25 +137,32 @@ inline int64_t max_taps(int src, int dst) {
   return reach < src ? reach : src;
 }
 
-/// Row-by-row resize. Vertical pass first: it runs along whole rows and needs one row of scratch, not a picture.
-/// Sums are unsigned 32-bit: 255 * 2^24 and (255 * 2^8) * 2^16 both fit, with room for the half that rounds.
-class RowResizer {
+/// Row-by-row resize of `Rows`, which has `height`, `width` and `const uint8_t* row(int y, uint8_t* scratch) const`:
+/// row y as R, G, B bytes, in `scratch` (3 * width bytes) where it isn't in memory like that already. Vertical pass
+/// first: it runs along whole rows and needs one row of sums, not a picture. Sums are unsigned 32-bit: 255 * 2^24 and
+/// (255 * 2^8) * 2^16 both fit, with room for the half that rounds.
+template <class Rows> class RowResizer {
 public:
   static size_t workspace_bytes(ResizeKernel kernel, int src_height, int src_width, int dst_height, int dst_width) {
-    if (kernel == ResizeKernel::nearest) return 0;
+    const size_t rows = Rows::scratch_rows * ((size_t{3} * static_cast<size_t>(src_width) + 3) / 4 * 4);
+    if (kernel == ResizeKernel::nearest) return rows;
     const int64_t taps_x = max_taps(src_width, dst_width), taps_y = max_taps(src_height, dst_height);
-    return sizeof(uint32_t) *
-           static_cast<size_t>(dst_width * (taps_x + 2) + taps_y + int64_t{3} * src_width /* vertical sums */);
+    return rows + sizeof(uint32_t) * static_cast<size_t>(dst_width * (taps_x + 2) + taps_y +
+                                                         int64_t{3} * src_width /* vertical sums */);
   }
 
   /// `workspace` is aligned to 4 bytes and stays in use until the last row.
-  RowResizer(ResizeKernel kernel, const ImageView8& src, int dst_height, int dst_width, void* workspace)
+  RowResizer(ResizeKernel kernel, const Rows& src, int dst_height, int dst_width, void* workspace)
       : kernel_(kernel), src_(src), dst_height_(dst_height), dst_width_(dst_width) {
-    if (kernel == ResizeKernel::nearest) return;
+    if (kernel == ResizeKernel::nearest) {
+      scratch_ = static_cast<uint8_t*>(workspace);
+      return;
+    }
     stride_ = max_taps(src.width, dst_width) + 2; // first tap, number of taps, weights
     table_ = static_cast<uint32_t*>(workspace);
     weights_y_ = table_ + dst_width * stride_;
     sums_ = weights_y_ + max_taps(src.height, dst_height);
+    scratch_ = reinterpret_cast<uint8_t*>(sums_ + int64_t{3} * src.width);
     for (int x = 0; x < dst_width; ++x) {
       uint32_t* entry = table_ + x * stride_;
       int first = 0;
@@ -168,13 +181,13 @@ public:
     for (int i = 0; i < n; ++i) sums[i] = 1u << 15;
     int t = 0;
     for (; t + 1 < taps; t += 2) { // two rows a round halves the traffic
-      const uint8_t* a = src_.data + (first + t) * src_.row_stride;
-      const uint8_t* b = a + src_.row_stride;
+      const uint8_t* a = src_.row(first + t, scratch_);
+      const uint8_t* b = src_.row(first + t + 1, scratch_ + (n + 3) / 4 * 4);
       const uint32_t wa = weights_y_[t], wb = weights_y_[t + 1];
       for (int i = 0; i < n; ++i) sums[i] += wa * a[i] + wb * b[i];
     }
     if (t < taps) {
-      const uint8_t* a = src_.data + (first + t) * src_.row_stride;
+      const uint8_t* a = src_.row(first + t, scratch_);
       const uint32_t wa = weights_y_[t];
       for (int i = 0; i < n; ++i) sums[i] += wa * a[i];
     }
@@ -197,18 +210,19 @@ public:
 
 private:
   void nearest_row(int y, uint8_t* dst) const {
-    const uint8_t* src = src_.data + nearest_index(y, src_.height, dst_height_) * src_.row_stride;
+    const uint8_t* src = src_.row(nearest_index(y, src_.height, dst_height_), scratch_);
     for (int x = 0; x < dst_width_; ++x)
       for (int c = 0; c < 3; ++c) dst[3 * x + c] = src[3 * nearest_index(x, src_.width, dst_width_) + c];
   }
 
   ResizeKernel kernel_;
-  ImageView8 src_;
+  Rows src_;
   int dst_height_, dst_width_;
   int64_t stride_ = 0;
   uint32_t* table_ = nullptr;     // [dst_width][first, taps, weights...]
   uint32_t* weights_y_ = nullptr; // of the row in work
   uint32_t* sums_ = nullptr;      // [src_width][3]
+  uint8_t* scratch_ = nullptr;    // [Rows::scratch_rows][3 * src_width]
 };
 
 inline bool valid_size(int height, int width) {
@@ -220,7 +234,7 @@ inline bool valid_size(int height, int width) {
 /// Bytes of scratch, aligned to 4, that `resize_rgb8` needs; 0 for nearest.
 inline size_t resize_rgb8_workspace_bytes(ResizeKernel kernel, int src_height, int src_width, int dst_height,
                                           int dst_width) {
-  return detail::RowResizer::workspace_bytes(kernel, src_height, src_width, dst_height, dst_width);
+  return detail::RowResizer<ImageView8>::workspace_bytes(kernel, src_height, src_width, dst_height, dst_width);
 }
 
 /// Resizes to packed RGB [dst_height, dst_width, 3]. triangle_antialiased follows Pillow's BILINEAR definition
@@ -230,7 +244,7 @@ inline bool resize_rgb8(ResizeKernel kernel, const ImageView8& src, int dst_heig
                         uint8_t* dst) {
   if (!src.data || !detail::valid_size(src.height, src.width) || !detail::valid_size(dst_height, dst_width))
     return false;
-  const detail::RowResizer resizer(kernel, src, dst_height, dst_width, workspace);
+  const detail::RowResizer<ImageView8> resizer(kernel, src, dst_height, dst_width, workspace);
   for (int y = 0; y < dst_height; ++y) resizer.row(y, dst + ptrdiff_t{3} * y * dst_width);
   return true;
 }
@@ -278,33 +292,40 @@ inline bool preprocess_valid(const Preprocess& p) {
   return true;
 }
 
-/// Bytes of scratch, aligned to 4, that `preprocess_rgb8` needs for a picture of this size; 0 if a size is out of
-/// range.
-inline size_t preprocess_workspace_bytes(const Preprocess& p, int src_height, int src_width) {
+/// Bytes of scratch, aligned to 4, that `preprocess` needs for a picture of this size; 0 if a size is out of range.
+template <class Rows = ImageView8>
+size_t preprocess_workspace_bytes(const Preprocess& p, int src_height, int src_width) {
   if (!detail::valid_size(src_height, src_width) || !detail::valid_size(p.height, p.width)) return 0;
   const CropWindow window = crop_window(p.crop, src_height, src_width, p.height, p.width);
   const size_t row = (size_t{3} * static_cast<size_t>(p.width) + 3) / 4 * 4;
-  return row + resize_rgb8_workspace_bytes(p.resize, window.height, window.width, p.height, p.width);
+  return row + detail::RowResizer<Rows>::workspace_bytes(p.resize, window.height, window.width, p.height, p.width);
 }
 
 /// Crop, resize, normalise: `dst` receives [height, width, 3] floats with the given strides (in floats); rows go
-/// through the workspace one at a time. False, and nothing written, if the contract, the picture or the workspace is
-/// unusable.
-inline bool preprocess_rgb8(const Preprocess& p, const ImageView8& src, void* workspace, size_t workspace_bytes,
-                            float* dst, ptrdiff_t pixel_stride, ptrdiff_t row_stride) {
-  if (!preprocess_valid(p) || !src.data || !dst || !detail::valid_size(src.height, src.width)) return false;
-  if (!workspace || workspace_bytes < preprocess_workspace_bytes(p, src.height, src.width)) return false;
-  const ImageView8 part = cropped(src, crop_window(p.crop, src.height, src.width, p.height, p.width));
+/// through the workspace one at a time. `src` is an ImageView8 or any other giver of rows (RowResizer). False, and
+/// nothing written, if the contract, the picture's size or the workspace is unusable.
+template <class Rows>
+bool preprocess(const Preprocess& p, const Rows& src, void* workspace, size_t workspace_bytes, float* dst,
+                ptrdiff_t pixel_stride, ptrdiff_t row_stride) {
+  if (!preprocess_valid(p) || !dst || !detail::valid_size(src.height, src.width)) return false;
+  if (!workspace || workspace_bytes < preprocess_workspace_bytes<Rows>(p, src.height, src.width)) return false;
+  const Rows part = cropped(src, crop_window(p.crop, src.height, src.width, p.height, p.width));
   float scale[3], offset[3];
   normalise_factors(p.mean, p.std, scale, offset);
   uint8_t* row = static_cast<uint8_t*>(workspace);
   const size_t row_bytes = (size_t{3} * static_cast<size_t>(p.width) + 3) / 4 * 4;
-  const detail::RowResizer resizer(p.resize, part, p.height, p.width, row + row_bytes);
+  const detail::RowResizer<Rows> resizer(p.resize, part, p.height, p.width, row + row_bytes);
   for (int y = 0; y < p.height; ++y) {
     resizer.row(y, row);
     scale_rgb8(packed_image(row, 1, p.width), scale, offset, p.colour_order, dst + y * row_stride, pixel_stride, 0);
   }
   return true;
+}
+
+/// The same for a picture in memory; false also if there is none.
+inline bool preprocess_rgb8(const Preprocess& p, const ImageView8& src, void* workspace, size_t workspace_bytes,
+                            float* dst, ptrdiff_t pixel_stride, ptrdiff_t row_stride) {
+  return src.data && preprocess(p, src, workspace, workspace_bytes, dst, pixel_stride, row_stride);
 }
 
 /// The same into packed [height, width, 3].

@@ -48,6 +48,7 @@ inline Graph zoo(int32_t height = 4, int32_t width = 6) {
   const int32_t gate = b.add<Softmax>({}, {b.add<GlobalAvgPool2d>({}, {x}, "mean")}, "softmax");
   x = b.add<Mul>({}, {x, gate}, "mul");
   x = b.add<Add>({}, {x, b.add<GlobalMaxPool2d>({}, {x}, "top")}, "shift");
+  x = b.add<Dropout>({}, {x}, "drop");
   ConvTranspose2d::Params up;
   up.out_channels = 2;
   up.kernel_h = up.kernel_w = up.stride_h = up.stride_w = 2;

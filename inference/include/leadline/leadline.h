@@ -177,7 +177,8 @@ typedef enum leadline_precision { LEADLINE_PRECISION_F32 = 0, LEADLINE_PRECISION
 typedef struct leadline_session_options {
   size_t struct_size;
   int32_t height, width; /* of the network's input; 0, 0: the model's default */
-  /* largest picture for leadline_run_rgb8; 0: 4096. Each pixel of width costs about 20 bytes of the session's memory */
+  /* largest picture, as it is stored; 0: 4096. Each pixel of the longer side costs about 20 to 30 bytes of the
+   * session's memory */
   int32_t max_picture_height, max_picture_width;
   const leadline_runner* runner; /* copied; NULL: the calling thread alone */
   /* Bytes that values, one thread's scratch and weights in the kernels' own form should keep to; 0: as fast as can be.
@@ -239,13 +240,85 @@ leadline_status leadline_session_get_node(const leadline_session* session, int32
  * model says. `depth` receives [output_height, output_width] floats (times output_channels where the output isn't
  * depth), row by row; `depth_values` is the room in it, in floats. For metric models they are metres. Only the given
  * memory is used. Errors: INVALID_ARGUMENT, OUT_OF_MEMORY (depth_values too small), INVALID_SHAPE (picture too large),
- * UNSUPPORTED (the network's input isn't a picture). */
+ * UNSUPPORTED (the network's input isn't a picture), CANCELLED. */
 leadline_status leadline_run_rgb8(leadline_session* session, const uint8_t* rgb, int32_t width, int32_t height,
                                   ptrdiff_t row_stride, float* depth, size_t depth_values);
 
+/* How a picture's pixels are stored. */
+typedef enum leadline_pixel_format {
+  LEADLINE_RGB8 = 0,   /* 3 bytes a pixel: R, G, B */
+  LEADLINE_BGR8 = 1,   /* 3 bytes: B, G, R */
+  LEADLINE_RGBA8 = 2,  /* 4 bytes; the fourth is ignored */
+  LEADLINE_BGRA8 = 3,  /* 4 bytes; the fourth is ignored */
+  LEADLINE_GRAY8 = 4,  /* 1 byte: R = G = B */
+  LEADLINE_NV12 = 5,   /* planes[0]: Y; planes[1]: U, V for each 2 x 2 pixels (odd sizes: the last alone) */
+  LEADLINE_NV21 = 6,   /* the same with V, U */
+  LEADLINE_YUYV = 7,   /* Y, U, Y, V for each two pixels */
+  LEADLINE_RGB_F32 = 8 /* 3 floats, 0 to 1; rounded to 8 bits as a camera does, so that training saw the like */
+} leadline_pixel_format;
+
+typedef enum leadline_colour_matrix {
+  LEADLINE_BT601 = 0,
+  LEADLINE_BT709 = 1,
+  LEADLINE_BT2020 = 2
+} leadline_colour_matrix;
+
+/* A picture in the caller's memory. It is read as stored, only while leadline_run runs. */
+typedef struct leadline_picture {
+  size_t struct_size;
+  int32_t format;        /* leadline_pixel_format */
+  int32_t width, height; /* as stored, in pixels */
+  const void* planes[2]; /* where its first row begins; the second for NV12 and NV21 alone */
+  ptrdiff_t strides[2];  /* bytes from one row to the next; 0: rows without gaps; negative: stored bottom to top */
+  int32_t rotation;      /* 0, 90, 180 or 270: degrees clockwise that turn it upright */
+  int32_t colour_matrix; /* leadline_colour_matrix of Y, U, V */
+  int32_t full_range;    /* Y, U, V use 0 to 255; 0: 16 to 235 (240) */
+  /* Horizontal focal length of the upright picture in its pixels, where it is known: metric depth, which holds for the
+   * cameras of the training pictures (leadline_model_info: focal_x), is multiplied by the ratio. 0: not known; depth is
+   * that of a training camera, whose horizontal angle of view is 2 atan(input_width / (2 focal_x)). */
+  float focal_x;
+} leadline_picture;
+
+/* What becomes of the network's depth. */
+typedef enum leadline_depth_format {
+  LEADLINE_DEPTH_F32 = 0,             /* float: metres, or the model's own unit where it isn't metric; 0: none */
+  LEADLINE_DEPTH_MILLIMETRES_U16 = 1, /* metric models: rounded; 0: none, also for what is beyond 65.535 m */
+  LEADLINE_DEPTH_INVERSE_F32 = 2      /* metric models: 1 / metres; 0: none */
+} leadline_depth_format;
+
+/* Where depth goes. */
+typedef struct leadline_depth {
+  size_t struct_size;
+  int32_t format;       /* leadline_depth_format */
+  int32_t picture_size; /* 1: as large as the upright picture, linearly enlarged, 0 outside what the network saw;
+                         * 0: output_height x output_width of the session */
+  void* data;           /* rows from top to bottom, aligned for its type */
+  ptrdiff_t row_stride; /* bytes; 0: rows without gaps */
+  size_t bytes;         /* room behind `data` */
+} leadline_depth;
+
+/* One picture of any of these forms to depth of any of those. Colour becomes 8-bit R, G, B by integer arithmetic, the
+ * same on every machine, then goes the way of leadline_run_rgb8. Uses the given memory only. Errors: INVALID_ARGUMENT
+ * (a null pointer, a stride too small, a rotation that isn't one, floats that aren't aligned), INVALID_SHAPE (a side
+ * beyond 16384 or the session's largest picture), OUT_OF_MEMORY (`bytes` too small), UNSUPPORTED (a format that this
+ * library or this model doesn't know: millimetres of relative depth, pictures for a network that takes none, several
+ * output channels), CANCELLED. */
+leadline_status leadline_run(leadline_session* session, const leadline_picture* picture, const leadline_depth* depth);
+
+/* Asks `stop(context)` before each layer of every run from now on: anything but 0 ends the run with LEADLINE_CANCELLED,
+ * nothing is written, and the session can be used again. For deadlines and cancel buttons. NULL: no longer.
+ * Errors: INVALID_ARGUMENT. */
+leadline_status leadline_session_set_stop(leadline_session* session, int32_t (*stop)(void* context), void* context);
+
+/* Adds what each layer took to node_time[i], in ticks of the caller's clock, in every run from now on; i as for
+ * leadline_model_get_node. `nodes` is the room in node_time, at least leadline_model_info's nodes; it stays the
+ * caller's. `clock` NULL: no longer. Errors: INVALID_ARGUMENT, OUT_OF_MEMORY (`nodes` too small). */
+leadline_status leadline_session_set_clock(leadline_session* session, int64_t (*clock)(void* context), void* context,
+                                           int64_t* node_time, int32_t nodes);
+
 /* The network alone: `input` is dense [1,H,W,C] of the session's input size, already normalised; `output` receives
  * dense [1,H,W,C] of its output size. `input_values` and `output_values` are their sizes in floats; the first must be
- * exact. Errors: INVALID_ARGUMENT, OUT_OF_MEMORY (output_values too small). */
+ * exact. Errors: INVALID_ARGUMENT, OUT_OF_MEMORY (output_values too small), CANCELLED. */
 leadline_status leadline_run_raw(leadline_session* session, const float* input, size_t input_values, float* output,
                                  size_t output_values);
 

@@ -173,6 +173,10 @@ public:
                            std::size_t depth_values) {
     return leadline_run_rgb8(session_, rgb, width, height, 0, depth, depth_values);
   }
+  /// Any camera's picture to depth in any form; set the structs' struct_size.
+  leadline_status run(const leadline_picture& picture, const leadline_depth& depth) {
+    return leadline_run(session_, &picture, &depth);
+  }
   leadline_status run_raw(const float* input, std::size_t input_values, float* output, std::size_t output_values) {
     return leadline_run_raw(session_, input, input_values, output, output_values);
   }
