@@ -28,6 +28,7 @@ constexpr Command commands[] = {
     {"predict", "depth of pictures, as files", "predict runs/unet-001 photos --out depth", predict_command},
     {"export", "write a run as model.lead, for devices", "export runs/unet-001 --out model.lead", export_command},
     {"inspect", "layers, cost and origin of a model.lead", "inspect model.lead", inspect_command},
+    {"mlp", "multi-layer perceptrons, as scikit-learn has them", "mlp fit --data digits --solver lbfgs", mlp_command},
     {"report", "curves, metrics, pictures as one page", "report runs/unet-001", report_command},
     {"compare", "settings side by side, with several seeds", "compare --over optimizer=sgd,adam --seeds 3", compare_command},
     {"summary", "layers, parameters and cost of a network", "summary --model.network mobile_unet", summary_command},

@@ -16,6 +16,7 @@ int train_command(const std::vector<std::string>& arguments);
 int evaluate_command(const std::vector<std::string>& arguments);
 int predict_command(const std::vector<std::string>& arguments);
 int export_command(const std::vector<std::string>& arguments);
+int mlp_command(const std::vector<std::string>& arguments);
 int inspect_command(const std::vector<std::string>& arguments);
 int report_command(const std::vector<std::string>& arguments);
 int compare_command(const std::vector<std::string>& arguments);

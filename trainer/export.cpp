@@ -3,6 +3,7 @@
 #include "inference/golden.hpp"
 #include "shared/model/fold.hpp"
 #include "trainer/graph_session.hpp"
+#include "trainer/mlp/fitted.hpp"
 #include "trainer/networks/parts.hpp"
 #include "trainer/onnx_writer.hpp"
 #include "trainer/planned_pass.hpp"
@@ -241,6 +242,16 @@ float verify_model(const std::string& path, const ModelSpec& spec) {
 
 namespace {
 
+/// The largest difference, relative to the largest value wanted.
+double relative_difference(const std::vector<double>& wanted, const std::vector<double>& got) {
+  double difference = 0, largest = 0;
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    difference = std::max(difference, std::abs(wanted[i] - got[i]));
+    largest = std::max(largest, std::abs(wanted[i]));
+  }
+  return largest > 0 ? difference / largest : difference;
+}
+
 /// Folding changes how sums are rounded, nothing else. Returns the largest difference, relative to the largest output.
 double check_folding(const Checkpoint& checkpoint, const std::string& file, const Graph& trained,
                      const ModelSpec& spec) {
@@ -250,12 +261,7 @@ double check_folding(const Checkpoint& checkpoint, const std::string& file, cons
   for (const std::vector<float>& weight : spec.weights) after.emplace_back(weight.begin(), weight.end());
   const std::vector<double> wanted = run_golden(HostExec(), trained, before, spec.golden_seed);
   const std::vector<double> got = run_golden(HostExec(), *spec.graph, after, spec.golden_seed);
-  double difference = 0, largest = 0;
-  for (size_t i = 0; i < wanted.size(); ++i) {
-    difference = std::max(difference, std::abs(wanted[i] - got[i]));
-    largest = std::max(largest, std::abs(wanted[i]));
-  }
-  const double error = largest > 0 ? difference / largest : difference;
+  const double error = relative_difference(wanted, got);
   if (!(error <= 1e-4))
     throw Error({.file = file,
                  .field = "folding",
@@ -287,6 +293,38 @@ std::map<std::string, std::string> onnx_metadata(const ModelSpec& spec) {
   return entries;
 }
 
+/// What goes into the file for a fitted MLP: raw features in, values out. `error` is the largest difference between the
+/// graph's and the model's own answers to the golden input, relative to the largest.
+ModelSpec mlp_spec(const Checkpoint& checkpoint, const std::string& file, Graph* graph, const ChooseAlgorithms& choose,
+                   double* error) {
+  const FittedMLP model = mlp_from_checkpoint(checkpoint, file);
+  ModelSpec spec;
+  *graph = mlp_graph(model, &spec.weights);
+  spec.graph = graph;
+  spec.preprocess.height = spec.preprocess.width = 1;
+  spec.output = OutputKind::values;
+  const auto add = [&](const char* key, const std::string& value) {
+    if (!value.empty()) spec.provenance[key] = value;
+  };
+  add("network", "mlp");
+  add("data", model.data);
+  add("leadline", leadline_version_string());
+  std::string classes;
+  for (const std::string& name : model.classes) classes += (classes.empty() ? "" : ",") + name;
+  if (classes.size() < 1000) add("classes", classes);
+  for (const NamedNumber& metric : model.metrics) add(metric.first.c_str(), decimals(metric.second, 4));
+  if (choose) spec.algorithms = choose(*graph, spec.weights);
+  spec.golden = compute_golden(spec);
+  std::vector<std::vector<double>> weights;
+  for (const std::vector<float>& weight : spec.weights) weights.emplace_back(weight.begin(), weight.end());
+  std::vector<double> input;
+  for (index_t i = 0; i < graph->input_shape.count(); ++i)
+    input.push_back(static_cast<double>(golden_input(spec.golden_seed, i)));
+  const std::vector<double> wanted = model.predict(input, 1);
+  *error = relative_difference(wanted, run_golden(HostExec(), *graph, weights, spec.golden_seed));
+  return spec;
+}
+
 /// Folds a checkpoint, lets `write` make the file under a temporary name, and gives it its own if all went well.
 template <class Write>
 ExportReport export_file(const Checkpoint& checkpoint, const std::string& file, const std::string& path,
@@ -301,11 +339,17 @@ ExportReport export_file(const Checkpoint& checkpoint, const std::string& file, 
   Graph graph;
   const std::string temporary = path + ".unverified";
   try {
-    const ModelSpec spec = model_spec(checkpoint, file, &graph, choose);
-    const Graph trained = graph_settings(checkpoint_settings(checkpoint, file));
-    report.fold_error = check_folding(checkpoint, file, trained, spec);
+    ModelSpec spec;
+    if (checkpoint.network == "mlp") {
+      spec = mlp_spec(checkpoint, file, &graph, choose, &report.fold_error);
+      report.nodes_before = graph.nodes.size();
+    } else {
+      spec = model_spec(checkpoint, file, &graph, choose);
+      const Graph trained = graph_settings(checkpoint_settings(checkpoint, file));
+      report.fold_error = check_folding(checkpoint, file, trained, spec);
+      report.nodes_before = trained.nodes.size();
+    }
     write(temporary, spec, &report);
-    report.nodes_before = trained.nodes.size();
     report.nodes_after = graph.nodes.size();
     report.file_bytes = fs::file_size(temporary);
     for (const Shape& shape : graph.weight_shapes) report.parameters += shape.count();

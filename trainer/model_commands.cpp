@@ -162,9 +162,12 @@ int inspect_command(const std::vector<std::string>& arguments) {
   if (info.focal_x > 0)
     std::printf("cameras of the training pictures: focal lengths %.1f, %.1f pixels at this size\n",
                 static_cast<double>(info.focal_x), static_cast<double>(info.focal_y));
-  std::printf("output  %dx%d, %s, %s to %s m\n", info.output_height, info.output_width,
-              info.output_kind == LEADLINE_METRIC_DEPTH ? "depth in metres" : "relative values",
-              exact(static_cast<double>(info.min_depth)).c_str(), exact(static_cast<double>(info.max_depth)).c_str());
+  if (info.output_kind == LEADLINE_VALUES)
+    std::printf("output  %dx%d, %d values\n", info.output_height, info.output_width, info.output_channels);
+  else
+    std::printf("output  %dx%d, %s, %s to %s m\n", info.output_height, info.output_width,
+                info.output_kind == LEADLINE_METRIC_DEPTH ? "depth in metres" : "relative values",
+                exact(static_cast<double>(info.min_depth)).c_str(), exact(static_cast<double>(info.max_depth)).c_str());
   const leadline_session_info memory = session.info();
   std::printf(
       "memory  %s KiB for a session on %s with %d thread%s: %s KiB values and scratch, %s KiB prepared weights\n",

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# check_mlp.sh LEADLINE: the commands `leadline mlp ...` as a person types them.
+set -euo pipefail
+leadline=$1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+
+fail() { echo "check_mlp.sh: $*" >&2; exit 1; }
+expect() { grep -qF -- "$1" <<<"$2" || fail "\"$1\" is missing in: $2"; }
+refused() { # words, then the command
+  local words=$1 text
+  shift
+  if text=$("$@" 2>&1); then fail "accepted: $*"; fi
+  expect "$words" "$text"
+}
+
+text=$("$leadline" mlp fit --data digits --hidden-layer-sizes 16 --solver lbfgs --max_iter 300 --out a)
+expect "accuracy 0.953" "$text" # scikit-learn 1.9.1 says 0.9528 after 71 iterations, too
+expect "lbfgs, 71 iterations" "$text"
+expect "weighted avg" "$text"
+[ -s a/confusion.png ] && [ -s a/checkpoints/best.h5 ] || fail "files are missing"
+"$leadline" mlp fit --data digits --hidden_layer_sizes 16 --max_iter 3 --early_stopping true --validation_loss true --out b 2>warnings >/dev/null
+expect "Maximum iterations (3) reached" "$(cat warnings)"
+expect "epoch,loss,validation_score,validation_loss" "$(head -1 b/loss_curve.csv)"
+[ -s b/loss_curve.svg ] || fail "no curve"
+expect "accuracy 0.99" "$("$leadline" mlp score a --data digits)"
+"$leadline" export a --out digits.lead >/dev/null
+"$leadline" inspect digits.lead >/dev/null
+
+printf 'x,y,sum\n' >plane.csv
+for i in 1 2 3 4 5 6 7 8 9; do for j in 1 2 3 4; do echo "$i,$j,$((i + 2 * j))" >>plane.csv; done; done
+expect "r2 1.0000" "$("$leadline" mlp fit --data csv:plane.csv --task regressor --standardize true --solver lbfgs --out c)"
+"$leadline" mlp predict c --data csv:plane.csv --target sum --out answers.csv
+[ "$(wc -l <answers.csv)" = 37 ] && [ "$(head -1 answers.csv)" = sum ] || fail "answers.csv"
+
+refused "Use lbfgs, sgd or adam" "$leadline" mlp fit --data digits --solver newton
+refused "no size of a layer" "$leadline" mlp fit --data digits --hidden_layer_sizes 16,0
+refused "from 0 to 1" "$leadline" mlp fit --data digits --momentum 2
+refused "csv:FILE" "$leadline" mlp fit --data plane.csv
+refused "test_size" "$leadline" mlp fit --data digits --test_size 1.5
+refused "is not given" "$leadline" mlp fit
+refused "Known: fit, predict, score" "$leadline" mlp fot
+refused "--task regressor" "$leadline" mlp fit --data csv:plane.csv --target x --loss poisson
+refused "there is a run" "$leadline" mlp fit --data digits --max_iter 1 --out a
+refused "each set needs at least one sample" "$leadline" mlp fit --data csv:plane.csv --target x --test_size 0.01

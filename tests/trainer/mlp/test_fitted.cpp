@@ -1,0 +1,158 @@
+// Fitted MLPs in files and on devices: what was written is read, and model.lead answers in the engine what predict
+// does.
+#include "data/error.hpp"
+#include "trainer/export.hpp"
+#include "trainer/mlp/fitted.hpp"
+#include "trainer/mlp/score.hpp"
+#include "trainer/mlp/table.hpp"
+
+#include <leadline/leadline.hpp>
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+#include <catch2/matchers/catch_matchers_string.hpp>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+
+using namespace leadline;
+using namespace leadline::trainer;
+using Catch::Matchers::ContainsSubstring;
+
+namespace {
+
+struct Folder {
+  std::filesystem::path path = std::filesystem::temp_directory_path() / ("leadline-mlp-" + std::to_string(::getpid()));
+  Folder() { std::filesystem::create_directories(path); }
+  ~Folder() { std::filesystem::remove_all(path); }
+  std::string file(const std::string& name) const { return (path / name).string(); }
+  std::string write(const std::string& name, const std::string& text) const {
+    std::ofstream(file(name)) << text;
+    return file(name);
+  }
+};
+
+/// Fitted for a few epochs to noise: classes as many as asked for, or 0 for a regressor with two targets.
+FittedMLP fitted(index_t classes, const std::string& activation, bool poisson) {
+  mlp::RandomState random(4);
+  constexpr index_t n = 60, features = 6;
+  std::vector<double> x, y;
+  std::vector<index_t> labels;
+  for (index_t i = 0; i < n * features; ++i) x.push_back(random.uniform(-2, 2));
+  for (index_t i = 0; i < n; ++i) {
+    labels.push_back(classes > 0 ? i % classes : 0);
+    for (int j = 0; j < 2; ++j) y.push_back(random.uniform(0, 2));
+  }
+  MLPParams p;
+  p.random_state = 0;
+  p.hidden_layer_sizes = {9, 5};
+  p.activation = activation;
+  p.max_iter = 5;
+  p.loss = poisson ? "poisson" : "squared_error";
+  p.warn = [](const std::string&) {};
+  FittedMLP model;
+  model.classifier = classes > 0;
+  for (index_t j = 0; j < features; ++j) {
+    model.features.push_back("f" + std::to_string(j));
+    model.mean.push_back(random.uniform(-1, 1));
+    model.scale.push_back(random.uniform(0.5, 2));
+  }
+  if (classes > 0) {
+    MLPClassifier estimator(p);
+    estimator.fit({x.data(), n, features}, labels);
+    model.shape = estimator.network_shape();
+    model.weights = estimator.weights();
+    for (index_t c = 0; c < classes; ++c) model.classes.push_back("class, " + std::to_string(c) + "%");
+  } else {
+    MLPRegressor estimator(p);
+    estimator.fit({x.data(), n, features}, {y.data(), n, 2});
+    model.shape = estimator.network_shape();
+    model.weights = estimator.weights();
+    model.classes = {"left", "right"};
+  }
+  model.data = "noise";
+  model.metrics = {{"accuracy", 0.5}};
+  return model;
+}
+
+} // namespace
+
+TEST_CASE("a fitted MLP comes back from its file, and answers the same on a device") {
+  const index_t classes = GENERATE(0, 2, 5);
+  const std::string activation = GENERATE("relu", "tanh", "logistic", "identity");
+  const bool poisson = activation == "tanh";
+  const Folder folder;
+  const FittedMLP model = fitted(classes, activation, poisson);
+  write_mlp(folder.file("model.h5"), model);
+  const FittedMLP read = read_mlp(folder.file("model.h5"));
+  CHECK(read.classes == model.classes);
+  CHECK(read.features == model.features);
+  CHECK(read.metrics == model.metrics);
+  const std::vector<double> x{0.3, -1, 0.25, 2, 0, -0.7};
+  const std::vector<double> wanted = model.predict(x, 1);
+  CHECK(read.predict(x, 1) == wanted);
+  CHECK(wanted.size() == static_cast<size_t>(classes > 0 ? classes : 2));
+  CHECK_THROWS_WITH(read.predict({1, 2}, 1), ContainsSubstring("fitted with 6"));
+
+  export_model(read_checkpoint(folder.file("model.h5")), folder.file("model.h5"), folder.file("model.lead"));
+  Model device;
+  ErrorText error;
+  REQUIRE(device.open_file(folder.file("model.lead").c_str(), error) == LEADLINE_OK);
+  CHECK(device.info().output_kind == LEADLINE_VALUES);
+  Session session;
+  REQUIRE(session.create(device, error) == LEADLINE_OK);
+  const std::vector<float> input(x.begin(), x.end());
+  std::vector<float> output(session.output_values());
+  REQUIRE(session.run_raw(input.data(), input.size(), output.data(), output.size()) == LEADLINE_OK);
+  REQUIRE(output.size() == wanted.size());
+  for (size_t i = 0; i < wanted.size(); ++i)
+    CHECK(!!(std::abs(static_cast<double>(output[i]) - wanted[i]) <= 1e-5 * std::max(1.0, std::abs(wanted[i]))));
+}
+
+TEST_CASE("tables from CSV files") {
+  const Folder folder;
+  const mlp::Table table = mlp::read_table(
+      "csv:" + folder.write("a.csv", "\xEF\xBB\xBFlength,\"wi,dth\",kind\n1,2.5,\"a \"\"b\"\"\"\n\n3, -4e1 ,c\r\n"),
+      "");
+  CHECK(table.features == std::vector<std::string>{"length", "wi,dth"});
+  CHECK(table.x == std::vector<double>{1, 2.5, 3, -40});
+  CHECK(table.labels == std::vector<std::string>{"a \"b\"", "c"});
+  CHECK(table.y.empty());
+  const mlp::Table plain = mlp::read_table("csv:" + folder.write("b.csv", "1;2;3\n4;5;6\n"), "1,3");
+  CHECK(plain.x == std::vector<double>{2, 5});
+  CHECK(plain.y == std::vector<double>{1, 3, 4, 6});
+  const auto error_of = [&](const std::string& text, const std::string& target) {
+    try {
+      mlp::read_table("csv:" + folder.write("bad.csv", text), target);
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string("none");
+  };
+  CHECK_THAT(error_of("a,b\n1,2\n3\n", ""), ContainsSubstring("bad.csv:3") && ContainsSubstring("1 fields"));
+  CHECK_THAT(error_of("a,b\nx,2\n", ""), ContainsSubstring("bad.csv:2: a is \"x\""));
+  CHECK_THAT(error_of("a,b\n,2\n", ""), ContainsSubstring("the field is empty"));
+  CHECK_THAT(error_of("price,b\n1,2\n", "prise"), ContainsSubstring("Did you mean \"price\"?"));
+  CHECK_THAT(error_of("a,b\n1,\"2\n", ""), ContainsSubstring("isn't closed"));
+  CHECK_THAT(error_of("", ""), ContainsSubstring("no line with numbers"));
+  CHECK_THAT(error_of("a\n1\n", ""), ContainsSubstring("no column beside the target"));
+  CHECK_THROWS_WITH(mlp::read_table("csv:/nowhere.csv", ""), ContainsSubstring("can't be read"));
+  CHECK_THROWS_WITH(mlp::read_table("synthetic:", ""), ContainsSubstring("--data digits"));
+}
+
+TEST_CASE("scores of a classifier") {
+  const std::vector<index_t> confusion = mlp::confusion_matrix({0, 0, 1, 1, 1, 2}, {0, 1, 1, 1, 0, 1}, 3);
+  CHECK(confusion == std::vector<index_t>{1, 1, 0, 1, 2, 0, 0, 1, 0});
+  CHECK(mlp::accuracy(confusion, 3) == 0.5);
+  const std::string report = mlp::classification_report(confusion, {"0", "1", "2"});
+  // as sklearn.metrics.classification_report prints it
+  CHECK(report == "              precision    recall  f1-score   support\n\n"
+                  "           0       0.50      0.50      0.50         2\n"
+                  "           1       0.50      0.67      0.57         3\n"
+                  "           2       0.00      0.00      0.00         1\n\n"
+                  "    accuracy                           0.50         6\n"
+                  "   macro avg       0.33      0.39      0.36         6\n"
+                  "weighted avg       0.42      0.50      0.45         6\n");
+  CHECK_THAT(mlp::confusion_text(confusion, {"0", "1", "2"}), ContainsSubstring("    1   1   2   .\n"));
+  CHECK(mlp::sparkline({1, 0.1, 0.01}, 3) == "\u2588\u2584\u2581");
+}

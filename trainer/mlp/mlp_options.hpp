@@ -1,0 +1,14 @@
+// MLPParams as options of commands, by scikit-learn's names.
+#pragma once
+
+#include "trainer/mlp/mlp.hpp"
+#include "trainer/settings.hpp"
+
+namespace leadline::trainer {
+
+/// Names, defaults and help of all of them, and of `dtype`.
+std::vector<OptionGroup> mlp_options();
+/// Their values; throws leadline::Error that names the option.
+MLPParams mlp_params(const Settings& settings, bool classifier);
+
+} // namespace leadline::trainer
