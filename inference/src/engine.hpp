@@ -40,6 +40,7 @@ struct leadline_session {
   size_t picture_workspace_bytes;
   unsigned char* arena;
   size_t bytes;
+  float scale, shift;             ///< of the calibration; scale 0: none
   int32_t (*stop)(void* context); ///< null: nobody may
   void* stop_context;
   int64_t (*clock)(void* context); ///< null: nothing is measured

@@ -176,10 +176,10 @@ Status run_graph(const leadline_session& session, Tensor<float>* output) {
 /// The network's answer as the caller wants it: in which unit, how large, where.
 class DepthWriter {
 public:
-  /// `scale` multiplies depth; `window` is the part of the upright picture that the network saw.
-  DepthWriter(const leadline_depth& to, const Tensor<float>& depth, float scale, const CropWindow& window, int height,
-              int width)
-      : to_(to), depth_(depth), scale_(scale), window_(window), height_(height), width_(width) {}
+  /// Depth becomes scale * depth + shift; `window` is the part of the upright picture that the network saw.
+  DepthWriter(const leadline_depth& to, const Tensor<float>& depth, float scale, float shift, const CropWindow& window,
+              int height, int width)
+      : to_(to), depth_(depth), scale_(scale), shift_(shift), window_(window), height_(height), width_(width) {}
 
   static size_t value_bytes(int32_t format) { return format == LEADLINE_DEPTH_MILLIMETRES_U16 ? 2 : 4; }
 
@@ -220,6 +220,7 @@ private:
 
   void put(unsigned char* row, int x, float value) const {
     value *= scale_;
+    if (shift_ != 0) value = value + shift_ > 0 ? value + shift_ : 0;
     if (to_.format == LEADLINE_DEPTH_MILLIMETRES_U16) {
       const float millimetres = value * 1000 + 0.5f; // NaN compares false: none
       const uint16_t stored = millimetres >= 1 && millimetres < 65536 ? static_cast<uint16_t>(millimetres) : 0;
@@ -232,7 +233,7 @@ private:
 
   leadline_depth to_;
   Tensor<float> depth_;
-  float scale_;
+  float scale_, shift_;
   CropWindow window_;
   int height_, width_;
 };
@@ -429,9 +430,10 @@ leadline_status leadline_run(leadline_session* session, const leadline_picture* 
 
   const ModelView& view = session->model->view;
   const bool metric = view.output->kind == OutputKind::metric_depth;
+  const bool calibrated = session->scale > 0 && view.output->kind != OutputKind::values;
   if (view.input->channels != 3 || session->output.c != 1) return LEADLINE_UNSUPPORTED;
   if (to.format < LEADLINE_DEPTH_F32 || to.format > LEADLINE_DEPTH_INVERSE_F32) return LEADLINE_UNSUPPORTED;
-  if (to.format != LEADLINE_DEPTH_F32 && !metric) return LEADLINE_UNSUPPORTED;
+  if (to.format != LEADLINE_DEPTH_F32 && !metric && !calibrated) return LEADLINE_UNSUPPORTED;
   if (const leadline_status checked = check_picture(from); checked != LEADLINE_OK) return checked;
   if (from.width > session->max_picture_width || from.height > session->max_picture_height)
     return LEADLINE_INVALID_SHAPE;
@@ -468,7 +470,26 @@ leadline_status leadline_run(leadline_session* session, const leadline_picture* 
         view.input->fx * static_cast<float>(p.width) / static_cast<float>(view.input->preprocess.width);
     scale = here / trained;
   }
-  DepthWriter(to, output, scale, window, height, width).write();
+  float shift = 0;
+  if (calibrated) {
+    scale *= session->scale;
+    shift = session->shift;
+  }
+  DepthWriter(to, output, scale, shift, window, height, width).write();
+  return LEADLINE_OK;
+}
+
+leadline_status leadline_session_set_calibration(leadline_session* session, const leadline_calibration* calibration) {
+  if (!session) return LEADLINE_INVALID_ARGUMENT;
+  leadline_calibration chosen{};
+  if (calibration) {
+    Message silent(nullptr, 0);
+    if (read_options(calibration, "leadline_calibration", &chosen, &silent) != Status::ok ||
+        !(chosen.scale > 0 && chosen.scale < 1e9f) || !(chosen.shift > -1e9f && chosen.shift < 1e9f))
+      return LEADLINE_INVALID_ARGUMENT;
+  }
+  session->scale = chosen.scale;
+  session->shift = chosen.shift;
   return LEADLINE_OK;
 }
 

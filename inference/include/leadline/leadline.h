@@ -328,6 +328,57 @@ leadline_status leadline_run_raw(leadline_session* session, const float* input, 
  * another size), SELF_TEST_FAILED. */
 leadline_status leadline_self_test(leadline_session* session, float* largest_error);
 
+/* ---- metres ------------------------------------------------------------------------------------------------------ */
+
+/* One place in a picture whose distance is known: by a tape, a laser, a LiDAR's sparse points. */
+typedef struct leadline_reading {
+  float predicted; /* what the network says there */
+  float metres;    /* what it is, along the optical axis */
+} leadline_reading;
+
+/* metres = scale * predicted + shift. Filled by the library. */
+typedef struct leadline_calibration {
+  size_t struct_size;
+  float scale, shift;
+  int32_t used, outliers; /* readings that agree with it, and that don't */
+  float rms_metres;       /* of those that agree */
+} leadline_calibration;
+
+/* The scale (with_shift 0: at least one reading) or scale and shift (1: at least two, at different distances) that most
+ * readings agree with; up to half of them may be wrong. Readings that aren't positive and finite are left out; beyond
+ * 128 they are thinned out evenly. A metric model is best calibrated without a shift. Thread-safe; allocates nothing.
+ * Errors: INVALID_ARGUMENT (too few usable readings), UNSUPPORTED (they contradict each other: what the network says is
+ * nearer, they say is farther, or all are at one distance). */
+leadline_status leadline_calibrate_scale(const leadline_reading* readings, int32_t count, int32_t with_shift,
+                                         leadline_calibration* calibration);
+
+/* From now on leadline_run answers scale * depth + shift (0 where that isn't positive), for relative models too, which
+ * are metric then. NULL: no longer. Errors: INVALID_ARGUMENT (no positive, finite scale). */
+leadline_status leadline_session_set_calibration(leadline_session* session, const leadline_calibration* calibration);
+
+/* ---- video ------------------------------------------------------------------------------------------------------- */
+
+/* Steady depth from a video's frames, one after the other: a scale and shift that jumps from frame to frame is held,
+ * noise is smoothed, what moves and what is new shows at once, and a change of scene starts anew. Long-term means are
+ * those of the network: metres don't drift. One stabiliser for one camera; one thread at a time. */
+typedef struct leadline_stabiliser leadline_stabiliser;
+
+/* Bytes that a stabiliser for maps of this size needs; 0 for sizes out of range. Thread-safe. */
+size_t leadline_stabiliser_bytes(int32_t width, int32_t height);
+
+/* `memory` is aligned to LEADLINE_ALIGNMENT and stays the caller's; a stabiliser is destroyed by forgetting it.
+ * Errors: INVALID_ARGUMENT, INVALID_SHAPE, OUT_OF_MEMORY (`bytes` too small). */
+leadline_status leadline_stabiliser_create(int32_t width, int32_t height, void* memory, size_t bytes,
+                                           leadline_stabiliser** stabiliser);
+
+/* The next frame: [height, width] floats, 0 (negative, NaN) = none; `steady` may be `depth`. `scene_changed` (may be
+ * NULL) becomes 1 where the frame doesn't follow from the one before. Errors: INVALID_ARGUMENT. */
+leadline_status leadline_stabiliser_run(leadline_stabiliser* stabiliser, const float* depth, float* steady,
+                                        int32_t* scene_changed);
+
+/* Forgets the past: the next frame is the first. NULL is ignored. */
+void leadline_stabiliser_reset(leadline_stabiliser* stabiliser);
+
 /* ---- the CPU's level --------------------------------------------------------------------------------------------- */
 
 /* Names of the levels that this build of the library and this CPU have, best first, e.g. "x86-64-v4+bf16", "x86-64-v4",
