@@ -24,6 +24,7 @@ struct Command {
 // clang-format off
 constexpr Command commands[] = {
     {"train", "train a network", "train --config trainer/configs/quickstart.ini", train_command},
+    {"lr_find", "which learning rate suits a run", "lr_find --config trainer/configs/quickstart.ini", lr_find_command},
     {"evaluate", "metrics of a run, beside simple baselines", "evaluate runs/unet-001 --data pairs:val.txt", evaluate_command},
     {"predict", "depth of pictures, as files", "predict runs/unet-001 photos --out depth", predict_command},
     {"export", "write a run as model.lead, for devices", "export runs/unet-001 --out model.lead", export_command},

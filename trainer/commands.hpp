@@ -13,6 +13,7 @@ int run_command_line(int argc, const char* const* argv);
 
 /// The commands by themselves; `arguments` exclude program and command. They throw leadline::Error.
 int train_command(const std::vector<std::string>& arguments);
+int lr_find_command(const std::vector<std::string>& arguments);
 int evaluate_command(const std::vector<std::string>& arguments);
 int predict_command(const std::vector<std::string>& arguments);
 int export_command(const std::vector<std::string>& arguments);

@@ -394,8 +394,9 @@ template <class T, class Exec> void TrainLoopOn<T, Exec>::train_step(const data:
 
 /// False if somebody asked to stop.
 template <class T, class Exec> bool TrainLoopOn<T, Exec>::train_epoch() {
-  train_loader_.start(at_.epoch, at_.batch);
   data_seconds_ = 0;
+  if (at_.batch == info_.steps_per_epoch) return true; // resumed between the last step and the end
+  train_loader_.start(at_.epoch, at_.batch);
   for (data::Batch batch; at_.batch < info_.steps_per_epoch;) {
     const Clock::time_point start = Clock::now();
     if (!train_loader_.next(batch)) break;
@@ -669,7 +670,8 @@ template <class T, class Exec> void TrainLoopOn<T, Exec>::restore(const Checkpoi
   want("scheduler", c.scheduler, scheduler_->name());
   want("train.ema", c.trained_weights.empty() ? "none" : "an average", average_.on() ? "an average" : "none");
   want("seed", std::to_string(c.seed), std::to_string(seed_settings(settings_)));
-  if (c.batch >= info_.steps_per_epoch || c.epoch > info_.epochs)
+  // A checkpoint from right after an epoch's last step: its validation is still to come.
+  if (c.batch > info_.steps_per_epoch || c.epoch > info_.epochs)
     throw Error(
         {.file = file,
          .field = "epoch",
@@ -703,6 +705,7 @@ template <class T, class Exec> void TrainLoopOn<T, Exec>::restore(const Checkpoi
         if (number.first == group.scalar(scalar.name)) *scalar.value = number.second;
   }
   scheduler_->set_state(c.scheduler_state);
+  last_lr_ = scheduler_->at(by_epoch_ ? c.epoch : std::max<index_t>(c.step - 1, 0)).lr;
   callback_states_ = c.callbacks;
   at_ = {c.epoch,   c.batch,   c.step,    c.loss_sum,     c.best,     c.best_epoch,
          c.metrics, c.focal_x, c.focal_y, c.median_depth, c.mean_map, true};

@@ -198,9 +198,11 @@ TEST_CASE("an average over the steps' weights is what is validated and saved") {
       CHECK_FALSE(!(std::abs(end.weights[0].values[i] - average[i]) <= 1e-15));
     CHECK(end.trained_weights[0].values == steps.back());
     // Validation was that of the average: what anybody who evaluates the checkpoint finds.
-    const Evaluation evaluation = evaluate(end, "c.h5", toy_frames(5, 2), "raw");
+    const auto network = checkpoint_predictor(end, "c.h5");
+    const Evaluation evaluation = evaluate(prediction_sources(*network, false), *toy_frames(5, 2), {.protocol = "raw"});
     for (size_t i = 0; i < end.metrics.size(); ++i)
-      CHECK(evaluation.rows[0].metrics[i].second == end.metrics[i].second);
+      CHECK_FALSE(!(std::abs(evaluation.rows[0].metrics[i].second - end.metrics[i].second) <=
+                    1e-5 * std::abs(end.metrics[i].second) + 1e-5)); // evaluation is in float
   }
   // Training itself isn't touched by it.
   const Run plain = train(toy_settings()), averaged = train(toy_settings({{"train.ema", "0.9"}}));
@@ -209,11 +211,11 @@ TEST_CASE("an average over the steps' weights is what is validated and saved") {
 }
 
 TEST_CASE("L-BFGS takes the whole set as its batch") {
-  const Changes full{{"optimizer.name", "lbfgs"},    {"optimizer.lr", "1"}, {"optimizer.history_size", "10"},
-                     {"data.batch_size", "20"},      {"data.flip", "0"},    {"data.brightness_gain", "0"},
-                     {"data.brightness_shift", "0"}, {"train.epochs", "6"}};
+  const Changes full{{"optimizer.name", "lbfgs"},    {"optimizer.lr", "1"},       {"optimizer.history_size", "10"},
+                     {"data.batch_size", "20"},      {"data.flip", "0"},          {"data.brightness_gain", "0"},
+                     {"data.brightness_shift", "0"}, {"optimizer.max_iter", "8"}, {"train.epochs", "4"}};
   const Run run = train(toy_settings(full), nullptr, 0, 20);
-  REQUIRE(run.diary.epochs.size() == 6);
+  REQUIRE(run.diary.epochs.size() == 4);
   CHECK(run.diary.epochs.back().train_loss < 0.5 * run.diary.epochs.front().train_loss);
   for (size_t i = 1; i < run.diary.epochs.size(); ++i) // the line search never goes up; BN statistics are the batch's
     CHECK(run.diary.epochs[i].train_loss <= run.diary.epochs[i - 1].train_loss * 1.0001);

@@ -117,6 +117,35 @@ TEST_CASE("first weights are those of the rule that the settings name") {
   }
 }
 
+TEST_CASE("a checkpoint from between an epoch's last step and its end is as good as any") {
+  struct Keeper final : Callback {
+    explicit Keeper(Checkpoint* to) : kept(to) {}
+    void on_step(const StepReport& report, RunControl& run) override {
+      if (report.step == 10) *kept = run.checkpoint();
+    }
+    Checkpoint* kept;
+  };
+  for (const char* unit : {"step", "epoch"}) {
+    const Settings settings = toy_settings({{"scheduler.name", "exponential"},
+                                            {"scheduler.gamma", "0.9"},
+                                            {"scheduler.unit", unit},
+                                            {"train.ema", "0.9"}});
+    Checkpoint kept;
+    const auto loop = make_train_loop(settings, toy_frames(22, 1), toy_frames(5, 2));
+    loop->add(std::make_unique<Keeper>(&kept));
+    Diary whole;
+    loop->add(std::make_unique<Writer>(&whole, 0));
+    loop->run();
+    CHECK(kept.epoch == 1);
+    CHECK(kept.batch == 5);
+    const Run resumed = train(settings, &kept);
+    check_same_bits(resumed.end, loop->checkpoint());
+    CHECK(resumed.diary.epochs.size() == 3);
+    CHECK(resumed.diary.epochs[0].lr == whole.epochs[1].lr);
+    CHECK(resumed.diary.epochs[0].train_loss == whole.epochs[1].train_loss);
+  }
+}
+
 TEST_CASE("2 epochs and 2 more are 4, also through a file") {
   const Folder folder;
   const Run whole = train(toy_settings());
@@ -158,7 +187,7 @@ TEST_CASE("what can't go on is refused") {
   CHECK_THROWS_MATCHES(resumed({{"train.seed", "4"}}), Error, MessageMatches(ContainsSubstring("seed")));
   CHECK_THROWS_MATCHES(resumed({{"scheduler.name", "cosine"}}), Error, MessageMatches(ContainsSubstring("scheduler")));
   Checkpoint late = run.end;
-  late.batch = 5;
+  late.batch = 6;
   CHECK_THROWS_MATCHES(train(toy_settings(), &late), Error, MessageMatches(ContainsSubstring("batches")));
 }
 

@@ -8,6 +8,13 @@
 
 namespace leadline::trainer {
 
+void CheckpointWriter::on_start(const RunInfo& info, RunControl&) {
+  // A run that was killed may not have come to removing what the checkpoint doesn't name any more.
+  for (index_t epoch = 1; top_k_ > 0 && epoch <= info.first_epoch; ++epoch)
+    if (std::none_of(kept_.begin(), kept_.end(), [&](const auto& kept) { return kept.second == epoch; }))
+      std::filesystem::remove(run_.of_epoch(epoch));
+}
+
 void CheckpointWriter::on_step(const StepReport& report, RunControl& run) {
   if (every_steps_ > 0 && report.step % every_steps_ == 0) write_checkpoint(run_.last(), run.checkpoint());
 }

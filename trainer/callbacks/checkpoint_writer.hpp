@@ -14,6 +14,7 @@ class CheckpointWriter final : public Callback {
 public:
   CheckpointWriter(RunDirectory run, index_t every_steps, index_t top_k = 0)
       : run_(std::move(run)), every_steps_(every_steps), top_k_(top_k) {}
+  void on_start(const RunInfo& info, RunControl& run) override;
   void on_step(const StepReport& report, RunControl& run) override;
   void on_epoch_end(const EpochReport& report, RunControl& run) override;
   void on_stop(RunControl& run) override;

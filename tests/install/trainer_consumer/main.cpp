@@ -1,6 +1,8 @@
-// A program of a user's own on the installed trainer: it adds a network, a loss and a callback, and trains one run.
+// A program of a user's own on the installed trainer: it adds a network, a loss and a callback with options of its own,
+// and trains one run.
 // (With `return leadline::trainer::run_command_line(argc, argv);` as its main it would be the whole program `leadline`
 // plus what it adds.)
+#include "trainer/callbacks/callbacks.hpp"
 #include "trainer/compute.hpp"
 #include "trainer/losses/losses.hpp"
 #include "trainer/losses/pointwise.hpp"
@@ -10,6 +12,8 @@
 
 #include "shared/core/kokkos_exec.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <exception>
 #include <memory>
@@ -53,14 +57,20 @@ template <class T> struct CharbonnierRule {
 
 struct Seen {
   int steps = 0, epochs = 0;
+  double largest_gradient = 0;
   double first_loss = 0, last_loss = 0;
   bool finished = false;
 };
 
-/// Counts what it is told.
+/// Counts what it is told, and looks at a gradient now and then.
 class Witness : public Callback {
 public:
-  explicit Witness(Seen* seen) : seen_(seen) {}
+  Witness(Seen* seen, index_t every) : seen_(seen), every_(every) {}
+  void on_before_optimizer_step(const StepReport& report, RunControl& run) override {
+    if (report.step % every_ != 0) return;
+    for (const double g : run.gradient("head.weight").values)
+      seen_->largest_gradient = std::max(seen_->largest_gradient, std::abs(g));
+  }
   void on_step(const StepReport& report, RunControl&) override {
     if (seen_->steps++ == 0) seen_->first_loss = report.loss;
     seen_->last_loss = report.loss;
@@ -70,6 +80,7 @@ public:
 
 private:
   Seen* seen_;
+  index_t every_;
 };
 
 int train() {
@@ -78,10 +89,18 @@ int train() {
     return std::make_unique<losses::PointwiseLoss<float, DefaultExec, CharbonnierRule<float>>>(params);
   });
 
+  Seen seen;
+  callback_registry().push_back({"witness",
+                                 {{"witness.every", "10", "steps between two looks at a gradient"}},
+                                 [&](const Settings& own, const RunDirectory&, bool) -> std::unique_ptr<Callback> {
+                                   return std::make_unique<Witness>(&seen, own.integer("witness.every", 1, 1000));
+                                 }});
+
   Settings settings(train_option_groups());
   for (const auto& [key, value] : {std::pair{"model.network", "tiny"},
                                    {"model.width", "6"},
-                                   {"loss.name", "charbonnier"},
+                                   {"loss.name", "charbonnier + 0.1*gradient"},
+                                   {"witness.every", "5"},
                                    {"loss.extra", "eps=0.05"},
                                    {"data.train", "synthetic:count=8,height=24,width=32"},
                                    {"data.val", "synthetic:count=4,split=val,height=24,width=32"},
@@ -95,14 +114,17 @@ int train() {
   const Compute compute(2);
   const Datasets sets = open_datasets(settings);
   const std::unique_ptr<TrainLoop> loop = make_train_loop(settings, sets.train, sets.val);
-  Seen seen;
-  loop->add(std::make_unique<Witness>(&seen));
+  loop->add(
+      callback_registry().back().make(settings, RunDirectory{}, false)); // make_callbacks: all, with a run's files
   loop->run();
 
   std::printf("%s: %d steps, %d epochs, loss %.4f to %.4f\n", loop->info().network.c_str(), seen.steps, seen.epochs,
               seen.first_loss, seen.last_loss);
   const bool learned = seen.last_loss < seen.first_loss; // false for NaN too
-  return seen.steps == 20 && seen.epochs == 10 && seen.finished && learned && loop->info().network == "tiny" ? 0 : 1;
+  const bool looked = seen.largest_gradient > 0;
+  return looked && seen.steps == 20 && seen.epochs == 10 && seen.finished && learned && loop->info().network == "tiny"
+             ? 0
+             : 1;
 }
 
 } // namespace
