@@ -32,6 +32,7 @@ constexpr Command commands[] = {
     {"mlp", "multi-layer perceptrons, as scikit-learn has them", "mlp fit --data digits --solver lbfgs", mlp_command},
     {"report", "curves, metrics, pictures as one page", "report runs/unet-001", report_command},
     {"compare", "settings side by side, with several seeds", "compare --over optimizer=sgd,adam --seeds 3", compare_command},
+    {"search", "look for the settings that train best", "search --over optimizer.lr=log:1e-4..1e-1", search_command},
     {"summary", "layers, parameters and cost of a network", "summary --model.network mobile_unet", summary_command},
     {"graph", "a network as DOT or SVG", "graph runs/unet-001 --out unet.svg", graph_command},
 };

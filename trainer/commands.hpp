@@ -21,6 +21,7 @@ int mlp_command(const std::vector<std::string>& arguments);
 int inspect_command(const std::vector<std::string>& arguments);
 int report_command(const std::vector<std::string>& arguments);
 int compare_command(const std::vector<std::string>& arguments);
+int search_command(const std::vector<std::string>& arguments);
 int summary_command(const std::vector<std::string>& arguments);
 int graph_command(const std::vector<std::string>& arguments);
 

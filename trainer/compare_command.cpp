@@ -3,6 +3,7 @@
 #include "trainer/option_parser.hpp"
 #include "trainer/plot.hpp"
 #include "trainer/search_space.hpp"
+#include "trainer/table.hpp"
 #include "trainer/text.hpp"
 #include "trainer/train_settings.hpp"
 #include "trainer/trials.hpp"
@@ -171,31 +172,6 @@ Plot Comparison::plot(bool of_loss) const {
   return plot;
 }
 
-/// Columns as wide as their longest cell; letters beyond ASCII count as one.
-std::string aligned(const std::vector<std::vector<std::string>>& rows, bool markdown) {
-  const auto length = [](const std::string& text) {
-    return std::count_if(text.begin(), text.end(),
-                         [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
-  };
-  std::vector<ptrdiff_t> widths(rows[0].size());
-  for (const auto& row : rows)
-    for (size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], length(row[c]));
-  std::string out;
-  for (size_t r = 0; r < rows.size(); ++r) {
-    for (size_t c = 0; c < rows[r].size(); ++c) {
-      const std::string pad(static_cast<size_t>(widths[c] - length(rows[r][c])), ' ');
-      out += (markdown ? (c == 0 ? "| " : " | ") : c == 0 ? "" : "  ") + (c == 0 ? rows[r][c] + pad : pad + rows[r][c]);
-    }
-    out += markdown ? " |\n" : "\n";
-    if (r > 0 || !markdown) continue;
-    for (size_t c = 0; c < widths.size(); ++c)
-      out += (c == 0 ? "|" : "|") + std::string(static_cast<size_t>(widths[c]) + (c == 0 ? 2 : 1), '-') +
-             (c == 0 ? "" : ":");
-    out += "|\n";
-  }
-  return out;
-}
-
 std::string csv(const Comparison& comparison, const std::vector<index_t>& seeds) {
   const std::vector<std::string> names{"epoch", "step", "delta1", "delta2", "delta3",   "abs_rel",   "sq_rel",
                                        "rmse",  "mae",  "silog",  "log10",  "rmse_log", "train_loss"};
@@ -332,13 +308,13 @@ int compare_command(const std::vector<std::string>& all_arguments) {
       failures += "\n" + comparison.trials[i].title + " failed: " + comparison.results[i].error + "\n";
   const std::string markdown = "`" + comparison.metric + "` of each run's best epoch" +
                                (seeds > 1 ? ", mean ± standard deviation of " + std::to_string(seeds) + " seeds" : "") +
-                               "\n\n" + aligned(table, true) + failures,
+                               "\n\n" + text_table(table, true) + failures,
                     values = csv(comparison, seed_numbers);
   data::write_file(folder.path() + "/compare.md", markdown.data(), markdown.size());
   data::write_file(folder.path() + "/compare.csv", values.data(), values.size());
   write_svg(folder.path() + "/metric.svg", comparison.plot(false));
   write_svg(folder.path() + "/loss.svg", comparison.plot(true));
-  std::printf("\n%s\n%s/{compare.md, compare.csv, metric.svg, loss.svg}\n", aligned(table, false).c_str(),
+  std::printf("\n%s\n%s/{compare.md, compare.csv, metric.svg, loss.svg}\n", text_table(table, false).c_str(),
               folder.path().c_str());
   return failed == 0 ? 0 : 1;
 }

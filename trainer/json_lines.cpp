@@ -15,7 +15,7 @@ namespace leadline::trainer {
 
 namespace {
 
-std::string quoted(const std::string& text) {
+std::string in_quotes(const std::string& text) {
   std::string out = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\')
@@ -32,29 +32,19 @@ std::string quoted(const std::string& text) {
 
 } // namespace
 
-JsonLine& JsonLine::text(const std::string& name, const std::string& value) {
+JsonLine& JsonLine::add(const std::string& name, const std::string& value, bool quoted) {
   members_.emplace_back(name, value);
-  quoted_.push_back(true);
+  quoted_.push_back(quoted);
+  source_.clear();
   return *this;
 }
 
+JsonLine& JsonLine::text(const std::string& name, const std::string& value) { return add(name, value, true); }
 JsonLine& JsonLine::number(const std::string& name, double value) {
-  members_.emplace_back(name, std::isfinite(value) ? exact(value) : "null");
-  quoted_.push_back(false);
-  return *this;
+  return add(name, std::isfinite(value) ? exact(value) : "null", false);
 }
-
-JsonLine& JsonLine::integer(const std::string& name, index_t value) {
-  members_.emplace_back(name, std::to_string(value));
-  quoted_.push_back(false);
-  return *this;
-}
-
-JsonLine& JsonLine::boolean(const std::string& name, bool value) {
-  members_.emplace_back(name, value ? "true" : "false");
-  quoted_.push_back(false);
-  return *this;
-}
+JsonLine& JsonLine::integer(const std::string& name, index_t value) { return add(name, std::to_string(value), false); }
+JsonLine& JsonLine::boolean(const std::string& name, bool value) { return add(name, value ? "true" : "false", false); }
 
 bool JsonLine::has(const std::string& name) const {
   for (const auto& member : members_)
@@ -74,10 +64,11 @@ double JsonLine::number_of(const std::string& name) const {
 }
 
 std::string JsonLine::to_json() const {
+  if (!source_.empty()) return source_;
   std::string out = "{";
   for (size_t i = 0; i < members_.size(); ++i)
-    out += (i == 0 ? "" : ",") + quoted(members_[i].first) + ":" +
-           (quoted_[i] ? quoted(members_[i].second) : members_[i].second);
+    out += (i == 0 ? "" : ",") + in_quotes(members_[i].first) + ":" +
+           (quoted_[i] ? in_quotes(members_[i].second) : members_[i].second);
   return out + "}";
 }
 
@@ -107,9 +98,9 @@ std::vector<JsonLine> read_json_lines(const std::string& file) {
     for (const auto& [name, member] : tree) {
       if (!member.empty() || name.empty()) fail("the line is no flat object");
       const std::string data = member.data();
-      object.members_.emplace_back(name, data);
-      object.quoted_.push_back(data != "null" && data != "true" && data != "false" && !parse_real(data, &value));
+      object.add(name, data, data != "null" && data != "true" && data != "false" && !parse_real(data, &value));
     }
+    object.source_ = line;
     lines.push_back(object);
   }
   return lines;

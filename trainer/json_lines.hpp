@@ -25,13 +25,16 @@ public:
   double number_of(const std::string& name) const;
   const std::vector<std::pair<std::string, std::string>>& members() const { return members_; }
 
-  /// {"name":"value","other":1.5} without a line's end.
+  /// {"name":"value","other":1.5} without a line's end; what was read is written as it was.
   std::string to_json() const;
 
 private:
   friend std::vector<JsonLine> read_json_lines(const std::string& file);
+  JsonLine& add(const std::string& name, const std::string& value, bool quoted);
+
   std::vector<std::pair<std::string, std::string>> members_; ///< name, value without quotes
   std::vector<bool> quoted_;                                 ///< whether to write it with quotes
+  std::string source_;                                       ///< the line that it was read from, as long as it is that
 };
 
 /// All lines of a file. A last line without its end (the writer was killed) is left out. Throws leadline::Error that

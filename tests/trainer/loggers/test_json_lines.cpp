@@ -30,8 +30,10 @@ TEST_CASE("lines come back as they were") {
   const std::string words = "a \"b\" \\ \n \t\x01 \xc3\xb6 {}";
   write_json_lines(file.path, {JsonLine().text("words", words).number("x", 0.1).integer("n", -3)});
   append_json_line(file.path, JsonLine().number("nan", NAN).number("big", 1e300).boolean("yes", true));
+  append_json_line(file.path, JsonLine().text("number", "12"));
   const std::vector<JsonLine> lines = read_json_lines(file.path);
-  REQUIRE(lines.size() == 2);
+  REQUIRE(lines.size() == 3);
+  CHECK(lines[2].to_json() == R"({"number":"12"})");
   CHECK(lines[0].text_of("words") == words);
   CHECK(lines[0].number_of("x") == 0.1);
   CHECK(lines[0].number_of("n") == -3);
