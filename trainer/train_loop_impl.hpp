@@ -52,6 +52,7 @@ inline OptimizerParams optimizer_settings(const Settings& settings) {
   p.strong_wolfe = settings.text("optimizer.line_search") == "strong_wolfe";
   p.nesterov = settings.boolean("optimizer.nesterov");
   p.amsgrad = settings.boolean("optimizer.amsgrad");
+  p.decoupled_weight_decay = settings.boolean("optimizer.decoupled_weight_decay");
   p.centered = settings.boolean("optimizer.centered");
   if (!settings.text("optimizer.betas").empty()) {
     const std::vector<double> betas = settings.reals("optimizer.betas", 2);

@@ -108,6 +108,10 @@ std::vector<OptionGroup> train_option_groups() {
            {"optimizer.lr_factors", "",
             "rates of some weights as factors of lr, PATTERN=FACTOR with commas between: encoder.*=0.1; 0 freezes"},
            {"optimizer.weight_decay", "", "L2 penalty; adamw: decoupled"},
+           {"optimizer.decoupled_weight_decay",
+            "false",
+            "nadam, radam: weight_decay shrinks weights, as with adamw",
+            {"true", "false"}},
            {"optimizer.no_decay", "", "weights without weight_decay: norm, bias, or patterns on their names"},
            {"optimizer.momentum", "", "sgd, rmsprop"},
            {"optimizer.dampening", "", "sgd"},
@@ -126,7 +130,10 @@ std::vector<OptionGroup> train_option_groups() {
            {"optimizer.history_size", "", "lbfgs: pairs of vectors kept, each twice the weights' memory"},
            {"optimizer.tolerance_grad", "", "lbfgs: largest gradient element that ends a step"},
            {"optimizer.tolerance_change", "", "lbfgs: smallest change of loss or weights that doesn't"},
-           {"optimizer.line_search", "strong_wolfe", "lbfgs; none: steps of lr", {"strong_wolfe", "none"}},
+           {"optimizer.line_search",
+            "strong_wolfe",
+            "lbfgs; none, PyTorch's default: steps of lr",
+            {"strong_wolfe", "none"}},
            {"optimizer.extra", "", "name=number, ... for a program's own optimizer"},
        }});
 

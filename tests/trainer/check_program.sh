@@ -54,10 +54,36 @@ status=0; wait $program || status=$?
 [ $status = 130 ] || fail "an interrupted run ended with $status"
 [ -s run/checkpoints/last.h5 ] || fail "an interrupted run left no checkpoint"
 mv run interrupted
+for signal in TERM USR1; do # as batch systems end jobs
+  "$leadline" train --config tiny.ini --run.dir run --train.epochs 4000 >out.txt &
+  program=$!
+  for _ in $(seq 600); do [ -s run/metrics.csv ] && [ "$(wc -l <run/metrics.csv)" -ge 2 ] && break; sleep 0.1; done
+  kill -$signal $program
+  status=0; wait $program || status=$?
+  [ $status = 130 ] || fail "SIG$signal ended a run with $status"
+  grep -q -- '--resume run' out.txt || fail "SIG$signal: it isn't said how to go on: $(tail -1 out.txt)"
+  rm -r run
+done
 "$leadline" train --config tiny.ini --run.dir run --scheduler.name constant >/dev/null
 "$leadline" train --config tiny.ini --run.dir half --scheduler.name constant --train.epochs 2 >/dev/null
 "$leadline" train --resume half --train.epochs 4 >/dev/null
 cmp run/metrics.csv half/metrics.csv || fail "a resumed run has other metrics"
+
+echo "== early stopping completes a run, a time limit interrupts it"
+"$leadline" train --config tiny.ini --run.dir early --early_stopping.monitor train_loss --early_stopping.min_delta 1000 \
+  --early_stopping.patience 1 >out.txt || fail "early stopping isn't exit status 0"
+grep -q 'early stopping: train_loss' out.txt || fail "no reason for stopping early: $(cat out.txt)"
+[ "$(wc -l <early/metrics.csv)" = 3 ] || fail "early stopping came late"
+status=0
+"$leadline" train --config tiny.ini --run.dir limited --train.epochs 4000 --run.max_minutes 0.01 >/dev/null || status=$?
+[ $status = 130 ] || fail "a run whose time was over ended with $status"
+rm -r early limited
+
+echo "== a learning rate is found"
+"$leadline" lr_find --config tiny.ini --steps 30 --out rates >out.txt
+grep -q 'suggestion' out.txt || fail "lr_find suggests nothing: $(cat out.txt)"
+[ "$(wc -l <rates.csv)" -gt 10 ] && grep -q '</svg>' rates.svg || fail "lr_find left no table or plot"
+expect_error 1 max_lr 'min_lr' -- "$leadline" lr_find --config tiny.ini --min_lr 1 --max_lr 0.1
 
 echo "== a saved config.ini repeats the run"
 "$leadline" train --config whole/config.ini --run.dir repeated >/dev/null
@@ -113,7 +139,7 @@ expect_error 1 --predictions 'no prediction' -- "$leadline" evaluate --predictio
 expect_error 1 data 'not given' -- "$leadline" evaluate model.lead
 
 echo "== help and versions"
-for command in train evaluate predict export inspect summary graph; do
+for command in train lr_find evaluate predict export inspect summary graph; do
   "$leadline" $command --help >out.txt || fail "$command --help"
   grep -q "leadline $command" out.txt || fail "$command --help gives no example"
 done

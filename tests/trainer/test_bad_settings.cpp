@@ -73,6 +73,7 @@ TEST_CASE("each mistake is named, with what would be right") {
       {"optimizer.lr_decay", "-1", {"number from 0"}},
       {"optimizer.initial_accumulator_value", "-1", {"number from 0"}},
       {"optimizer.momentum_decay", "-1", {"number from 0"}},
+      {"optimizer.decoupled_weight_decay", "sometimes", {"true or false"}},
       {"optimizer.max_iter", "0", {"whole number from 1"}, lbfgs},
       {"optimizer.max_eval", "-3", {"whole number from 0"}, lbfgs},
       {"optimizer.history_size", "0", {"whole number from 1"}, lbfgs},

@@ -12,10 +12,12 @@ namespace leadline::trainer::optimizers {
 
 template <class T> struct NadamRule {
   T gradient_step, average_step, root_correction, eps, beta2, rest1, rest2, weight_decay;
+  T shrink; // decoupled weight decay: what the weight is multiplied by first; else 1
 
   LEADLINE_INLINE_FUNCTION void operator()(T& weight, T gradient, const detail::StateArrays<T>& states,
                                            index_t i) const {
     T &m = states.at[0][i], &v = states.at[1][i];
+    weight *= shrink;
     const T g = gradient + weight_decay * weight;
     m = m + rest1 * (g - m);
     v = beta2 * v + rest2 * (g * g);
@@ -47,7 +49,9 @@ private:
                                        static_cast<T>(p.lr * mu_next / (1 - mu_product_ * mu_next)),
                                        static_cast<T>(math::sqrt(1 - math::powi(p.beta2, t))), static_cast<T>(p.eps),
                                        static_cast<T>(p.beta2), static_cast<T>(1 - p.beta1),
-                                       static_cast<T>(1 - p.beta2), static_cast<T>(p.weight_decay)});
+                                       static_cast<T>(1 - p.beta2),
+                                       static_cast<T>(p.decoupled_weight_decay ? 0 : p.weight_decay),
+                                       static_cast<T>(p.decoupled_weight_decay ? 1 - p.lr * p.weight_decay : 1)});
   }
   double momentum_at(int64_t t) const {
     return this->params_.beta1 * (1 - 0.5 * math::pow(0.96, static_cast<double>(t) * this->params_.momentum_decay));

@@ -36,6 +36,7 @@ struct OptimizerParams {
   double initial_accumulator_value = 0.0; ///< adagrad
   double rho = 0.9;                       ///< adadelta
   double momentum_decay = 4e-3;           ///< nadam
+  bool decoupled_weight_decay = false;    ///< nadam, radam: weight_decay as adamw has it
   int max_iter = 20;                      ///< lbfgs: iterations of one step
   int max_eval = 0;                       ///< lbfgs: evaluations of one step; 0: max_iter * 5 / 4
   int history_size = 100;                 ///< lbfgs

@@ -13,11 +13,13 @@ namespace leadline::trainer::optimizers {
 
 template <class T> struct RadamRule {
   T step_size, eps, beta2, rest1, rest2, weight_decay;
+  T shrink; // decoupled weight decay: what the weight is multiplied by first; else 1
   bool adaptive;
 
   LEADLINE_INLINE_FUNCTION void operator()(T& weight, T gradient, const detail::StateArrays<T>& states,
                                            index_t i) const {
     T &m = states.at[0][i], &v = states.at[1][i];
+    weight *= shrink;
     const T g = gradient + weight_decay * weight;
     m = m + rest1 * (g - m);
     v = beta2 * v + rest2 * (g * g);
@@ -49,7 +51,9 @@ private:
     this->for_each_weight("leadline::optimizer::radam",
                           RadamRule<T>{static_cast<T>(step_size), static_cast<T>(p.eps), static_cast<T>(p.beta2),
                                        static_cast<T>(1 - p.beta1), static_cast<T>(1 - p.beta2),
-                                       static_cast<T>(p.weight_decay), adaptive});
+                                       static_cast<T>(p.decoupled_weight_decay ? 0 : p.weight_decay),
+                                       static_cast<T>(p.decoupled_weight_decay ? 1 - p.lr * p.weight_decay : 1),
+                                       adaptive});
   }
 };
 

@@ -115,6 +115,34 @@ TEST_CASE("sgd and adamw, element by element, with rates and momentum that chang
   }
 }
 
+TEST_CASE("decoupled weight decay shrinks weights and stays out of the gradient") {
+  for (const std::string name : {"nadam", "radam"}) {
+    INFO(name);
+    OptimizerParams p = default_optimizer_params(name);
+    p.lr = 0.25;
+    Weights<double> plain, decayed;
+    const auto without = make_optimizer<double, DefaultExec>(name, p, DefaultExec(), plain.slots);
+    p.weight_decay = 0.5;
+    p.decoupled_weight_decay = true;
+    const auto with = make_optimizer<double, DefaultExec>(name, p, DefaultExec(), decayed.slots);
+    std::vector<double> plain_before = plain.flat(plain.weights), before = plain_before;
+    for (uint64_t t = 0; t < 8; ++t) { // with the same gradients both make the same step, from other places
+      plain.new_gradients(t);
+      decayed.new_gradients(t);
+      without->step();
+      with->step();
+      DefaultExec().fence();
+      const std::vector<double> a = plain.flat(plain.weights), b = decayed.flat(decayed.weights);
+      size_t wrong = 0;
+      for (size_t i = 0; i < a.size(); ++i)
+        wrong += !(std::abs((b[i] - 0.875 * before[i]) - (a[i] - plain_before[i])) <= 1e-13);
+      CHECK(wrong == 0);
+      plain_before = a;
+      before = b;
+    }
+  }
+}
+
 TEST_CASE("a run that is resumed from its state gives the same bits") {
   const DefaultExec exec;
   for (const std::string& name : all_names()) {
