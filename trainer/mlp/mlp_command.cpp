@@ -29,6 +29,7 @@ constexpr const char* mlp_help =
   leadline mlp fit --data csv:houses.csv --target price --task regressor --standardize true
   leadline mlp predict runs/mlp-001 --data csv:new.csv --out answers.csv
   leadline mlp score runs/mlp-001 --data csv:test.csv
+  leadline mlp depth --data pairs:train.txt --val pairs:val.txt        a picture to its depth map, with an MLP alone
   leadline export runs/mlp-001 --out digits.lead                      for devices: raw features in, predict_proba out
 
 Each has --help.
@@ -318,10 +319,7 @@ int mlp_fit(const std::vector<std::string>& arguments) {
     std::printf("loss %s %s %s\n", decimals(results.loss_curve.front(), 4).c_str(),
                 mlp::sparkline(results.loss_curve, 60).c_str(), decimals(results.loss_curve.back(), 4).c_str());
   std::filesystem::create_directories(run.checkpoints());
-  std::string record = "[mlp]\n";
-  for (const std::string& key : settings.keys())
-    if (key != "help" && key != "out") record += key + " = " + settings.text(key) + "\n";
-  data::write_file(run.config(), record.data(), record.size());
+  write_record(run.config(), settings);
   write_curve(run.path, results);
   if (!split.test.empty()) {
     std::string text;
@@ -426,10 +424,11 @@ int mlp_command(const std::vector<std::string>& arguments) {
   if (name == "fit") return mlp_fit(rest);
   if (name == "predict") return mlp_predict(rest);
   if (name == "score") return mlp_score(rest);
+  if (name == "depth") return mlp_depth_command(rest);
   throw Error({.file = "leadline mlp",
                .value = name,
                .reason = "there is no such command",
-               .fix = known_names(name, {"fit", "predict", "score"})});
+               .fix = known_names(name, {"fit", "predict", "score", "depth"})});
 }
 
 } // namespace leadline::trainer

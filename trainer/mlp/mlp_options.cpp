@@ -1,5 +1,7 @@
 #include "trainer/mlp/mlp_options.hpp"
 
+#include "data/image_io.hpp"
+
 #include <limits>
 #include <sstream>
 
@@ -97,7 +99,8 @@ MLPParams mlp_params(const Settings& s, bool classifier) {
   else if (s.given("loss"))
     s.fail("loss", "a classifier's loss is the log loss", "Leave it out, or add --task regressor");
   p.dropout = s.real("dropout", 0, 0.999999);
-  if (const std::string& weights = s.text("class_weight"); weights == "none" || weights == "balanced") {
+  const std::string weights = s.known("class_weight") ? s.text("class_weight") : "none";
+  if (weights == "none" || weights == "balanced") {
     p.class_weight = weights;
   } else {
     for (const std::string& part : parts(weights)) {
@@ -116,6 +119,13 @@ MLPParams mlp_params(const Settings& s, bool classifier) {
   p.compat = s.text("compat");
   p.threads = static_cast<int>(s.integer("threads", 1, 64));
   return p;
+}
+
+void write_record(const std::string& file, const Settings& settings) {
+  std::string text = "[mlp]\n";
+  for (const std::string& key : settings.keys())
+    if (!settings.spec(key).is_switch && key != "out") text += key + " = " + settings.text(key) + "\n";
+  data::write_file(file, text.data(), text.size());
 }
 
 } // namespace leadline::trainer

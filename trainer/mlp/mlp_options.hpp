@@ -10,5 +10,7 @@ namespace leadline::trainer {
 std::vector<OptionGroup> mlp_options();
 /// Their values; throws leadline::Error that names the option.
 MLPParams mlp_params(const Settings& settings, bool classifier);
+/// All settings of a fit as a file to read again, but for where it went.
+void write_record(const std::string& file, const Settings& settings);
 
 } // namespace leadline::trainer

@@ -34,13 +34,20 @@ expect "r2 1.0000" "$("$leadline" mlp fit --data csv:plane.csv --task regressor 
 "$leadline" mlp predict c --data csv:plane.csv --target sum --out answers.csv
 [ "$(wc -l <answers.csv)" = 37 ] && [ "$(head -1 answers.csv)" = sum ] || fail "answers.csv"
 
+text=$("$leadline" mlp depth --data synthetic:count=24,seed=1,height=48,width=64 --max_iter 4 --hidden_layer_sizes 8 --max_memory 0.3MB --out d 2>/dev/null)
+expect "of 20 frames fit 0.3MB; 4 to measure" "$text"
+expect "mean map" "$text"
+[ -s d/predictions.png ] && [ -s d/checkpoints/best.h5 ] || fail "no depth"
+refused "not even two frames" "$leadline" mlp depth --data synthetic:count=24 --max_memory 10KB
+refused "can be negative" "$leadline" mlp depth --data synthetic:count=24 --loss poisson
+
 refused "Use lbfgs, sgd or adam" "$leadline" mlp fit --data digits --solver newton
 refused "no size of a layer" "$leadline" mlp fit --data digits --hidden_layer_sizes 16,0
 refused "from 0 to 1" "$leadline" mlp fit --data digits --momentum 2
 refused "csv:FILE" "$leadline" mlp fit --data plane.csv
 refused "test_size" "$leadline" mlp fit --data digits --test_size 1.5
 refused "is not given" "$leadline" mlp fit
-refused "Known: fit, predict, score" "$leadline" mlp fot
+refused "Known: fit, predict, score, depth" "$leadline" mlp fot
 refused "--task regressor" "$leadline" mlp fit --data csv:plane.csv --target x --loss poisson
 refused "there is a run" "$leadline" mlp fit --data digits --max_iter 1 --out a
 refused "each set needs at least one sample" "$leadline" mlp fit --data csv:plane.csv --target x --test_size 0.01
