@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that is too long for the gate (run.sh), which runs first:
 #
-#   bash tests/full.sh [STEP...]     steps: gate clang format tidy old_cpus aarch64 hip tensorboard quickstart edge   (default: all)
+#   bash tests/full.sh [STEP...]     steps: gate clang format tidy old_cpus aarch64 hip tensorboard web quickstart edge   (default: all)
 #
 #   clang       the edge build with clang; the model proves itself
 #   format      clang-format on every file
@@ -10,6 +10,7 @@
 #   aarch64     a cross build for 64-bit Arm and its tests, in qemu
 #   hip         the trainer's GPU files compile for AMD GPUs (hipcc; see cmake/hip_headers.sh)
 #   tensorboard the real TensorBoard (installed into build/python) loads a run's event files
+#   web         the library for browsers, and the demo page in a headless Chromium (playwright goes into build/python)
 #   quickstart  the whole way on synthetic rooms
 #   edge        the device way, without any of the dependencies
 set -uo pipefail
@@ -35,6 +36,12 @@ tensorboard() {
     build/python/bin/python tests/trainer/loggers/check_tensorboard.py build/bin/leadline
 }
 
+web() {
+  python3 -m venv build/python && build/python/bin/pip install --quiet playwright &&
+    cmake --preset wasm && cmake --build build-wasm -j "$JOBS" &&
+    build/python/bin/python tests/inference/check_web.py build-wasm/web build/bin/leadline build-wasm/page.png
+}
+
 step gate bash tests/run.sh
 if command -v clang++ >/dev/null; then step clang clang; else skip clang "no clang++"; fi
 if command -v clang-format >/dev/null; then step format format; else skip format "no clang-format"; fi
@@ -47,6 +54,12 @@ else
 fi
 if command -v hipcc >/dev/null; then step hip hip; else skip hip "no hipcc on this machine"; fi
 if command -v python3 >/dev/null; then step tensorboard tensorboard; else skip tensorboard "no python3"; fi
+if command -v clang++ >/dev/null && command -v wasm-ld >/dev/null && [ -d /usr/include/wasm32-wasi ] &&
+  command -v chromium >/dev/null; then
+  step web web
+else
+  skip web "no clang++, wasm-ld, wasi-libc or chromium (Debian: clang lld wasi-libc libclang-rt-14-dev-wasm32 libc++-14-dev-wasm32 chromium)"
+fi
 step quickstart bash cmake/quickstart.sh
 step edge bash cmake/quickstart.sh edge
 summary

@@ -31,7 +31,7 @@ namespace {
 constexpr int most_samples = 4096;
 constexpr float pixel_gain = 0.4f;             // of the new value in step 3
 constexpr double follow = 0.5;                 // how far step 2 goes at most
-constexpr double memory = 0.2;                 // of step 2's means
+constexpr double renewal = 0.2;                 // of step 2's means
 constexpr float noise = 0.04f, motion = 0.10f; // relative differences: up to this / from this on
 constexpr double loose = 0.05;                 // relative residual at which a sample's weight is a quarter
 constexpr float agrees = 0.10f;                // relative residual of a sample that fits the line
@@ -99,8 +99,8 @@ double part_of_the_way(leadline_stabiliser& s, int n, const Line& line) {
   const double typical = static_cast<double>(median(s.scratch, n));
   const double ratio = (line.scale * typical + line.shift) / typical;
   const double change = math::log(ratio > 1e-6 ? ratio : 1e-6);
-  s.error += memory * (change - s.error);
-  s.absolute_error += memory * (math::abs(change) - s.absolute_error);
+  s.error += renewal * (change - s.error);
+  s.absolute_error += renewal * (math::abs(change) - s.absolute_error);
   const double one_sided =
       s.absolute_error > 0 ? math::abs(s.error) / s.absolute_error : 0.0; // 1: always one direction
   const double moving = between_0_and_1((one_sided - 0.5) / 0.4);

@@ -24,7 +24,7 @@ struct ValuePlan {
   int32_t root = no_index;     ///< itself, or the value in whose buffer it lives
   int32_t channel_offset = 0;  ///< first channel within the root
   int32_t first = 0, last = 0; ///< steps; of a root: those of everything that lives in it
-  size_t offset = 0;           ///< bytes from the start of the arena, of the root
+  uint64_t offset = 0;         ///< bytes from the start of the arena, of the root
 };
 
 /// A node's choices.
