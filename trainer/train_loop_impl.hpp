@@ -686,6 +686,12 @@ template <class T, class Exec> void TrainLoopOn<T, Exec>::restore(const Checkpoi
     if (average_.on())
       session_.upload(internal_values<T>(graph_, i, c.weights).data(), average_.of(session_.weight(i)));
   }
+  const auto missing = [&](const std::string& name) {
+    throw Error({.file = file,
+                 .field = "optimizer/" + name,
+                 .reason = "this state of the optimizer is missing or has another size",
+                 .fix = "Resume with the [optimizer] settings of the run"});
+  };
   for (const Group& group : groups_) {
     group.optimizer->set_steps(c.optimizer_steps);
     for (const OptimizerState<T>& state : group.optimizer->states()) {
@@ -693,17 +699,18 @@ template <class T, class Exec> void TrainLoopOn<T, Exec>::restore(const Checkpoi
       const auto found = std::find_if(c.optimizer_state.begin(), c.optimizer_state.end(),
                                       [&](const NamedArray& array) { return array.name == name; });
       if (found == c.optimizer_state.end() || static_cast<index_t>(found->values.size()) != state.values.shape.count())
-        throw Error({.file = file,
-                     .field = "optimizer/" + name,
-                     .reason = "this state of the optimizer is missing or has another size",
-                     .fix = "Resume with the [optimizer] settings of the run"});
+        missing(name);
       const std::vector<T> values =
           from_pytorch(std::vector<T>(found->values.begin(), found->values.end()), state.values.shape);
       session_.upload(values.data(), state.values);
     }
-    for (const OptimizerScalar& scalar : group.optimizer->scalars())
-      for (const NamedNumber& number : c.optimizer_scalars)
-        if (number.first == group.scalar(scalar.name)) *scalar.value = number.second;
+    for (const OptimizerScalar& scalar : group.optimizer->scalars()) {
+      const std::string name = group.scalar(scalar.name);
+      const auto found = std::find_if(c.optimizer_scalars.begin(), c.optimizer_scalars.end(),
+                                      [&](const NamedNumber& number) { return number.first == name; });
+      if (found == c.optimizer_scalars.end()) missing(name);
+      *scalar.value = found->second;
+    }
   }
   scheduler_->set_state(c.scheduler_state);
   last_lr_ = scheduler_->at(by_epoch_ ? c.epoch : std::max<index_t>(c.step - 1, 0)).lr;

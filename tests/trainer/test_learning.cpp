@@ -293,7 +293,11 @@ TEST_CASE("everything at once resumes to the same bits") {
     const Run first = train(settings, nullptr, stop_at);
     check_same_bits(train(settings, &first.end).end, whole.end);
   }
-  Checkpoint without = train(toy_settings(), nullptr, 3).end;
+  const Checkpoint one_group = train(toy_settings({{"optimizer.name", "nadam"}}), nullptr, 3).end;
+  CHECK_THROWS_MATCHES(
+      train(toy_settings({{"optimizer.name", "nadam"}, {"optimizer.lr_factors", "down.*=0.3"}}), &one_group), Error,
+      MessageMatches(ContainsSubstring("down.*/mu_product") && ContainsSubstring("[optimizer]")));
+  const Checkpoint without = train(toy_settings(), nullptr, 3).end;
   CHECK_THROWS_MATCHES(train(toy_settings({{"train.ema", "0.9"}}), &without), Error,
                        MessageMatches(ContainsSubstring("train.ema")));
 }

@@ -29,8 +29,8 @@ void EarlyStopping::on_epoch_end(const EpochReport& report, RunControl& run) {
     best_ = value;
     waited_ = 0;
   } else if (++waited_ >= options_.patience) {
-    run.finish_early(what + " is the " + std::to_string(waited_) + ". in a row that isn't better than " +
-                     decimals(best_, 4));
+    run.finish_early(what + ", and nothing better than " + decimals(best_, 4) + " for " + std::to_string(waited_) +
+                     (options_.monitor == "train_loss" ? " epochs" : " validations"));
   }
 }
 

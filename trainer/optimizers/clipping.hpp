@@ -10,15 +10,21 @@
 
 namespace leadline::trainer {
 
+/// Sums of squares run side by side, so that they vectorise: element i goes to sum i % norm_columns.
+constexpr index_t norm_columns = 16;
+constexpr index_t norm_rows(index_t count) { return (count + norm_columns - 1) / norm_columns; }
+
+/// results[c]: the sum of the squares of elements c, c + norm_columns, ...
 template <class T, class Exec>
-void sum_of_squares(const Exec& exec, const T* values, index_t count, double* partial, double* result) {
+void sums_of_squares(const Exec& exec, const T* values, index_t count, double* partial, double* results) {
   reduce_columns(
-      exec, "leadline::optimizer::norm", count, 1,
-      [=] LEADLINE_FUNCTION(index_t i, index_t) {
-        const double x = static_cast<double>(values[i]);
+      exec, "leadline::optimizer::norm", norm_rows(count), norm_columns,
+      [=] LEADLINE_FUNCTION(index_t row, index_t column) {
+        const index_t i = row * norm_columns + column;
+        const double x = i < count ? static_cast<double>(values[i]) : 0.0;
         return x * x;
       },
-      partial, [=] LEADLINE_FUNCTION(index_t, const double& sum) { *result = sum; });
+      partial, [=] LEADLINE_FUNCTION(index_t column, const double& sum) { results[column] = sum; });
 }
 
 template <class T, class Exec> void scale_values(const Exec& exec, T* values, index_t count, T factor) {
@@ -40,15 +46,18 @@ public:
   /// `max_norm`, `max_value`: 0 for no limit.
   GradientClipping(const Exec& exec, const Tensor<T>& gradient, double max_norm, double max_value)
       : exec_(exec), gradient_(gradient), max_norm_(max_norm), max_value_(max_value),
-        sums_(exec, static_cast<size_t>(reduce_chunks(gradient.shape.count()) + 1) * sizeof(double)) {}
+        results_(exec, size_t{norm_columns} * sizeof(double)),
+        partial_(exec, reduce_columns_bytes<double>(norm_rows(gradient.shape.count()), norm_columns)) {}
 
   /// The L2 norm; not finite if any element isn't. Waits for the exec.
   double norm() const {
-    double* sums = reinterpret_cast<double*>(sums_.data());
-    sum_of_squares<T>(exec_, gradient_.data, gradient_.shape.count(), sums + 1, sums);
-    double square = 0;
+    auto* results = reinterpret_cast<double*>(results_.data());
+    sums_of_squares<T>(exec_, gradient_.data, gradient_.shape.count(), reinterpret_cast<double*>(partial_.data()),
+                       results);
+    double sums[norm_columns], square = 0;
     exec_.fence();
-    copy_to_host(exec_, &square, sums, sizeof square);
+    copy_to_host(exec_, sums, results, sizeof sums);
+    for (const double sum : sums) square += sum;
     return math::sqrt(square);
   }
 
@@ -64,7 +73,7 @@ private:
   Exec exec_;
   Tensor<T> gradient_;
   double max_norm_, max_value_;
-  DeviceBuffer<Exec> sums_;
+  DeviceBuffer<Exec> results_, partial_;
 };
 
 } // namespace leadline::trainer
