@@ -1,6 +1,7 @@
 // U-Nets on encoders: these have the names, shapes and number of parameters of torchvision's and timm's classifiers.
 #include "tests/trainer/state_dict.hpp"
 #include "trainer/networks/encoder_unet.hpp"
+#include "trainer/summary.hpp"
 #include "trainer/train_settings.hpp"
 
 #include <catch2/catch_test_macros.hpp>
@@ -8,6 +9,7 @@
 #include <catch2/matchers/catch_matchers_string.hpp>
 
 #include <array>
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -172,6 +174,27 @@ TEST_CASE("encoders have the names and shapes of the classifiers' state_dicts, a
     }
     CHECK(dict.size() == published.rule.size());
     CHECK(parameters(graph, "encoder.") == published.encoder_parameters);
+  }
+}
+
+TEST_CASE("encoders have the published cost: their strides are right") {
+  constexpr index_t vgg_classifier = 512 * 49 * 4096 + 4096 * 4096 + 4096 * 1000;
+  struct Published {
+    Encoder encoder;
+    double gmacs; // of the classifier at 224x224
+    index_t classifier;
+  };
+  for (const Published& published : {Published{Encoder::resnet18, 1.814, 512 * 1000},
+                                     {Encoder::resnet34, 3.664, 512 * 1000},
+                                     {Encoder::vgg11_bn, 7.609, vgg_classifier},
+                                     {Encoder::vgg16_bn, 15.470, vgg_classifier},
+                                     {Encoder::mobilenet_v2, 0.301, 320 * 1280 * 49 + 1280 * 1000}}) {
+    const Graph graph = encoder_unet(at(published.encoder, 224, 224));
+    INFO(graph.name);
+    index_t macs = published.classifier;
+    for (const LayerSummary& layer : summarise(graph, 1).layers)
+      if (layer.name.starts_with("encoder.")) macs += layer.macs;
+    CHECK(std::fabs(static_cast<double>(macs) * 1e-9 - published.gmacs) <= 0.0005);
   }
 }
 
