@@ -31,7 +31,7 @@ struct Parts {
 
 template <class T, int rows, int vectors>
 LEADLINE_ALWAYS_INLINE void tile(const T* a, index_t a_row, index_t a_step, const T* b, index_t ldb, index_t k,
-                                 const T* start, T* c, index_t ldc, bool accumulate) {
+                                 const T* start, T* c, index_t ldc, bool accumulate, bool relu) {
   using V = typename Simd<T>::vector;
   constexpr int lanes = Simd<T>::lanes;
   V sum[rows][vectors];
@@ -45,19 +45,20 @@ LEADLINE_ALWAYS_INLINE void tile(const T* a, index_t a_row, index_t a_step, cons
       for (int j = 0; j < vectors; ++j) sum[i][j] = host::multiply_add(a[i * a_row + p * a_step], row[j], sum[i][j]);
   }
   for (int i = 0; i < rows; ++i)
-    for (int j = 0; j < vectors; ++j) Simd<T>::store(c + i * ldc + j * lanes, sum[i][j]);
+    for (int j = 0; j < vectors; ++j)
+      Simd<T>::store(c + i * ldc + j * lanes, relu ? host::apply_epilogue<host::Epilogue::relu>(sum[i][j]) : sum[i][j]);
 }
 
 /// As many tiles of `rows` rows as there are, then smaller ones.
 template <class T, int rows, int vectors>
-void tiles(const Multiply<T>& job, index_t i, index_t p, index_t k, index_t j, bool accumulate) {
+void tiles(const Multiply<T>& job, index_t i, index_t p, index_t k, index_t j, bool accumulate, bool relu) {
   for (; i + rows <= job.m; i += rows)
     tile<T, rows, vectors>(job.a + i * job.a_row + p * job.a_step, job.a_row, job.a_step, job.b + p * job.ldb + j,
                            job.ldb, k, job.start ? job.start + j : nullptr, job.c + i * job.ldc + j, job.ldc,
-                           accumulate);
+                           accumulate, relu);
   if constexpr (rows > 1) {
     constexpr int smaller = rows > 4 ? 4 : rows > 2 ? 2 : 1;
-    if (i < job.m) tiles<T, smaller, vectors>(job, i, p, k, j, accumulate);
+    if (i < job.m) tiles<T, smaller, vectors>(job, i, p, k, j, accumulate, relu);
   }
 }
 
@@ -70,14 +71,14 @@ template <class T> void multiply(const Multiply<T>& job) {
   const Parts blocks(job.k, cached / widest);
   for (index_t q = 0; q < blocks.parts || q == 0; ++q) {
     const index_t p = job.k > 0 ? blocks.cut(q) : 0, k = job.k > 0 ? blocks.cut(q + 1) - p : 0;
-    const bool accumulate = job.accumulate || q > 0;
+    const bool accumulate = job.accumulate || q > 0, relu = job.relu && q + 1 >= blocks.parts;
     for (index_t panel = 0; panel < panels.parts; ++panel) {
       const index_t j = panels.cut(panel) * lanes;
       switch (panels.cut(panel + 1) - panels.cut(panel)) {
-      case 1: tiles<T, rows_of_tile[1], 1>(job, 0, p, k, j, accumulate); break;
-      case 2: tiles<T, rows_of_tile[2], 2>(job, 0, p, k, j, accumulate); break;
-      case 3: tiles<T, rows_of_tile[3], 3>(job, 0, p, k, j, accumulate); break;
-      default: tiles<T, rows_of_tile[4], 4>(job, 0, p, k, j, accumulate); break;
+      case 1: tiles<T, rows_of_tile[1], 1>(job, 0, p, k, j, accumulate, relu); break;
+      case 2: tiles<T, rows_of_tile[2], 2>(job, 0, p, k, j, accumulate, relu); break;
+      case 3: tiles<T, rows_of_tile[3], 3>(job, 0, p, k, j, accumulate, relu); break;
+      default: tiles<T, rows_of_tile[4], 4>(job, 0, p, k, j, accumulate, relu); break;
       }
     }
   }
@@ -115,7 +116,8 @@ template <class T, int vectors, int chains, bool gathered> void sparse_panel(con
     }
     for (int h = 1; h < chains; ++h)
       for (int v = 0; v < vectors; ++v) sum[0][v] += sum[h][v];
-    for (int v = 0; v < vectors; ++v) Simd<T>::store(c + v * lanes, sum[0][v]);
+    for (int v = 0; v < vectors; ++v)
+      Simd<T>::store(c + v * lanes, job.relu ? host::apply_epilogue<host::Epilogue::relu>(sum[0][v]) : sum[0][v]);
   }
 }
 
@@ -128,7 +130,7 @@ template <class T, int vectors, int chains> void sparse_panel(const SparseMultip
 
 template <class T> void sparse_multiply(const SparseMultiply<T>& job) {
   constexpr index_t lanes = Simd<T>::lanes;
-  const Parts panels(job.n / lanes, 7);
+  const Parts panels(job.n / lanes, widest_panel);
   for (index_t panel = 0; panel < panels.parts; ++panel) {
     const index_t j = panels.cut(panel) * lanes;
     switch (panels.cut(panel + 1) - panels.cut(panel)) {

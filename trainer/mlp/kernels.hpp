@@ -20,6 +20,7 @@ template <class T> struct Multiply {
   index_t ldc;
   index_t m, k, n; ///< n: whole vectors
   bool accumulate;
+  bool relu; ///< negative results become 0
 };
 
 /// The same where much of a is zero: bit p of row i's mask says whether a(i, p) isn't, and only such are multiplied.
@@ -37,7 +38,11 @@ template <class T> struct SparseMultiply {
   index_t ldc;
   index_t m, n;
   bool accumulate;
+  bool relu;
 };
+
+/// Vectors of columns that sparse_multiply takes at a time; results depend on it.
+constexpr index_t widest_panel = 7;
 
 enum class Activation : int32_t { identity, logistic, tanh, relu, softmax, exp };
 enum class Loss : int32_t { log_loss, binary_log_loss, squared_error, poisson, absolute_error, huber };

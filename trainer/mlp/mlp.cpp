@@ -9,8 +9,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <limits>
 #include <numeric>
+#include <thread>
 
 namespace leadline::trainer {
 
@@ -62,6 +64,13 @@ Activation hidden_activation(const std::string& name) {
 const char* name_of(Activation activation) {
   constexpr const char* names[] = {"identity", "logistic", "tanh", "relu", "softmax", "exp"};
   return names[static_cast<int>(activation)];
+}
+
+/// Batches are small: more than a few threads have nothing to do.
+int automatic_threads() {
+  const char* given = std::getenv("OMP_NUM_THREADS");
+  const int wanted = given ? std::atoi(given) : 0;
+  return std::clamp(wanted > 0 ? wanted : static_cast<int>(std::thread::hardware_concurrency()), 1, 4);
 }
 
 const std::vector<std::string> activation_names{"identity", "logistic", "tanh", "relu"};
@@ -118,7 +127,8 @@ template <class T> void MLPBase<T>::check_params() const {
   check_real("epsilon", p.epsilon, 0, infinity, true, true);
   if (p.n_iter_no_change) check_count("n_iter_no_change", *p.n_iter_no_change);
   check_count("max_fun", p.max_fun);
-  if (p.threads < 1 || p.threads > 64) bad_value("threads", std::to_string(p.threads), "Use 1 to 64");
+  if (p.threads < 0 || p.threads > 64)
+    bad_value("threads", std::to_string(p.threads), "Use 1 to 64, or 0 for automatic");
   check_real("dropout", p.dropout, 0, 1, false, true);
   check_real("huber_delta", p.huber_delta, 0, infinity, true, true);
   for (const auto& [name, weight] : p.class_weights) check_real("class_weights", weight, 0, infinity, false, true);
@@ -279,7 +289,8 @@ template <class T> void MLPBase<T>::initialize(const NetworkShape& shape) {
 }
 
 template <class T> void MLPBase<T>::fit_data(Data& data, const NetworkShape& shape, bool incremental) {
-  if (!team_ || team_->size() != params_.threads) team_ = std::make_shared<mlp::Team>(params_.threads);
+  const int threads = params_.threads > 0 ? params_.threads : automatic_threads();
+  if (!team_ || team_->size() != threads) team_ = std::make_shared<mlp::Team>(threads);
   random_ = RandomState(params_.random_state ? *params_.random_state : RandomState::system_seed());
   if (!fitted() || (!params_.warm_start && !incremental)) {
     initialize(shape);

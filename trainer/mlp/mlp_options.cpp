@@ -57,7 +57,7 @@ std::vector<OptionGroup> mlp_options() {
             {"validation_loss", "false", "with early_stopping: its curve, too"},
             {"compat", "none", "sklearn: its gradient for several outputs, which is too large", {"none", "sklearn"}},
             {"dtype", "float64", "of all numbers", {"float32", "float64"}},
-            {"threads", "1", "CPU threads; same bits for any number"}}}};
+            {"threads", "0", "CPU threads, same bits for any number; 0: OMP_NUM_THREADS, or all cores, at most 4"}}}};
 }
 
 MLPParams mlp_params(const Settings& s, bool classifier) {
@@ -117,7 +117,7 @@ MLPParams mlp_params(const Settings& s, bool classifier) {
   p.huber_delta = s.real("huber_delta", 1e-300, huge);
   p.validation_loss = s.boolean("validation_loss");
   p.compat = s.text("compat");
-  p.threads = static_cast<int>(s.integer("threads", 1, 64));
+  p.threads = static_cast<int>(s.integer("threads", 0, 64));
   return p;
 }
 

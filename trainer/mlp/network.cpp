@@ -55,6 +55,14 @@ Network<T>::Network(const NetworkShape& shape, std::shared_ptr<Team> team)
     if (&layer != &layers_.front())
       layer.transposed.resize(static_cast<size_t>(layer.fan_out * padded<T>(layer.fan_in, kernels_.lanes)));
   }
+  for (size_t l = 0; l < layers_.size(); ++l) {
+    const index_t vectors = layers_[l].ld / kernels_.lanes, parts = (vectors + widest_panel - 1) / widest_panel;
+    for (index_t i = 0; i < parts; ++i) {
+      const index_t each = vectors / parts, more = vectors % parts;
+      const index_t begin = i * each + std::min(i, more), size = each + (i < more ? 1 : 0);
+      panels_.push_back({l, {begin * kernels_.lanes, (begin + size) * kernels_.lanes}});
+    }
+  }
   parameters_.resize(end);
   gradient_.resize(end);
   gathered_.resize(static_cast<size_t>(chunk * shape.units[0]));
@@ -94,14 +102,11 @@ template <class T> T* Network<T>::deltas(size_t l, index_t row) {
   return (l + 1 == layers_.size() ? layer.values.data() : layer.deltas.data()) + row * layer.ld;
 }
 
-/// f for parts of 0..total, one for each thread.
+/// f for parts of 0..total: two for each thread, as some get on faster.
 template <class T> void Network<T>::in_parts(index_t total, const std::function<void(Rows)>& f) const {
   if (!team_ || team_->size() == 1) return f({0, total});
-  const index_t parts = team_->size();
-  team_->run([&](int i) {
-    const Rows part{i * total / parts, (i + 1) * total / parts};
-    if (part.size() > 0) f(part);
-  });
+  const index_t parts = std::min<index_t>(2 * team_->size(), total);
+  team_->run(parts, [&](index_t i) { f({i * total / parts, (i + 1) * total / parts}); });
 }
 
 template <class T> void Network<T>::for_parameters(const std::function<void(index_t, index_t)>& f) const {
@@ -125,6 +130,7 @@ template <class T> void Network<T>::forward(const Samples<T>& samples, Rows rows
   for (size_t l = 0; l < layers_.size(); ++l) {
     const Layer& layer = layers_[l];
     const T *w = parameters_.data() + layer.coefs, *bias = parameters_.data() + layer.intercepts;
+    const bool relu = l + 1 < layers_.size() && layer.activation == Activation::relu;
     if (l == 0 && samples.sparse)
       kernels_.sparse_multiply({.masks = samples.sparse->masks.data(),
                                 .words = samples.sparse->words,
@@ -139,7 +145,8 @@ template <class T> void Network<T>::forward(const Samples<T>& samples, Rows rows
                                 .ldc = layer.ld,
                                 .m = rows.size(),
                                 .n = layer.ld,
-                                .accumulate = false});
+                                .accumulate = false,
+                                .relu = relu});
     else
       kernels_.multiply({.a = l == 0 ? x_ + rows.begin * layer.fan_in : values(l - 1, rows.begin),
                          .a_row = l == 0 ? layer.fan_in : layers_[l - 1].ld,
@@ -152,9 +159,10 @@ template <class T> void Network<T>::forward(const Samples<T>& samples, Rows rows
                          .m = rows.size(),
                          .k = layer.fan_in,
                          .n = layer.ld,
-                         .accumulate = false});
+                         .accumulate = false,
+                         .relu = relu});
     if (l + 1 == layers_.size()) break;
-    kernels_.activate(layer.activation, values(l, rows.begin), layer.ld, rows.size(), layer.fan_out);
+    if (!relu) kernels_.activate(layer.activation, values(l, rows.begin), layer.ld, rows.size(), layer.fan_out);
     if (train && shape_.dropout > 0) drop_out(l, rows, false);
   }
 }
@@ -205,31 +213,33 @@ template <class T> void Network<T>::backward(Rows rows) {
                        .m = rows.size(),
                        .k = layer.fan_out,
                        .n = before.ld,
-                       .accumulate = false});
+                       .accumulate = false,
+                       .relu = false});
     if (shape_.dropout > 0) drop_out(l - 1, rows, true);
     kernels_.derive(before.activation, values(l - 1, rows.begin), deltas(l - 1, rows.begin), rows.size() * before.ld);
   }
 }
 
-/// The gradient of the coefficients of some inputs of a layer, and of all its intercepts where the first is among them.
+/// The gradient of some outputs' coefficients and intercepts.
 template <class T>
-void Network<T>::layer_gradient(const Samples<T>& samples, size_t l, Rows inputs, index_t n, bool accumulate) {
+void Network<T>::layer_gradient(const Samples<T>& samples, size_t l, Columns outputs, index_t n, bool accumulate) {
   const Layer& layer = layers_[l];
-  if (inputs.begin == 0)
-    kernels_.column_sums(deltas(l, 0), layer.ld, n, layer.ld, gradient_.data() + layer.intercepts, accumulate);
-  if (l == 0 && samples.sparse) return sparse_gradient(samples, inputs, n, accumulate);
-  kernels_.multiply({.a = (l == 0 ? x_ : values(l - 1, 0)) + inputs.begin,
+  kernels_.column_sums(deltas(l, 0) + outputs.begin, layer.ld, n, outputs.size(),
+                       gradient_.data() + layer.intercepts + outputs.begin, accumulate);
+  if (l == 0 && samples.sparse) return sparse_gradient(samples, outputs, n, accumulate);
+  kernels_.multiply({.a = l == 0 ? x_ : values(l - 1, 0),
                      .a_row = 1,
                      .a_step = l == 0 ? layer.fan_in : layers_[l - 1].ld,
-                     .b = deltas(l, 0),
+                     .b = deltas(l, 0) + outputs.begin,
                      .ldb = layer.ld,
                      .start = nullptr,
-                     .c = gradient_.data() + layer.coefs + static_cast<size_t>(inputs.begin * layer.ld),
+                     .c = gradient_.data() + layer.coefs + outputs.begin,
                      .ldc = layer.ld,
-                     .m = inputs.size(),
+                     .m = layer.fan_in,
                      .k = n,
-                     .n = layer.ld,
-                     .accumulate = accumulate});
+                     .n = outputs.size(),
+                     .accumulate = accumulate,
+                     .relu = false});
 }
 
 /// Rows become columns, bit by bit (H. Warren, "Hacker's Delight", 7-3).
@@ -245,31 +255,31 @@ void transpose_bits(uint64_t (&m)[64]) {
 
 /// 64 rows at a time, so that their derivatives stay in the first-level cache.
 template <class T>
-void Network<T>::sparse_gradient(const Samples<T>& samples, Rows inputs, index_t n, bool accumulate) {
+void Network<T>::sparse_gradient(const Samples<T>& samples, Columns outputs, index_t n, bool accumulate) {
   const Layer& layer = layers_.front();
   const index_t words = samples.sparse->words;
   for (index_t start = 0; start < n; start += 64) {
     const index_t count = std::min<index_t>(64, n - start);
-    for (index_t word = inputs.begin / 64; word * 64 < inputs.end; ++word) {
+    for (index_t word = 0; word < words; ++word) {
       uint64_t columns[64] = {};
       for (index_t i = 0; i < count; ++i)
         columns[i] = samples.sparse->masks[static_cast<size_t>(chosen_[static_cast<size_t>(start + i)] * words + word)];
       transpose_bits(columns);
-      const index_t begin = std::max(inputs.begin, word * 64), end = std::min(inputs.end, word * 64 + 64);
-      kernels_.sparse_multiply({.masks = columns + (begin - word * 64),
+      kernels_.sparse_multiply({.masks = columns,
                                 .words = 1,
-                                .a = samples.x + begin,
+                                .a = samples.x + word * 64,
                                 .a_row = 1,
                                 .a_offsets = offsets_.data() + start,
                                 .rows = nullptr,
-                                .b = deltas(0, start),
+                                .b = deltas(0, start) + outputs.begin,
                                 .ldb = layer.ld,
                                 .start = nullptr,
-                                .c = gradient_.data() + layer.coefs + begin * layer.ld,
+                                .c = gradient_.data() + layer.coefs + word * 64 * layer.ld + outputs.begin,
                                 .ldc = layer.ld,
-                                .m = end - begin,
-                                .n = layer.ld,
-                                .accumulate = accumulate || start > 0});
+                                .m = std::min<index_t>(64, layer.fan_in - word * 64),
+                                .n = outputs.size(),
+                                .accumulate = accumulate || start > 0,
+                                .relu = false});
     }
   }
 }
@@ -347,17 +357,15 @@ double Network<T>::loss_gradient(const Samples<T>& samples, const index_t* rows,
       backward(part_rows);
     });
     for (index_t i = 0; i < count; ++i) sum += losses_[static_cast<size_t>(i)];
-    if (team_ && team_->size() > 1) {
-      const index_t threads = team_->size();
-      team_->run([&](int i) {
-        for (size_t l = 0; l < layers_.size(); ++l) {
-          const Rows inputs{i * layers_[l].fan_in / threads, (i + 1) * layers_[l].fan_in / threads};
-          if (inputs.size() > 0) layer_gradient(samples, l, inputs, count, part > 0);
-        }
-      });
-    } else {
-      for (size_t l = 0; l < layers_.size(); ++l) layer_gradient(samples, l, {0, layers_[l].fan_in}, count, part > 0);
-    }
+    const auto gradient_of = [&](index_t i) {
+      layer_gradient(samples, panels_[static_cast<size_t>(i)].layer, panels_[static_cast<size_t>(i)].columns, count,
+                     part > 0);
+    };
+    const auto panels = static_cast<index_t>(panels_.size());
+    if (team_)
+      team_->run(panels, gradient_of);
+    else
+      for (index_t i = 0; i < panels; ++i) gradient_of(i);
   }
   const T factor = static_cast<T>(1 / weight);
   const double loss = normalised(sum, weight);

@@ -92,10 +92,15 @@ private:
     Activation activation;
     AlignedVector<T> values, deltas, transposed;
   };
-  /// Some rows of a chunk: what one thread takes forward and back.
-  struct Rows {
+  struct Range {
     index_t begin, end;
     index_t size() const { return end - begin; }
+  };
+  using Rows = Range;    ///< of a chunk: what one thread takes forward and back
+  using Columns = Range; ///< of a layer's outputs: whole vectors
+  struct Panel {
+    size_t layer;
+    Columns columns;
   };
   static constexpr index_t chunk = 256; ///< rows that pass at a time
 
@@ -105,8 +110,8 @@ private:
   void forward(const Samples<T>& samples, Rows rows, bool train);
   void output(const Samples<T>& samples, Rows rows);
   void backward(Rows rows);
-  void layer_gradient(const Samples<T>& samples, size_t layer, Rows inputs, index_t n, bool accumulate);
-  void sparse_gradient(const Samples<T>& samples, Rows inputs, index_t n, bool accumulate);
+  void layer_gradient(const Samples<T>& samples, size_t layer, Columns outputs, index_t n, bool accumulate);
+  void sparse_gradient(const Samples<T>& samples, Columns outputs, index_t n, bool accumulate);
   void drop_out(size_t layer, Rows rows, bool backward);
   void choose(const Samples<T>& samples, const index_t* rows, index_t first, index_t n);
   double normalised(double loss_sum, double weight) const;
@@ -116,6 +121,7 @@ private:
   const Kernels<T>& kernels_;
   std::shared_ptr<Team> team_;
   std::vector<Layer> layers_;
+  std::vector<Panel> panels_; ///< in which gradients are made
   size_t coefs_end_ = 0;
   AlignedVector<T> parameters_, gradient_, gathered_, scratch_;
   std::vector<double> losses_;

@@ -26,7 +26,9 @@ uint32_t RandomState::bits() {
       const uint32_t y = (key_[i] & 0x80000000u) | (key_[next] & 0x7fffffffu);
       key_[i] = key_[from] ^ y >> 1 ^ (y & 1 ? 0x9908b0dfu : 0u);
     };
-    for (int i = 0; i < size; ++i) twist(i, (i + 1) % size, (i + middle) % size);
+    for (int i = 0; i < size - middle; ++i) twist(i, i + 1, i + middle);
+    for (int i = size - middle; i < size - 1; ++i) twist(i, i + 1, i + middle - size);
+    twist(size - 1, 0, middle - 1);
     position_ = 0;
   }
   uint32_t y = key_[position_++];
