@@ -24,47 +24,6 @@
 
 namespace leadline::trainer {
 
-/// The optimizer's own defaults, and what [optimizer] says instead.
-inline OptimizerParams optimizer_settings(const Settings& settings) {
-  OptimizerParams p = default_optimizer_params(settings.required("optimizer.name"));
-  const auto set = [&](const char* key, double& value, double max) {
-    if (!settings.text(key).empty()) value = settings.real(key, 0, max);
-  };
-  const auto set_integer = [&](const char* key, int& value, int min) {
-    if (!settings.text(key).empty()) value = static_cast<int>(settings.integer(key, min, 1000000));
-  };
-  constexpr double below_1 = 0.999999999;
-  set("optimizer.lr", p.lr, 1e6);
-  set("optimizer.weight_decay", p.weight_decay, 1e6);
-  set("optimizer.momentum", p.momentum, below_1);
-  set("optimizer.dampening", p.dampening, 1);
-  set("optimizer.eps", p.eps, 1);
-  set("optimizer.alpha", p.alpha, below_1);
-  set("optimizer.lr_decay", p.lr_decay, 1e6);
-  set("optimizer.initial_accumulator_value", p.initial_accumulator_value, 1e6);
-  set("optimizer.rho", p.rho, below_1);
-  set("optimizer.momentum_decay", p.momentum_decay, 1e6);
-  set_integer("optimizer.max_iter", p.max_iter, 1);
-  set_integer("optimizer.max_eval", p.max_eval, 0);
-  set_integer("optimizer.history_size", p.history_size, 1);
-  set("optimizer.tolerance_grad", p.tolerance_grad, 1e6);
-  set("optimizer.tolerance_change", p.tolerance_change, 1e6);
-  p.strong_wolfe = settings.text("optimizer.line_search") == "strong_wolfe";
-  p.nesterov = settings.boolean("optimizer.nesterov");
-  p.amsgrad = settings.boolean("optimizer.amsgrad");
-  p.decoupled_weight_decay = settings.boolean("optimizer.decoupled_weight_decay");
-  p.centered = settings.boolean("optimizer.centered");
-  if (!settings.text("optimizer.betas").empty()) {
-    const std::vector<double> betas = settings.reals("optimizer.betas", 2);
-    p.beta1 = betas[0];
-    p.beta2 = betas[1];
-    if (!(p.beta1 >= 0 && p.beta1 < 1 && p.beta2 >= 0 && p.beta2 < 1))
-      settings.fail("optimizer.betas", "both must be at least 0 and below 1", "Use for example 0.9, 0.999");
-  }
-  p.extra = extra_settings(settings, "optimizer.extra");
-  return p;
-}
-
 /// Where a metric stands in DepthMetrics.
 inline int metric_index(const std::string& name) {
   for (int i = 0; i < DepthMetrics::count; ++i)

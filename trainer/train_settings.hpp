@@ -1,5 +1,4 @@
-// What a settings file of `leadline train` may say, and how it becomes the parts of a run. Knows no Kokkos; the
-// optimizer, which lives on an exec, is read in train_loop_impl.hpp.
+// What a settings file of `leadline train` may say, and how it becomes the parts of a run. Knows no Kokkos.
 #pragma once
 
 #include "data/loader.hpp"
@@ -7,6 +6,7 @@
 #include "trainer/losses/loss.hpp"
 #include "trainer/networks/initialise.hpp"
 #include "trainer/networks/network.hpp"
+#include "trainer/optimizers/optimizer_params.hpp"
 #include "trainer/schedulers/scheduler.hpp"
 #include "trainer/settings.hpp"
 
@@ -35,6 +35,8 @@ data::LoaderOptions loader_settings(const Settings& settings, bool training);
 Graph graph_settings(const Settings& settings);
 Initialisation initialisation_settings(const Settings& settings);
 LossParams loss_settings(const Settings& settings);
+/// The optimizer's own defaults, and what [optimizer] says instead.
+OptimizerParams optimizer_settings(const Settings& settings);
 SchedulerParams scheduler_settings(const Settings& settings, double lr);
 /// Whether more of a metric (by its name) is better: true of delta1 to delta3 alone.
 bool larger_is_better(const std::string& metric);

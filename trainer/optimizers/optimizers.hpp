@@ -40,21 +40,6 @@ template <class T, class Exec> OptimizerRegistry<T, Exec> builtin_optimizers() {
 
 } // namespace detail
 
-/// PyTorch's defaults for an optimizer; OptimizerParams' own for names that aren't built in.
-inline OptimizerParams default_optimizer_params(const std::string& name) {
-  OptimizerParams params;
-  if (name == "adamw") params.weight_decay = 1e-2;
-  if (name == "rmsprop" || name == "adagrad") params.lr = 1e-2;
-  if (name == "adagrad") params.eps = 1e-10;
-  if (name == "adadelta") {
-    params.lr = 1.0;
-    params.eps = 1e-6;
-  }
-  if (name == "nadam") params.lr = 2e-3;
-  if (name == "lbfgs") params.lr = 1.0;
-  return params;
-}
-
 /// The optimizers that are known for this element type and exec, built-in ones first.
 template <class T, class Exec> OptimizerRegistry<T, Exec>& optimizer_registry() {
   static OptimizerRegistry<T, Exec> registry = detail::builtin_optimizers<T, Exec>();
