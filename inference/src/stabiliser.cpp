@@ -31,7 +31,7 @@ namespace {
 constexpr int most_samples = 4096;
 constexpr float pixel_gain = 0.4f;             // of the new value in step 3
 constexpr double follow = 0.5;                 // how far step 2 goes at most
-constexpr double renewal = 0.2;                 // of step 2's means
+constexpr double renewal = 0.2;                // of step 2's means
 constexpr float noise = 0.04f, motion = 0.10f; // relative differences: up to this / from this on
 constexpr double loose = 0.05;                 // relative residual at which a sample's weight is a quarter
 constexpr float agrees = 0.10f;                // relative residual of a sample that fits the line
