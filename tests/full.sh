@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Everything that is too long for the gate (run.sh), which runs first:
 #
-#   bash tests/full.sh [STEP...]     steps: gate clang format tidy old_cpus aarch64 hip tensorboard web quickstart edge   (default: all)
+#   bash tests/full.sh [STEP...]     steps: gate clang format tidy old_cpus aarch64 armv7 riscv64 cortex_m hip tensorboard web quickstart edge   (default: all)
 #
 #   clang       the edge build with clang; the model proves itself
 #   format      clang-format on every file
 #   tidy        clang-tidy on every file of the release build
 #   old_cpus    tests as old x86-64 CPUs run them, in qemu
-#   aarch64     a cross build for 64-bit Arm and its tests, in qemu
+#   aarch64, armv7, riscv64   cross builds and their tests, in qemu
+#   cortex_m    the self-test on a microcontroller, in qemu
 #   hip         the trainer's GPU files compile for AMD GPUs (hipcc; see cmake/hip_headers.sh)
 #   tensorboard the real TensorBoard (installed into build/python) loads a run's event files
 #   web         the library for browsers, and the demo page in a headless Chromium (playwright goes into build/python)
@@ -47,11 +48,15 @@ if command -v clang++ >/dev/null; then step clang clang; else skip clang "no cla
 if command -v clang-format >/dev/null; then step format format; else skip format "no clang-format"; fi
 if command -v clang-tidy >/dev/null; then step tidy tidy; else skip tidy "no clang-tidy"; fi
 if command -v qemu-x86_64 >/dev/null; then step old_cpus bash tests/support/qemu.sh x86; else skip old_cpus "no qemu-x86_64"; fi
-if command -v qemu-aarch64 >/dev/null && command -v aarch64-linux-gnu-g++ >/dev/null; then
-  step aarch64 bash tests/support/qemu.sh aarch64
-else
-  skip aarch64 "no qemu-aarch64 or no aarch64-linux-gnu-g++ (Debian: qemu-user, g++-aarch64-linux-gnu)"
-fi
+for target in aarch64:qemu-aarch64:aarch64-linux-gnu-g++ armv7:qemu-arm:arm-linux-gnueabihf-g++ \
+  riscv64:qemu-riscv64:riscv64-linux-gnu-g++ cortex_m:qemu-system-arm:arm-none-eabi-g++; do
+  IFS=: read -r name qemu compiler <<<"$target"
+  if command -v "$qemu" >/dev/null && command -v "$compiler" >/dev/null; then
+    step "$name" bash tests/support/qemu.sh "$name"
+  else
+    skip "$name" "no $qemu or no $compiler (tests/support/qemu.sh names the packages)"
+  fi
+done
 if command -v hipcc >/dev/null; then step hip hip; else skip hip "no hipcc on this machine"; fi
 if command -v python3 >/dev/null; then step tensorboard tensorboard; else skip tensorboard "no python3"; fi
 if command -v clang++ >/dev/null && command -v wasm-ld >/dev/null && [ -d /usr/include/wasm32-wasi ] &&

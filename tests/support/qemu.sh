@@ -3,9 +3,11 @@
 #
 #   bash tests/support/qemu.sh quick    the edges of the kernels on an old PC: a minute
 #   bash tests/support/qemu.sh x86      more of the release build's tests, as a Nehalem (no AVX) and a Haswell (AVX2) run them
-#   bash tests/support/qemu.sh aarch64  a cross build for 64-bit Arm, and its tests
+#   bash tests/support/qemu.sh aarch64  a cross build for 64-bit Arm, and its tests; likewise armv7, riscv64
+#   bash tests/support/qemu.sh cortex_m the self-test on a Cortex-M7 without an operating system
 #
-# Needs qemu-user, and g++-aarch64-linux-gnu for Arm.
+# Needs qemu-user and g++-aarch64-linux-gnu, g++-arm-linux-gnueabihf, g++-riscv64-linux-gnu; for the last qemu-system-arm,
+# gcc-arm-none-eabi, libnewlib-arm-none-eabi and libstdc++-arm-none-eabi-newlib.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 JOBS=${JOBS:-$(nproc)}
@@ -62,24 +64,46 @@ catch2_source() {
   rm -rf "$work"
 }
 
-aarch64() {
+linux_target() { # PRESET QEMU SYSROOT
+  local preset=$1 run=("$2" -L "$3") more=() test
   catch2_source
-  local more=()
-  [ -e build-aarch64/CMakeCache.txt ] || ! command -v ninja >/dev/null || more=(-G Ninja)
-  cmake --preset aarch64 "${more[@]}" -D LEADLINE_BUILD_TESTS=ON -D LEADLINE_WARNINGS_AS_ERRORS="${LEADLINE_WERROR:-0}"
-  cmake --build build-aarch64 -j "$JOBS" --target test_shared_core test_shared_math test_shared_model_file \
-    test_layers_rules test_layers_conv_extremes test_inference_engine test_layers_host_kernels test_layers_bf16_kernels
-  local tests=build-aarch64/tests/bin arm=(qemu-aarch64 -L /usr/aarch64-linux-gnu) test
-  for test in shared_core shared_math shared_model_file layers_rules layers_conv_extremes inference_engine; do
+  [ -e build-$preset/CMakeCache.txt ] || ! command -v ninja >/dev/null || more=(-G Ninja)
+  cmake --preset "$preset" "${more[@]}" -D LEADLINE_BUILD_TESTS=ON -D LEADLINE_WARNINGS_AS_ERRORS="${LEADLINE_WERROR:-0}"
+  local whole=(shared_core shared_math shared_model_file layers_rules layers_conv_extremes inference_engine
+    inference_pictures inference_metres)
+  cmake --build build-$preset -j "$JOBS" --target "${whole[@]/#/test_}" test_layers_host_kernels test_layers_bf16_kernels
+  local tests=build-$preset/tests/bin
+  for test in "${whole[@]}"; do
     echo "== $test"
-    "${arm[@]}" $tests/test_$test
+    "${run[@]}" $tests/test_$test
   done
-  "${arm[@]}" $tests/test_layers_host_kernels "kernels and strides*"
-  "${arm[@]}" $tests/test_layers_bf16_kernels "rounding*"
-  "${arm[@]}" $tests/test_layers_bf16_kernels "bf16 convolutions: pointwise*"
+  "${run[@]}" $tests/test_layers_host_kernels "kernels and strides*"
+  "${run[@]}" $tests/test_layers_bf16_kernels "rounding*"
+  "${run[@]}" $tests/test_layers_bf16_kernels "bf16 convolutions: pointwise*"
+}
+aarch64() { linux_target aarch64 qemu-aarch64 /usr/aarch64-linux-gnu; }
+armv7() { linux_target armv7 qemu-arm /usr/arm-linux-gnueabihf; }
+riscv64() { linux_target riscv64 qemu-riscv64 /usr/riscv64-linux-gnu; }
+
+# A small model in flash proves itself, and a wrong one is found out; the image's size is printed.
+cortex_m() {
+  local models=build/cortex-m-models program=build-cortex-m7/bin/leadline-self-test model status
+  cmake --build build -j "$JOBS" --target make_models
+  mkdir -p $models
+  build/tests/bin/make_models $models
+  for model in unet zoo wrong_golden; do
+    cmake --preset cortex-m7 -D LEADLINE_SELF_TEST_MODEL="$PWD/$models/$model.lead" >/dev/null
+    cmake --build build-cortex-m7 -j "$JOBS" --target leadline-self-test
+    echo "== $model"
+    status=0
+    timeout 120 qemu-system-arm -M mps2-an500 -nographic -semihosting -monitor none -serial none -kernel $program </dev/null ||
+      status=$?
+    [ $model = wrong_golden ] && [ $status = 1 ] || [ $status = 0 ] || { echo "$model: status $status" >&2; return 1; }
+  done
+  arm-none-eabi-size $program
 }
 
 case ${1:-} in
-quick | x86 | aarch64) "$1" ;;
-*) echo "usage: $0 quick|x86|aarch64" >&2; exit 2 ;;
+quick | x86 | aarch64 | armv7 | riscv64 | cortex_m) "$1" ;;
+*) echo "usage: $0 quick|x86|aarch64|armv7|riscv64|cortex_m" >&2; exit 2 ;;
 esac

@@ -51,7 +51,7 @@ inline int32_t epilogue_of(ActivationKind kind) {
 
 /// How many blocks of work were handed out.
 struct Blocks {
-  index_t next;
+  ptrdiff_t next; // as wide as addresses: 32-bit CPUs have no 64-bit atomics, and no memory for so many blocks
 };
 
 /// f(worker, block) for every block in [0, count). A worker takes the next block when it is done with one, so that a

@@ -9,7 +9,7 @@ namespace {
 // Row `row` of all images' results. Of equal values the first wins, NaN wins over all.
 inline void max_pool(const MaxPoolJob& job, index_t row) {
   using S = Simd<float>;
-  typedef int32_t Taps __attribute__((vector_size(vector_bytes)));
+  typedef int Taps __attribute__((vector_size(vector_bytes))); // as comparisons give; int32_t is long on some systems
   const index_t n = row / job.dst_h, oh = row % job.dst_h;
   const index_t y0 = oh * job.stride_h - job.padding_top;
   const index_t first_y = y0 < 0 ? -y0 : 0, last_y = smaller(job.kernel_h, job.src_h - y0);
@@ -27,7 +27,7 @@ inline void max_pool(const MaxPoolJob& job, index_t row) {
       for (index_t y = first_y; y < last_y; ++y)
         for (index_t x = first_x; x < last_x; ++x) {
           const S::vector value = load_some(window + y * job.src_stride_h + x * job.src_stride_w + c, count);
-          const Taps tap = Taps{} + static_cast<int32_t>(y * job.kernel_w + x);
+          const Taps tap = Taps{} + static_cast<int>(y * job.kernel_w + x);
           const Taps wins = first ? Taps{} - 1 : (value > best) | (value != value);
           best = wins ? value : best;
           taps = wins ? tap : taps;
