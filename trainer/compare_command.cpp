@@ -14,6 +14,7 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <iterator>
 #include <map>
 
 namespace leadline::trainer {
@@ -94,9 +95,12 @@ std::string behind(const std::vector<double>& best, const std::vector<double>& o
   std::string text = (s.mean > 0 ? "+" : "") + decimals(s.mean, 4);
   if (!std::isfinite(s.deviation)) return text;
   text += " ± " + decimals(s.deviation, 4);
-  // The difference's own uncertainty is deviation / sqrt(n); within two of it chance explains it.
-  const double error = s.deviation / std::sqrt(static_cast<double>(differences.size()));
-  return text + (std::abs(s.mean) <= 2 * error ? " (may be chance)" : "");
+  // Student's t: 95 % of the differences that chance makes between equals lie within t deviations / sqrt(n).
+  constexpr double quantile[] = {12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26}; // of 1 to 9 degrees of freedom
+  const size_t degrees = differences.size() - 1;
+  const double t = degrees <= std::size(quantile) ? quantile[degrees - 1] : 2.2;
+  const bool chance = std::abs(s.mean) <= t * s.deviation / std::sqrt(static_cast<double>(differences.size()));
+  return text + (chance ? " (may be chance)" : "");
 }
 
 std::vector<std::vector<std::string>> Comparison::table() const {

@@ -3,6 +3,7 @@
 #include "data/error.hpp"
 #include "data/image_io.hpp"
 #include "trainer/option_parser.hpp"
+#include "trainer/train_settings.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -90,6 +91,15 @@ pid_t start(const std::string& program, const std::vector<std::string>& argument
   close(out);
   if (pid < 0) throw Error(std::string("a process can't be started: ") + std::strerror(errno) + ".");
   return pid;
+}
+
+/// Whether a trial of an earlier call had these settings. Options that are newer than the file have their defaults.
+bool same_settings(const std::string& file, const Settings& wanted) {
+  Settings old(train_option_groups());
+  read_settings_file(file, old);
+  for (const std::string& key : old.keys())
+    if (key != "run.dir" && old.text(key) != wanted.text(key)) return false;
+  return true;
 }
 
 struct Child {
@@ -199,7 +209,7 @@ bool TrialFolder::train(const std::vector<Trial>& trials, index_t jobs, index_t 
   const std::string each = std::to_string(threads > 0 ? threads : std::max<index_t>(1, cores / jobs));
   for (const Trial& trial : trials) { // before anything is started
     const std::string file = run(trial).path + "/trial.ini";
-    if (fs::exists(file) && text_of(file) != settings_text(trial, run(trial)))
+    if (fs::exists(file) && !same_settings(file, trial.settings))
       throw Error({.file = file,
                    .reason = "this folder has another training of the same name: its settings differ",
                    .fix = "Use another --out, or remove the folder"});
