@@ -44,7 +44,7 @@ double text_width(const std::string& text, double size) {
   double width = 0;
   for (const char c : text)
     if ((static_cast<unsigned char>(c) & 0xC0) != 0x80) // continuation bytes of UTF-8 have no width
-      width += std::string("iljt.,:;|!'() ").find(c) != std::string::npos ? 0.34 : c >= 'A' && c <= 'Z' ? 0.7 : 0.57;
+      width += std::string("iljt.,:;|!'() ").find(c) != std::string::npos ? 0.38 : c >= 'A' && c <= 'Z' ? 0.76 : 0.64;
   return width * size;
 }
 

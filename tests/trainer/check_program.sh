@@ -138,8 +138,21 @@ expect_error 1 nothere.jpg -- "$leadline" predict whole nothere.jpg --out depth
 expect_error 1 --predictions 'no prediction' -- "$leadline" evaluate --predictions whole --data "$rooms"
 expect_error 1 data 'not given' -- "$leadline" evaluate model.lead
 
+echo "== the report: baselines, best and worst frames; made again from the folder"
+for word in 'constant depth' 'Where it is worst' 'Where it is best' 'complete, 4 epochs' 'protocol'; do
+  grep -qi "$word" whole/report.html || fail "no \"$word\" in report.html"
+done
+worst=$(grep '"worst"' whole/evaluation.jsonl | sed 's/.*"abs_rel":\([0-9.e-]*\).*/\1/')
+best=$(grep '"best"' whole/evaluation.jsonl | sed 's/.*"abs_rel":\([0-9.e-]*\).*/\1/')
+awk "BEGIN { exit !($worst > $best) }" || fail "the worst frame ($worst) isn't worse than the best ($best)"
+[ "$(head -c 4 whole/predictions/worst_1.png | tail -c 3)" = PNG ] || fail "worst_1.png"
+cp -r whole moved && rm moved/report.html moved/evaluation.jsonl moved/predictions/{best,worst}_1.png
+"$leadline" report moved >out.txt
+cmp moved/evaluation.jsonl whole/evaluation.jsonl || fail "report measures something else"
+cmp <(sed 's/>moved</>run</' moved/report.html) whole/report.html || fail "report makes another page"
+
 echo "== help and versions"
-for command in train lr_find evaluate predict export inspect summary graph; do
+for command in train lr_find evaluate predict export inspect summary graph report compare search; do
   "$leadline" $command --help >out.txt || fail "$command --help"
   grep -q "leadline $command" out.txt || fail "$command --help gives no example"
 done
