@@ -94,6 +94,7 @@ std::vector<ParameterGroup> parameter_groups(const Settings& settings, const Gra
       fits_nothing(settings, "optimizer.no_decay", no_decay[k], graph);
 
   std::vector<ParameterGroup> all;
+  all.reserve(groups.size());
   for (auto& [key, group] : groups) all.push_back(std::move(group));
   return all;
 }
