@@ -420,3 +420,14 @@ TEST_CASE("L-BFGS finds the bottom of Rosenbrock's valley") {
   CHECK(result.iterations < 60);
   for (const double value : x) CHECK(!!(std::abs(value - 1) <= 1e-6));
 }
+
+TEST_CASE("a team does every task of every round once") {
+  const int threads = GENERATE(1, 2, 5);
+  mlp::Team team(threads);
+  for (index_t round = 0; round < 500; ++round) {
+    const index_t tasks = round % 9;
+    std::vector<int> done(static_cast<size_t>(tasks), 0);
+    team.run(tasks, [&](index_t i) { ++done[static_cast<size_t>(i)]; });
+    REQUIRE(done == std::vector<int>(static_cast<size_t>(tasks), 1));
+  }
+}
