@@ -66,8 +66,12 @@ const char* name_of(Activation activation) {
   return names[static_cast<int>(activation)];
 }
 
-/// Batches are small: more than a few threads have nothing to do.
-int automatic_threads() {
+/// One for a network whose batch takes some ten microseconds, which is how long it takes to share it out; else those
+/// that there are, but no more than a few find something to do.
+int automatic_threads(const NetworkShape& shape, index_t samples) {
+  index_t coefs = 0;
+  for (size_t l = 0; l < shape.layers(); ++l) coefs += shape.units[l] * shape.units[l + 1];
+  if (coefs * std::min<index_t>(samples, 200) < 500000) return 1;
   const char* given = std::getenv("OMP_NUM_THREADS");
   const int wanted = given ? std::atoi(given) : 0;
   return std::clamp(wanted > 0 ? wanted : static_cast<int>(std::thread::hardware_concurrency()), 1, 4);
@@ -289,7 +293,7 @@ template <class T> void MLPBase<T>::initialize(const NetworkShape& shape) {
 }
 
 template <class T> void MLPBase<T>::fit_data(Data& data, const NetworkShape& shape, bool incremental) {
-  const int threads = params_.threads > 0 ? params_.threads : automatic_threads();
+  const int threads = params_.threads > 0 ? params_.threads : automatic_threads(shape, data.x.rows);
   if (!team_ || team_->size() != threads) team_ = std::make_shared<mlp::Team>(threads);
   random_ = RandomState(params_.random_state ? *params_.random_state : RandomState::system_seed());
   if (!fitted() || (!params_.warm_start && !incremental)) {

@@ -65,7 +65,8 @@ struct MLPParams {
   std::map<index_t, double> class_weights; ///< by class; others weigh 1
   double huber_delta = 1;                  ///< where the loss huber becomes linear
   bool validation_loss = false;            ///< with early_stopping: the loss on the validation part of each epoch, too
-  int threads = 0; ///< same bits for any number; 0: OMP_NUM_THREADS, or one for each core, at most 4
+  int threads =
+      0; ///< same bits for any number; 0: one for small networks, else OMP_NUM_THREADS or all cores, at most 4
 
   std::function<void(const std::string&)> print; ///< verbose lines; none: standard output
   std::function<void(const std::string&)> warn;  ///< warnings; none: "leadline: warning: ..." on standard error

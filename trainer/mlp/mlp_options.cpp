@@ -57,7 +57,9 @@ std::vector<OptionGroup> mlp_options() {
             {"validation_loss", "false", "with early_stopping: its curve, too"},
             {"compat", "none", "sklearn: its gradient for several outputs, which is too large", {"none", "sklearn"}},
             {"dtype", "float64", "of all numbers", {"float32", "float64"}},
-            {"threads", "0", "CPU threads, same bits for any number; 0: OMP_NUM_THREADS, or all cores, at most 4"}}}};
+            {"threads", "0",
+             "CPU threads, same bits for any number; 0: one for small networks, else OMP_NUM_THREADS or all cores, at "
+             "most 4"}}}};
 }
 
 MLPParams mlp_params(const Settings& s, bool classifier) {
