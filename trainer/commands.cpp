@@ -28,6 +28,7 @@ constexpr Command commands[] = {
     {"evaluate", "metrics of a run, beside simple baselines", "evaluate runs/unet-001 --data pairs:val.txt", evaluate_command},
     {"predict", "depth of pictures, as files", "predict runs/unet-001 photos --out depth", predict_command},
     {"export", "write a run as model.lead, for devices", "export runs/unet-001 --out model.lead", export_command},
+    {"verify", "prove that device and trainer agree", "verify runs/unet-001 model.lead --data pairs:val.txt", verify_command},
     {"inspect", "layers, cost and origin of a model.lead", "inspect model.lead", inspect_command},
     {"mlp", "multi-layer perceptrons, as scikit-learn has them", "mlp fit --data digits --solver lbfgs", mlp_command},
     {"report", "curves, metrics, pictures as one page", "report runs/unet-001", report_command},

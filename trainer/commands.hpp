@@ -19,6 +19,7 @@ int predict_command(const std::vector<std::string>& arguments);
 int export_command(const std::vector<std::string>& arguments);
 int mlp_command(const std::vector<std::string>& arguments);
 int mlp_depth_command(const std::vector<std::string>& arguments); ///< of mlp_command: `leadline mlp depth`
+int verify_command(const std::vector<std::string>& arguments);
 int inspect_command(const std::vector<std::string>& arguments);
 int report_command(const std::vector<std::string>& arguments);
 int compare_command(const std::vector<std::string>& arguments);

@@ -5,8 +5,6 @@
 #include "trainer/train_settings.hpp"
 #include "trainer/weight_io.hpp"
 
-#include <leadline/leadline.hpp>
-
 #include <algorithm>
 #include <thread>
 
@@ -65,7 +63,7 @@ private:
 /// A model file in the device's engine.
 class ModelPredictor final : public Predictor {
 public:
-  ModelPredictor(const std::string& path, int threads) {
+  ModelPredictor(const std::string& path, int threads, int precision) {
     ErrorText error;
     const auto check = [&](leadline_status status) {
       if (status != LEADLINE_OK)
@@ -81,6 +79,7 @@ public:
     leadline_session_options options{};
     options.struct_size = sizeof options;
     options.max_picture_height = options.max_picture_width = max_image_side;
+    options.precision = precision;
     if (threads == 0) threads = static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 64u));
     leadline_runner runner;
     if (threads > 1) {
@@ -142,8 +141,12 @@ std::unique_ptr<Predictor> checkpoint_predictor(const Checkpoint& checkpoint, co
   return std::make_unique<CheckpointPredictor<float>>(checkpoint, file);
 }
 
+std::unique_ptr<Predictor> model_predictor(const std::string& path, int threads, int precision) {
+  return std::make_unique<ModelPredictor>(path, threads, precision);
+}
+
 std::unique_ptr<Predictor> open_predictor(const std::string& path, bool best, int threads) {
-  if (path.ends_with(".lead")) return std::make_unique<ModelPredictor>(path, threads);
+  if (path.ends_with(".lead")) return model_predictor(path, threads);
   const std::string file = find_checkpoint(path, best);
   return checkpoint_predictor(read_checkpoint(file), file);
 }

@@ -6,6 +6,8 @@
 #include "data/loader.hpp"
 #include "trainer/checkpoint.hpp"
 
+#include <leadline/leadline.hpp>
+
 #include <memory>
 #include <string>
 
@@ -44,6 +46,10 @@ protected:
 
 /// `file` is what messages call the checkpoint. Throws leadline::Error.
 std::unique_ptr<Predictor> checkpoint_predictor(const Checkpoint& checkpoint, const std::string& file);
+/// A .lead file in the device's engine; `threads` 0: all cores; `precision`: leadline_precision. Throws
+/// leadline::Error.
+std::unique_ptr<Predictor> model_predictor(const std::string& path, int threads,
+                                           int precision = LEADLINE_PRECISION_F32);
 /// Opens a run directory (`best` or last checkpoint), a checkpoint, or a .lead file; `threads` is for the latter, 0:
 /// all cores. Kokkos must run (Compute) as long as it lives. Throws leadline::Error.
 std::unique_ptr<Predictor> open_predictor(const std::string& path, bool best, int threads);

@@ -95,6 +95,14 @@ std::string fact(const std::string& name, const std::string& value) {
   return value.empty() ? "" : "<tr><td>" + markup(name) + "</td><td>" + markup(value) + "</td></tr>\n";
 }
 
+/// A text file as it stands, where there is one.
+std::string preformatted(const std::string& file, const std::string& label) {
+  if (!std::filesystem::exists(file)) return "";
+  const std::vector<std::uint8_t> bytes = data::read_file(file);
+  return "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"" + markup(label) + "\"><pre>" +
+         markup(std::string(bytes.begin(), bytes.end())) + "</pre></div>\n";
+}
+
 std::string facts(const std::string& rows) {
   return rows.empty() ? "" : "<table class=\"facts\">" + rows + "</table>\n";
 }
@@ -418,6 +426,7 @@ std::string report_page(const RunDirectory& run) {
   out += section("curves", "Curves", page.charts());
   out += section("metrics", "Metrics", page.metrics_table());
   out += section("pictures", "Pictures", page.pictures());
+  out += section("parity", "The exported model beside the run", preformatted(run.parity(), "Parity"));
   out += section("timings", "Timings", page.timings() + page.epochs_table());
   out += section("machine", "Network and machine", page.machine());
   out += section("settings", "Settings", page.changed_settings());

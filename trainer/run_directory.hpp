@@ -6,6 +6,7 @@
 //     RUN/tensorboard/               event files
 //     RUN/evaluation.jsonl           metrics of the best checkpoint beside the baselines, best and worst frames
 //     RUN/report.html                all of it to look at
+//     RUN/parity.txt                 what `leadline verify` found: does the exported model agree with the run?
 //     RUN/log.txt                    what the terminal saw, with times
 //     RUN/checkpoints/last.h5        newest state, RUN/checkpoints/best.h5 best validation (checkpoint.hpp)
 //     RUN/checkpoints/epoch_XXX.h5   the best few, where run.checkpoint_top_k asks for them
@@ -26,6 +27,7 @@ struct RunDirectory {
   std::string lines() const { return path + "/metrics.jsonl"; }
   std::string tensorboard() const { return path + "/tensorboard"; }
   std::string evaluation() const { return path + "/evaluation.jsonl"; }
+  std::string parity() const { return path + "/parity.txt"; }
   std::string report() const { return path + "/report.html"; }
   std::string log() const { return path + "/log.txt"; }
   std::string checkpoints() const { return path + "/checkpoints"; }

@@ -151,6 +151,12 @@ cp -r whole moved && rm moved/report.html moved/evaluation.jsonl moved/predictio
 cmp moved/evaluation.jsonl whole/evaluation.jsonl || fail "report measures something else"
 cmp <(sed 's/>moved</>run</' moved/report.html) whole/report.html || fail "report makes another page"
 
+echo "== the device agrees with the run"
+"$leadline" verify whole model.lead --count 2 >out.txt || fail "$(cat out.txt)"
+grep -q 'file.s plan  *2/2 .* bits  passed' out.txt && grep -q 'they agree' out.txt || fail "$(cat out.txt)"
+cmp out.txt whole/parity.txt && grep -q 'id="parity"' whole/report.html || fail "verify left no table in the run"
+expect_error 1 MODEL.lead 'missing' -- "$leadline" verify whole
+
 echo "== help and versions"
 for command in train lr_find evaluate predict export inspect summary graph report compare search; do
   "$leadline" $command --help >out.txt || fail "$command --help"
