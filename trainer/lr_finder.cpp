@@ -34,12 +34,31 @@ private:
 
 } // namespace
 
-double steepest_lr(const std::vector<double>& lr, const std::vector<double>& smooth) {
-  constexpr size_t skipped = 10;
+double steepest_lr(const std::vector<double>& lr, const std::vector<double>& loss) {
+  // Batches differ by more than one step changes: a line through the losses within half a decade on either side says
+  // whether they fall, and how surely.
+  constexpr double half_window = 0.5;
+  constexpr size_t least_points = 6;
+  constexpr double sure = -3; // slope in its own standard errors
   double best = 0, at = std::numeric_limits<double>::quiet_NaN();
-  for (size_t i = skipped + 1; i + 2 < lr.size(); ++i) {
-    const double slope = (smooth[i + 1] - smooth[i - 1]) / (std::log(lr[i + 1]) - std::log(lr[i - 1]));
-    if (slope < best) {
+  for (size_t i = 0; i < lr.size(); ++i) {
+    if (lr[i] < lr.front() * std::pow(10, half_window) || lr[i] > lr.back() / std::pow(10, half_window)) continue;
+    double n = 0, x = 0, y = 0, xx = 0, xy = 0, yy = 0;
+    for (size_t j = 0; j < lr.size(); ++j) {
+      const double distance = std::log10(lr[j] / lr[i]);
+      if (std::abs(distance) > half_window + 1e-9) continue;
+      n += 1;
+      x += distance;
+      y += loss[j];
+      xx += distance * distance;
+      xy += distance * loss[j];
+      yy += loss[j] * loss[j];
+    }
+    if (n < least_points) continue;
+    const double sxx = xx - x * x / n, sxy = xy - x * y / n, syy = yy - y * y / n;
+    const double slope = sxy / sxx, left = std::max(syy - slope * sxy, 0.0);
+    const double error = std::sqrt(left / (n - 2) / sxx);
+    if (slope < best && slope <= sure * error) {
       best = slope;
       at = lr[i];
     }
@@ -72,7 +91,7 @@ LrFinderResult find_lr(const Settings& settings, const data::DatasetPtr& train, 
     if (result.lr.size() < 3) throw;
     result.exploded = true;
   }
-  result.suggestion = steepest_lr(result.lr, result.smooth);
+  result.suggestion = steepest_lr(result.lr, result.loss);
   return result;
 }
 

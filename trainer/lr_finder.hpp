@@ -1,6 +1,6 @@
 // A learning rate range test: training begins with a tiny rate that grows with every step; where the loss falls fastest
-// is a good rate, where it explodes is too much. (Smith, WACV 2017; defaults, smoothing and suggestion are those of
-// PyTorch Lightning's learning rate finder.)
+// is a good rate, where it explodes is too much. (Smith, WACV 2017; defaults and smoothing are those of PyTorch
+// Lightning's learning rate finder; the suggestion is less easily misled by batches that happen to be easy or hard.)
 #pragma once
 
 #include "data/dataset.hpp"
@@ -22,13 +22,13 @@ struct LrFinderResult {
   std::vector<double> lr, loss; ///< of each step
   std::vector<double> smooth;   ///< averages of the losses so far, the latest weighted most (0.98 per step)
   bool exploded = false;        ///< whether it ended before max_lr
-  /// Where the smoothed loss falls fastest over the logarithm of lr; NaN: it falls nowhere.
+  /// Where the loss falls fastest over the logarithm of lr; NaN: it surely falls nowhere.
   double suggestion = std::numeric_limits<double>::quiet_NaN();
 };
 
-/// The rate where `smooth` has its most negative slope over log(lr), without the first 10 and the last point. NaN if no
-/// point has a falling neighbourhood.
-double steepest_lr(const std::vector<double>& lr, const std::vector<double>& smooth);
+/// The rate around which a line through the losses within half a decade on either side falls most steeply, among those
+/// whose fall is surely one (three standard errors). NaN if there is none, or fewer than six points a decade.
+double steepest_lr(const std::vector<double>& lr, const std::vector<double>& loss);
 
 /// Runs the test with a run's settings, but for its schedule and length; saves nothing. Throws leadline::Error.
 LrFinderResult find_lr(const Settings& settings, const data::DatasetPtr& train, const data::DatasetPtr& val,

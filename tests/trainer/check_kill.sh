@@ -1,13 +1,8 @@
 #!/usr/bin/env bash
 # kill -9 at random moments, resumed each time, on 1 and 2 threads in turn: the run ends with the same bytes as one that
 # was never stopped. Everything that has a state of its own is switched on. usage: check_kill.sh LEADLINE
-set -euo pipefail
 leadline=$1
-export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive OMP_PROC_BIND=false
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work"
-fail() { echo "FAILED: $*" >&2; exit 1; }
+source "$(dirname "${BASH_SOURCE[0]}")/../support/program.sh"
 
 cat >all.ini <<'INI'
 [data]

@@ -1,25 +1,8 @@
 #!/usr/bin/env bash
 # The program `leadline` as people use it: train, interrupt, resume, evaluate, export, inspect; and what it says when
 # something is wrong. usage: check_program.sh LEADLINE
-set -euo pipefail
 leadline=$1
-# Tests share the machine: one thread unless it is said otherwise, and no spinning while waiting.
-export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive OMP_PROC_BIND=false
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work"
-fail() { echo "FAILED: $*" >&2; exit 1; }
-
-# expect_error STATUS WORDS... -- COMMAND...: that exit status, one line `leadline: error: ...` with all the words
-expect_error() {
-  local status=$1 words=() got=0; shift
-  while [ "$1" != -- ]; do words+=("$1"); shift; done
-  shift
-  "$@" >out.txt 2>err.txt || got=$?
-  [ "$got" = "$status" ] || fail "exit status $got instead of $status: $*: $(cat err.txt)"
-  grep -q '^leadline: error: ' err.txt || fail "no error line: $*: $(cat err.txt)"
-  for word in "${words[@]}"; do grep -qF -- "$word" err.txt || fail "no \"$word\" in: $(cat err.txt)"; done
-}
+source "$(dirname "${BASH_SOURCE[0]}")/../support/program.sh"
 
 cat >tiny.ini <<'INI'
 [data]

@@ -1,21 +1,9 @@
 #!/usr/bin/env bash
 # `leadline search`: by chance, as a grid, by successive halving; killed in the middle it goes on to the same end.
 # usage: check_search.sh LEADLINE
-set -euo pipefail
 leadline=$1
-export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive OMP_PROC_BIND=false
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work"
-fail() { echo "FAILED: $*" >&2; exit 1; }
-expect_error() { # STATUS WORDS... -- COMMAND...
-  local status=$1 words=() got=0; shift
-  while [ "$1" != -- ]; do words+=("$1"); shift; done
-  shift
-  "$@" >out.txt 2>err.txt || got=$?
-  [ "$got" = "$status" ] || fail "exit status $got instead of $status: $*: $(cat err.txt)"
-  for word in "${words[@]}"; do grep -qF -- "$word" err.txt || fail "no \"$word\" in: $(cat err.txt)"; done
-}
+source "$(dirname "${BASH_SOURCE[0]}")/../support/program.sh"
+
 cat >tiny.ini <<'INI'
 [data]
 train = synthetic:count=8,height=16,width=16
