@@ -36,6 +36,17 @@ if "$dir/main_c" "$dir/none.lead" 2>"$dir/error"; then
 fi
 grep -q "none.lead: can't open the file: there is no such file" "$dir/error"
 
+# The demo: a grey picture of 30 x 20; as many depths, each 2 bytes; messages for what is wrong.
+"$cc" -std=c99 -pedantic $warnings -I"$root/inference/include" "$root/inference/demos/depth.c" $link -o "$dir/depth"
+{ printf 'P6 30 20 255\n'; head -c 1800 /dev/zero | tr '\0' '\200'; } >"$dir/grey.ppm"
+"$dir/depth" "$model" "$dir/grey.ppm" "$dir/grey.pgm"
+[ "$(wc -c <"$dir/grey.pgm")" = $((15 + 1200)) ] || { echo "depth.c wrote $(wc -c <"$dir/grey.pgm") bytes" >&2; exit 1; }
+for wrong in "none.lead grey.ppm" "grey.ppm grey.ppm" "$model none.ppm"; do
+  read -r a b <<<"$wrong"
+  if (cd "$dir" && ./depth "$a" "$b" out.pgm 2>error); then echo "depth.c accepts $wrong" >&2; exit 1; fi
+  grep -q '^depth: ' "$dir/error"
+done
+
 if command -v ldd >/dev/null && ldd "$dir/main_c" | grep -q 'stdc++'; then
   echo "the C program needs the C++ run-time" >&2
   exit 1
