@@ -4,6 +4,7 @@
 #include "trainer/text.hpp"
 #include "trainer/train_loop.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace leadline::trainer {
@@ -35,31 +36,49 @@ private:
 } // namespace
 
 double steepest_lr(const std::vector<double>& lr, const std::vector<double>& loss) {
-  // Batches differ by more than one step changes: a line through the losses within half a decade on either side says
-  // whether they fall, and how surely.
-  constexpr double half_window = 0.5;
+  // Batches differ by more than one step changes the loss: what counts are lines and means over a decade or two.
+  constexpr double half_window = 1; // decades, of the lines
+  constexpr double half_mean = 0.5; // decades, of the means
+  constexpr double reach = 2;       // decades below the rate that has learned nearly all
+  constexpr double sure = -2;       // slope in its own standard errors
   constexpr size_t least_points = 6;
-  constexpr double sure = -3; // slope in its own standard errors
-  double best = 0, at = std::numeric_limits<double>::quiet_NaN();
-  for (size_t i = 0; i < lr.size(); ++i) {
-    if (lr[i] < lr.front() * std::pow(10, half_window) || lr[i] > lr.back() / std::pow(10, half_window)) continue;
-    double n = 0, x = 0, y = 0, xx = 0, xy = 0, yy = 0;
+  struct Fit {
+    double n = 0, mean = 0, slope = 0, error = 0;
+  };
+  const auto fit = [&](size_t i, double half) {
+    Fit f;
+    double x = 0, y = 0, xx = 0, xy = 0, yy = 0;
     for (size_t j = 0; j < lr.size(); ++j) {
       const double distance = std::log10(lr[j] / lr[i]);
-      if (std::abs(distance) > half_window + 1e-9) continue;
-      n += 1;
+      if (std::abs(distance) > half + 1e-9) continue;
+      f.n += 1;
       x += distance;
       y += loss[j];
       xx += distance * distance;
       xy += distance * loss[j];
       yy += loss[j] * loss[j];
     }
-    if (n < least_points) continue;
-    const double sxx = xx - x * x / n, sxy = xy - x * y / n, syy = yy - y * y / n;
-    const double slope = sxy / sxx, left = std::max(syy - slope * sxy, 0.0);
-    const double error = std::sqrt(left / (n - 2) / sxx);
-    if (slope < best && slope <= sure * error) {
-      best = slope;
+    const double sxx = xx - x * x / f.n, sxy = xy - x * y / f.n, syy = yy - y * y / f.n;
+    f.mean = y / f.n;
+    f.slope = sxy / sxx;
+    f.error = std::sqrt(std::max(syy - f.slope * sxy, 0.0) / (f.n - 2) / sxx);
+    return f;
+  };
+  // Where nine tenths of all that was learned are learned: an earlier fall is chance if it is far from there.
+  std::vector<double> means;
+  for (size_t i = 0; i < lr.size(); ++i) means.push_back(fit(i, half_mean).mean);
+  if (means.empty()) return std::numeric_limits<double>::quiet_NaN();
+  const double lowest = *std::min_element(means.begin(), means.end());
+  size_t learned = 0;
+  while (means[learned] > lowest + 0.1 * (means.front() - lowest)) ++learned;
+
+  double best = 0, at = std::numeric_limits<double>::quiet_NaN();
+  for (size_t i = 0; i < lr.size(); ++i) {
+    if (lr[i] < lr.front() * std::pow(10, half_window) || lr[i] > lr.back() / std::pow(10, half_window)) continue;
+    if (lr[i] < lr[learned] / std::pow(10, reach)) continue;
+    const Fit f = fit(i, half_window);
+    if (f.n >= least_points && f.slope < best && f.slope <= sure * f.error) {
+      best = f.slope;
       at = lr[i];
     }
   }

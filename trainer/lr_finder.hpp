@@ -26,8 +26,9 @@ struct LrFinderResult {
   double suggestion = std::numeric_limits<double>::quiet_NaN();
 };
 
-/// The rate around which a line through the losses within half a decade on either side falls most steeply, among those
-/// whose fall is surely one (three standard errors). NaN if there is none, or fewer than six points a decade.
+/// The rate around which a line through the losses within a decade on either side falls most steeply, among those whose
+/// fall is surely one (two standard errors) and that lie at most two decades below the rate at which nine tenths of the
+/// whole fall are reached. NaN if there is none, or fewer than six points there.
 double steepest_lr(const std::vector<double>& lr, const std::vector<double>& loss);
 
 /// Runs the test with a run's settings, but for its schedule and length; saves nothing. Throws leadline::Error.
