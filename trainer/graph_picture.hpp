@@ -6,8 +6,8 @@
 namespace leadline::trainer {
 
 /// The graph in Graphviz' language (https://graphviz.org/doc/info/lang.html): a box for each layer, together with norms
-/// and activations that alone read its result, with its name, what it does and the shape [N,H,W,C] of its result for the
-/// graph's own input; an arrow for each value that a box reads.
+/// and activations that alone read its result, with its name, what it does and the shape [N,H,W,C] of its result for
+/// the graph's own input; an arrow for each value that a box reads.
 std::string dot_text(const Graph& graph);
 
 /// Writes FILE.dot, or FILE.svg through the program `dot`, which has to be installed. The file appears whole or not at

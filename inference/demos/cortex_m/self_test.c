@@ -1,6 +1,6 @@
 /*
- * The library on a microcontroller: no operating system, no file system, no heap. The model lies in flash, everything else
- * in two arrays. Runs the model's golden sample and says what came of it through semihosting.
+ * The library on a microcontroller: no operating system, no file system, no heap. The model lies in flash, everything
+ * else in two arrays. Runs the model's golden sample and says what came of it through semihosting.
  *
  *   cmake --preset cortex-m7 && cmake --build build-cortex-m7
  *   qemu-system-arm -M mps2-an500 -nographic -semihosting -kernel build-cortex-m7/bin/leadline-self-test
