@@ -13,7 +13,7 @@ namespace leadline::trainer::mlp {
 
 /// A fixed number of threads, the caller's among them, that share a list of tasks. Whoever is free takes the next task,
 /// so that a thread that isn't given a core holds nobody up: the others do its share. Threads wait actively for some
-/// ten microseconds and then sleep.
+/// hundred microseconds, as long as what one thread does alone between two batches, and then sleep.
 class Team {
 public:
   explicit Team(int threads) : size_(threads) {
@@ -50,7 +50,7 @@ private:
   // place_: the round's number, how many tasks it has, and which is next, 32, 16 and 16 bits
   static constexpr uint64_t one_round = uint64_t{1} << 32;
   static constexpr index_t most_tasks = 0xffff;
-  static constexpr int patience = 10000;
+  static constexpr int patience = 100000;
   static index_t tasks_of(uint64_t place) { return static_cast<index_t>(place >> 16 & 0xffff); }
   static index_t next_of(uint64_t place) { return static_cast<index_t>(place & 0xffff); }
 
