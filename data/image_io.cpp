@@ -350,8 +350,9 @@ RgbImage apply_orientation(const RgbImage& image, int orientation) {
   return out;
 }
 
-RgbImage read_rgb(const std::string& file) {
-  const std::vector<std::uint8_t> bytes = read_file(file);
+RgbImage read_rgb(const std::string& file) { return decode_rgb(read_file(file), file); }
+
+RgbImage decode_rgb(const std::vector<std::uint8_t>& bytes, const std::string& file) {
   const Header header = checked_header(file, bytes);
   int width = 0, height = 0, channels = 0;
   const std::unique_ptr<stbi_uc, StbFree> pixels(

@@ -36,6 +36,8 @@ struct RawDepth {
 /// Reads JPEG or PNG, any channel count, as RGB (alpha is dropped), turned upright as its EXIF orientation says.
 /// Sides up to max_image_side. A cut JPEG or a PNG with a wrong checksum is an error, not a grey picture.
 RgbImage read_rgb(const std::string& file);
+/// The same from memory; `file` is what messages call it.
+RgbImage decode_rgb(const std::vector<std::uint8_t>& bytes, const std::string& file);
 
 /// Reads a one-channel 8 or 16-bit PNG without any scaling.
 RawDepth read_depth_png(const std::string& file);

@@ -93,6 +93,7 @@ std::map<std::string, std::string> provenance(const Checkpoint& checkpoint, cons
   add("validation", settings.text("data.val").empty() ? settings.text("data.val_fraction") + " of the training frames"
                                                       : settings.text("data.val"));
   add("licence", settings.text("run.data_licence"));
+  add("pretraining", settings.text("run.pretraining"));
   add("loss", settings.text("loss.name"));
   add("epochs", std::to_string(checkpoint.epoch));
   add("seed", std::to_string(checkpoint.seed));

@@ -49,6 +49,16 @@ const OptionGroup own_options{
         {"help", "", "this text", {}, true},
     }};
 
+/// What the first weights have seen: the data and licence of their run, and of the one before that.
+std::string pretraining(const std::string& weights) {
+  const std::string file = find_checkpoint(weights, true);
+  const Settings theirs = checkpoint_settings(read_checkpoint(file), file);
+  std::string text = theirs.text("data.train");
+  if (const std::string& licence = theirs.text("run.data_licence"); !licence.empty()) text += " (" + licence + ")";
+  if (const std::string& before = theirs.text("run.pretraining"); !before.empty()) text += ", after " + before;
+  return text;
+}
+
 } // namespace
 
 int train_command(const std::vector<std::string>& arguments) {
@@ -97,7 +107,10 @@ int train_command(const std::vector<std::string>& arguments) {
   RunDirectory run{settings.text("run.dir")};
   if (!resume) run = new_run_directory(run.path, settings.text("model.network"));
   settings.set("run.dir", run.path, "--run.dir");
-  std::unique_ptr<TrainLoop> loop = make_train_loop(settings, sets.train, sets.val);
+  if (const std::string& weights = settings.text("model.weights");
+      !resume && !weights.empty() && settings.text("run.pretraining").empty())
+    settings.set("run.pretraining", pretraining(weights), "--run.pretraining");
+  std::unique_ptr<TrainLoop> loop = make_train_loop(settings, sets.train, sets.val, resume);
   if (resume) {
     loop->restore(checkpoint, checkpoint_file);
     if (checkpoint.epoch >= loop->info().epochs)

@@ -31,6 +31,8 @@ public:
   /// Takes over the state of an earlier run; throws leadline::Error that names the first weight that doesn't fit.
   /// `file` is what messages call it.
   virtual void restore(const Checkpoint& checkpoint, const std::string& file) = 0;
+  /// Takes the weights alone, those that evaluation would use, as the first ones of this run; throws likewise.
+  virtual void begin_with(const Checkpoint& checkpoint, const std::string& file) = 0;
   virtual const RunInfo& info() const = 0;
   /// Trains until the last epoch, or until somebody asks to stop.
   virtual RunResult run() = 0;
@@ -38,7 +40,9 @@ public:
 
 /// Makes a run of settings (train_settings.hpp) on Kokkos' default exec: reads no frame yet. Its first listener stops
 /// it when loss or gradient is no longer a number (callbacks/nan_stop.hpp); `make_callbacks` makes those of the
-/// program. Throws leadline::Error for settings that can't be carried out.
-std::unique_ptr<TrainLoop> make_train_loop(const Settings& settings, data::DatasetPtr train, data::DatasetPtr val);
+/// program. Begins with the weights of model.weights, unless it is `resumed`: then `restore` follows, and the file of
+/// those need no longer be there. Throws leadline::Error for settings that can't be carried out.
+std::unique_ptr<TrainLoop> make_train_loop(const Settings& settings, data::DatasetPtr train, data::DatasetPtr val,
+                                           bool resumed = false);
 
 } // namespace leadline::trainer

@@ -99,6 +99,7 @@ public:
   NamedArray gradient(const std::string& name) const override;
   std::string find_not_finite() override;
   void restore(const Checkpoint& checkpoint, const std::string& file) override;
+  void begin_with(const Checkpoint& checkpoint, const std::string& file) override;
   RunResult run() override;
 
 private:
@@ -612,6 +613,12 @@ template <class T, class Exec> Checkpoint TrainLoopOn<T, Exec>::checkpoint() con
   c.median_depth = at_.median_depth;
   c.mean_map = at_.mean_map;
   return c;
+}
+
+template <class T, class Exec> void TrainLoopOn<T, Exec>::begin_with(const Checkpoint& c, const std::string& file) {
+  check_weights(graph_, c.weights, file);
+  for (int i = 0; i < session_.num_weights(); ++i) session_.set_weight(i, internal_values<T>(graph_, i, c.weights));
+  average_.update(0);
 }
 
 template <class T, class Exec> void TrainLoopOn<T, Exec>::restore(const Checkpoint& c, const std::string& file) {

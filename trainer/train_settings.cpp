@@ -77,6 +77,8 @@ std::vector<OptionGroup> train_option_groups() {
       "Model",
       {
           {"model.network", "unet", "which network", names},
+          {"model.weights", "",
+           "run directory or checkpoint whose (best) weights are the first; empty: drawn by model.initialisation"},
           {"model.initialisation", "pytorch", "rule of the first weights", initialisation_names()},
           {"model.final_bias", "drawn", "the depth head's first bias: by that rule, or 0", {"drawn", "zero"}},
       }};
@@ -234,6 +236,8 @@ std::vector<OptionGroup> train_option_groups() {
        {
            {"run.dir", "", "where settings, metrics, log, checkpoints and pictures go; must be new or empty"},
            {"run.data_licence", "", "licence of the training data, for the exported model's papers"},
+           {"run.pretraining", "",
+            "what model.weights were trained on, for the same papers; empty: that run's own data and licence"},
        }});
   // Those of listeners join the group that has their section, or make a new one.
   for (const CallbackEntry& entry : callback_registry())

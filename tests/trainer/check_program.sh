@@ -72,6 +72,13 @@ echo "== a saved config.ini repeats the run"
 "$leadline" train --config whole/config.ini --run.dir repeated >/dev/null
 cmp whole/metrics.csv repeated/metrics.csv || fail "config.ini doesn't repeat its run"
 
+echo "== fine-tuning: another run's weights first, and both data sets in the model's papers"
+"$leadline" train --config tiny.ini --run.dir tuned --model.weights whole --data.train synthetic:count=4,seed=3 --train.epochs 1 >/dev/null
+"$leadline" export tuned --out tuned.lead >/dev/null
+"$leadline" inspect tuned.lead | grep pretraining | grep -qF 'synthetic:count=10,height=24,width=32' || fail "no pretraining in the papers"
+expect_error 1 nowhere -- "$leadline" train --config tiny.ini --run.dir none --model.weights nowhere
+rm -r tuned
+
 echo "== evaluate, export, inspect"
 "$leadline" evaluate whole >table.txt
 grep -q 'constant depth' table.txt && grep -q 'mean map' table.txt && grep -q 'protocol raw' table.txt || fail "$(cat table.txt)"

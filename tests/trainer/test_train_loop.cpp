@@ -117,6 +117,35 @@ TEST_CASE("first weights are those of the rule that the settings name") {
   }
 }
 
+TEST_CASE("a run begins with another one's weights") {
+  const Folder folder;
+  const std::string file = (folder.path / "first.h5").string();
+  const Run first = train(toy_settings({{"train.ema", "0.9"}})); // its averages, which evaluation would use
+  write_checkpoint(file, first.end);
+  const Settings settings = toy_settings({{"model.weights", file}, {"train.ema", "0.5"}, {"train.seed", "5"}});
+  const Checkpoint begin = make_train_loop(settings, toy_frames(8, 1), toy_frames(4, 2))->checkpoint();
+  REQUIRE(begin.weights.size() == first.end.weights.size());
+  for (size_t i = 0; i < begin.weights.size(); ++i) {
+    CHECK(begin.weights[i].values == first.end.weights[i].values);
+    CHECK(begin.trained_weights[i].values == first.end.weights[i].values);
+  }
+  CHECK(begin.step == 0);
+  CHECK(train(settings).diary.steps.front().loss < first.diary.steps.front().loss); // it knows something already
+
+  // Resumed, it needs that file no longer.
+  const Run whole = train(settings), half = train(settings, nullptr, 7);
+  fs::remove(file);
+  CHECK_THROWS_MATCHES(train(settings), Error, MessageMatches(ContainsSubstring("first.h5")));
+  const auto loop = make_train_loop(settings, toy_frames(22, 1), toy_frames(5, 2), true);
+  loop->restore(half.end, "earlier.h5");
+  loop->run();
+  check_same_bits(loop->checkpoint(), whole.end);
+
+  write_checkpoint(file, first.end);
+  CHECK_THROWS_MATCHES(train(toy_settings({{"model.weights", file}, {"model.base_channels", "5"}})), Error,
+                       MessageMatches(ContainsSubstring("first.h5") && ContainsSubstring("down.0.0.weight")));
+}
+
 TEST_CASE("a checkpoint from between an epoch's last step and its end is as good as any") {
   struct Keeper final : Callback {
     explicit Keeper(Checkpoint* to) : kept(to) {}
