@@ -34,7 +34,7 @@ using namespace leadline;
 
 leadline_status leadline_calibrate_scale(const leadline_reading* readings, int32_t count, int32_t with_shift,
                                          leadline_calibration* calibration) {
-  if (!readings || !calibration || count < 1 || calibration->struct_size < sizeof *calibration)
+  if (!readings || !calibration || count < 1 || calibration->struct_size < first_bytes<leadline_calibration>)
     return LEADLINE_INVALID_ARGUMENT;
   const FloatEnvironment environment;
   Readings r;

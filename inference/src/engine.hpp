@@ -7,6 +7,7 @@
 #include "shared/model/memory_plan.hpp"
 #include "shared/model/model_file.hpp"
 
+#include <stddef.h>
 #include <string.h>
 
 /// One block of the allocator: this struct, then `values` and `weights`.
@@ -52,14 +53,20 @@ namespace leadline {
 
 inline leadline_status to_c(Status status) { return static_cast<leadline_status>(status); }
 
-/// Copies an option struct of a program that may be newer or older than the library. Null means all defaults. Fields
-/// that the library doesn't know must be zero.
+/// The size that a struct of the C API had in the library's first version. Programs that were compiled then pass so
+/// much, so a field that is added since must lie behind it: its specialisation stands below.
+template <class Struct> constexpr size_t first_bytes = sizeof(Struct);
+template <> inline constexpr size_t first_bytes<leadline_model_info> = offsetof(leadline_model_info, weight_bytes);
+template <> inline constexpr size_t first_bytes<leadline_node_info> = offsetof(leadline_node_info, weight_type);
+
+/// Copies an option struct of a program that may be newer or older than the library: what an older one doesn't know
+/// keeps its default, zero; of what the library doesn't know nothing may be set. Null means all defaults.
 template <class Options> Status read_options(const Options* from, const char* type, Options* to, Message* message) {
   *to = Options{};
   if (!from) return Status::ok;
-  if (from->struct_size < sizeof(Options)) {
-    *message << "struct_size of " << type << " is " << from->struct_size << ", expected at least " << sizeof(Options)
-             << "; set it to sizeof(" << type << ")";
+  if (from->struct_size < first_bytes<Options>) {
+    *message << "struct_size of " << type << " is " << from->struct_size << ", expected at least "
+             << first_bytes<Options> << "; set it to sizeof(" << type << ")";
     return Status::invalid_argument;
   }
   const unsigned char* bytes = reinterpret_cast<const unsigned char*>(from);
@@ -68,15 +75,15 @@ template <class Options> Status read_options(const Options* from, const char* ty
       *message << type << " holds an option that this version of the library doesn't know";
       return Status::unsupported;
     }
-  *to = *from;
+  memcpy(to, from, from->struct_size < sizeof(Options) ? from->struct_size : sizeof(Options));
   return Status::ok;
 }
 
-/// Fills an info struct, keeping the caller's struct_size.
+/// Fills an info struct as far as the caller knows it, keeping its struct_size.
 template <class Info> Status write_info(Info* to, Info info) {
-  if (!to || to->struct_size < sizeof(Info)) return Status::invalid_argument;
+  if (!to || to->struct_size < first_bytes<Info>) return Status::invalid_argument;
   info.struct_size = to->struct_size;
-  *to = info;
+  memcpy(to, &info, info.struct_size < sizeof(Info) ? info.struct_size : sizeof(Info));
   return Status::ok;
 }
 

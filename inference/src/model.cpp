@@ -76,6 +76,10 @@ void leadline_model_close(leadline_model* model) {
   allocator.free(allocator.context, model, model->block_bytes);
 }
 
+const char* leadline_weight_type_name(leadline_weight_type type) {
+  return weight_type_name(static_cast<WeightType>(type));
+}
+
 leadline_status leadline_model_get_info(const leadline_model* model, leadline_model_info* info) {
   if (!model) return LEADLINE_INVALID_ARGUMENT;
   const ModelView& view = model->view;
@@ -97,8 +101,17 @@ leadline_status leadline_model_get_info(const leadline_model* model, leadline_mo
   i.max_depth = view.output->max_depth;
   i.nodes = view.graph.num_nodes;
   i.has_golden = view.golden->num_samples > 0;
-  for (int32_t w = 0; w < view.graph.num_weights; ++w)
-    i.parameters = saturating_add(i.parameters, view.graph.weight_shapes[w].count());
+  constexpr uint32_t types = static_cast<uint32_t>(WeightType::int8) + 1;
+  int64_t parameters[types] = {};
+  for (int32_t w = 0; w < view.graph.num_weights; ++w) {
+    int64_t& of_type = parameters[static_cast<uint32_t>(view.weights[w].type)];
+    of_type = saturating_add(of_type, view.graph.weight_shapes[w].count());
+  }
+  for (uint32_t t = 0; t < types; ++t) {
+    i.parameters = saturating_add(i.parameters, parameters[t]);
+    if (parameters[t] > parameters[i.weight_type]) i.weight_type = static_cast<leadline_weight_type>(t);
+  }
+  i.weight_bytes = view.weight_bytes;
   for (int32_t n = 0; n < view.graph.num_nodes; ++n)
     i.macs = saturating_add(i.macs, node_macs(view.graph, n, model->values));
   i.file_bytes = view.file_bytes;
@@ -142,5 +155,7 @@ leadline_status leadline_model_get_node(const leadline_model* model, int32_t ind
   i.channels = static_cast<int32_t>(shape.c);
   i.parameters = node_parameters(graph, node);
   i.macs = node_macs(graph, index, model->values);
+  if (stored_reduced(graph, index))
+    i.weight_type = static_cast<leadline_weight_type>(graph.weight_type(node.weights[0]));
   return to_c(write_info(info, i));
 }

@@ -395,7 +395,7 @@ leadline_status leadline_session_get_node(const leadline_session* session, int32
   leadline_node_plan p{};
   p.algorithm = node.skip ? "in place" : algorithm_name(node.algorithm);
   p.workspace_bytes = node.workspace_bytes;
-  p.prepared_bytes = node.prepared_bytes;
+  p.prepared_bytes = node.prepared_bytes + (node.in_run ? 0 : node.decoded_bytes);
   return to_c(write_info(plan, p));
 }
 

@@ -17,6 +17,9 @@
 #define LEADLINE_INLINE_FUNCTION inline
 #endif
 
+/// For what files of several ISA levels share: an ordinary inline function would be linked once for all of them.
+#define LEADLINE_ALWAYS_INLINE inline __attribute__((always_inline))
+
 /// True inside code that is being compiled for a GPU: host-only paths (ISA kernels) are left out there.
 #if defined(__CUDA_ARCH__) || defined(__HIP_DEVICE_COMPILE__)
 #define LEADLINE_ON_DEVICE 1

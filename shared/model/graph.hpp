@@ -38,6 +38,15 @@ struct Node {
 };
 static_assert(sizeof(Node) == 120);
 
+/// How a weight is stored (weight_storage.hpp). Numbers are never reused.
+enum class WeightType : uint32_t { f32 = 0, f16 = 1, bf16 = 2, int8 = 3 };
+
+struct WeightEntry {
+  uint64_t offset; ///< from the start of the section `weights`
+  WeightType type;
+  uint32_t name;
+};
+
 /// Non-owning view of a graph. Values are numbered 0..num_values-1; `input` is fed by the caller.
 struct GraphView {
   const Node* nodes = nullptr;
@@ -48,6 +57,9 @@ struct GraphView {
   int32_t input = 0;
   int32_t outputs[max_outputs] = {no_index, no_index, no_index, no_index};
   int32_t num_outputs = 0;
+  const WeightEntry* stored = nullptr; ///< how each weight is stored; null: as floats
+
+  WeightType weight_type(int32_t w) const { return stored ? stored[w].type : WeightType::f32; }
 };
 
 /// Where validation or shape inference failed, for messages.

@@ -85,8 +85,18 @@ namespace {
 
 size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
-/// What a node takes with some algorithm: scratch, and its prepared weights, in the arena or within the scratch.
-NodePlan node_plan(const Node& node, const LayerShapes& shapes, Algorithm algorithm, bool in_run, size_t element) {
+/// Bytes of what node `i` multiplies with as floats, where it is stored in fewer bits.
+size_t float_weight_bytes(const GraphView& graph, int32_t i) {
+  return stored_reduced(graph, i)
+             ? static_cast<size_t>(graph.weight_shapes[graph.nodes[i].weights[0]].count()) * sizeof(float)
+             : 0;
+}
+
+/// What node `i` takes with some algorithm: scratch, and its prepared or decoded weights, in the arena or within the
+/// scratch.
+NodePlan node_plan(const GraphView& graph, int32_t i, const LayerShapes& shapes, Algorithm algorithm, bool in_run,
+                   size_t element) {
+  const Node& node = graph.nodes[i];
   NodePlan plan;
   plan.algorithm = algorithm;
   visit_layer(node.kind, [&](auto tag) {
@@ -101,6 +111,11 @@ NodePlan node_plan(const Node& node, const LayerShapes& shapes, Algorithm algori
     else
       plan.prepared_bytes = prepared;
   });
+  if (plan.in_run || plan.prepared_bytes == 0) plan.decoded_bytes = float_weight_bytes(graph, i);
+  if (plan.in_run && plan.decoded_bytes > 0) {
+    plan.decoded_offset = align_up(plan.workspace_bytes); // from the workspace's start
+    plan.workspace_bytes = plan.decoded_offset + plan.decoded_bytes;
+  }
   return plan;
 }
 
@@ -124,11 +139,10 @@ void choose_algorithms(const GraphView& graph, const Shape* shapes, const PlanOp
                                                                                                : algorithm;
   };
   const auto fastest = [&](int32_t i, const LayerShapes& around) {
-    const Node& node = graph.nodes[i];
     const Algorithm algorithm = asked(i) != automatic ? asked(i)
-                                                      : default_algorithm(node, around, options.on_host,
+                                                      : default_algorithm(graph.nodes[i], around, options.on_host,
                                                                           options.element, options.precision, false);
-    return node_plan(node, around, algorithm, false, options.element);
+    return node_plan(graph, i, around, algorithm, false, options.element);
   };
   size_t workspace = 0, prepared = 0;
   for (int32_t i = 0; i < graph.num_nodes; ++i) {
@@ -136,9 +150,10 @@ void choose_algorithms(const GraphView& graph, const Shape* shapes, const PlanOp
     const NodePlan fast = fastest(i, around);
     nodes[i] = room == SIZE_MAX || fast.prepared_bytes == 0
                    ? fast
-                   : node_plan(graph.nodes[i], around, asked(i) == automatic ? Algorithm::host_gemm : fast.algorithm,
-                               true, options.element);
+                   : node_plan(graph, i, around, asked(i) == automatic ? Algorithm::host_gemm : fast.algorithm, true,
+                               options.element);
     workspace = larger(workspace, nodes[i].workspace_bytes);
+    if (!nodes[i].in_run) prepared += align_up(nodes[i].prepared_bytes) + align_up(nodes[i].decoded_bytes);
   }
   if (room == SIZE_MAX) return;
   for (;;) {
@@ -148,7 +163,8 @@ void choose_algorithms(const GraphView& graph, const Shape* shapes, const PlanOp
       if (!nodes[i].in_run) continue;
       const LayerShapes around = node_shapes(graph, i, shapes);
       const NodePlan fast = fastest(i, around);
-      if (prepared + align_up(fast.prepared_bytes) + larger(workspace, fast.workspace_bytes) > room) continue;
+      const size_t scratch = larger(larger(workspace, fast.workspace_bytes), float_weight_bytes(graph, i));
+      if (prepared + align_up(fast.prepared_bytes) + scratch > room) continue;
       const double packing = static_cast<double>(nodes[i].workspace_bytes) / 16; // about a byte per clock
       const double gain = (node_cost(graph.nodes[i], around, nodes[i].algorithm) + packing -
                            node_cost(graph.nodes[i], around, fast.algorithm)) /
@@ -226,24 +242,31 @@ Status plan_inference(const GraphView& graph, const Shape& input, const PlanOpti
   }
   choose_algorithms(graph, shapes, options, room, nodes);
 
-  size_t workspace = 0, prepared = 0;
+  size_t workspace = 0, prepared = 0, decoding = 0;
   for (int32_t i = 0; i < graph.num_nodes; ++i) {
     LayerShapes around = node_shapes(graph, i, shapes);
     around.threads = options.threads;
-    const NodePlan plan = node_plan(graph.nodes[i], around, nodes[i].algorithm, nodes[i].in_run, options.element);
-    nodes[i].workspace_bytes = plan.workspace_bytes;
-    if (plan.prepared_bytes > SIZE_MAX / 8 - prepared || plan.workspace_bytes > SIZE_MAX / 8) return Status::overflow;
+    const NodePlan plan = node_plan(graph, i, around, nodes[i].algorithm, nodes[i].in_run, options.element);
+    nodes[i] = plan;
+    const size_t kept = plan.in_run ? 0 : larger(plan.prepared_bytes, plan.decoded_bytes); // never both
+    if (kept > SIZE_MAX / 8 - prepared || plan.workspace_bytes > SIZE_MAX / 8) return Status::overflow;
     nodes[i].prepared_offset = prepared; // from the end of everything else, for now
-    prepared += align_up(plan.prepared_bytes);
+    if (!plan.in_run) nodes[i].decoded_offset = prepared;
+    prepared += align_up(kept);
     workspace = larger(workspace, plan.workspace_bytes);
+    if (plan.prepared_bytes > 0) decoding = larger(decoding, float_weight_bytes(graph, i));
   }
   spread();
   LEADLINE_TRY(place_values(workspace, &summary->arena_bytes));
   summary->workspace_bytes = workspace;
   summary->prepared_bytes = prepared;
   summary->threads = options.threads;
-  summary->arena_bytes = align_up(summary->arena_bytes);
-  for (int32_t i = 0; i < graph.num_nodes; ++i) nodes[i].prepared_offset += summary->arena_bytes;
+  // Weights that only `prepare` reads are decoded where values will lie.
+  summary->arena_bytes = align_up(larger(summary->arena_bytes, decoding));
+  for (int32_t i = 0; i < graph.num_nodes; ++i) {
+    nodes[i].prepared_offset += summary->arena_bytes;
+    nodes[i].decoded_offset += nodes[i].in_run ? summary->workspace_offset : summary->arena_bytes;
+  }
   if (prepared > SIZE_MAX / 4 - summary->arena_bytes) return Status::overflow;
   summary->arena_bytes += prepared;
   return Status::ok;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "shared/model/graph.hpp"
+#include "shared/model/weight_storage.hpp"
 
 namespace leadline {
 
@@ -35,6 +36,9 @@ struct NodePlan {
   size_t prepared_offset = 0, prepared_bytes = 0; ///< in the arena; 0 bytes: weights are used as they are, or
                                                   ///< prepared in the workspace in each run where `in_run` says so
   bool in_run = false;
+  /// Weights that are stored in fewer bits, as the floats that the kernel reads: beside the prepared ones, or at the
+  /// workspace's end in each run. 0 bytes: there are none, or only `prepare` reads them.
+  size_t decoded_offset = 0, decoded_bytes = 0;
 };
 
 /// What a plan depends on besides graph and shapes.
@@ -52,7 +56,7 @@ struct PlanOptions {
 
 struct PlanSummary {
   size_t arena_bytes = 0;      ///< values, workspace and prepared weights together
-  size_t prepared_bytes = 0;   ///< of them: prepared weights, at the arena's end
+  size_t prepared_bytes = 0;   ///< of them: prepared and decoded weights, at the arena's end
   size_t workspace_offset = 0; ///< one workspace, shared by all nodes
   size_t workspace_bytes = 0;
   int threads = 1; ///< of PlanOptions
@@ -89,17 +93,33 @@ template <class T> Tensor<const T> weight_tensor(const GraphView& graph, const v
   return w == no_index ? Tensor<const T>() : Tensor<const T>(static_cast<const T*>(weights[w]), graph.weight_shapes[w]);
 }
 
+/// What node `i` multiplies with, as floats at `values`, if it is stored in fewer bits; `weight` then points there.
+template <class T, class Exec>
+void decode_node(const Exec& exec, const GraphView& graph, int32_t i, const void* const* weights, unsigned char* values,
+                 Tensor<const T>* weight) {
+  if constexpr (Exec::on_host && sizeof(T) == sizeof(float)) {
+    if (!stored_reduced(graph, i)) return;
+    float* const floats = reinterpret_cast<float*>(values);
+    decode_weight(exec, graph, i, weights[graph.nodes[i].weights[0]], floats);
+    weight->data = floats;
+  }
+}
+
 /// Brings the weights of node `i` into the form that its planned kernel reads; nothing where it reads them as they are.
+/// The values' part of the arena is scratch.
 template <class T, class Exec>
 void prepare_node(const Exec& exec, const GraphView& graph, int32_t i, const ValuePlan* values, const NodePlan* nodes,
                   const void* const* weights, unsigned char* arena) {
-  if (nodes[i].prepared_bytes == 0) return;
+  const bool decoded = nodes[i].decoded_bytes > 0 && !nodes[i].in_run;
+  if (nodes[i].prepared_bytes == 0 && !decoded) return;
   const Node& node = graph.nodes[i];
   PrepareArgs<T> args;
   args.shapes.num_src = node.num_inputs;
   for (int s = 0; s < node.num_inputs; ++s) args.shapes.src[s] = values[node.inputs[s]].shape;
   args.shapes.dst = values[node.output].shape;
   for (int w = 0; w < max_weights; ++w) args.weights[w] = weight_tensor<T>(graph, weights, node.weights[w]);
+  decode_node<T>(exec, graph, i, weights, decoded ? arena + nodes[i].decoded_offset : arena, &args.weights[0]);
+  if (nodes[i].prepared_bytes == 0) return;
   args.prepared = arena + nodes[i].prepared_offset;
   args.algorithm = nodes[i].algorithm;
   prepare_layer<T>(exec, node.kind, node.params, args);
@@ -124,6 +144,11 @@ void run_node(const Exec& exec, const GraphView& graph, int32_t i, const ValuePl
   for (int s = 0; s < node.num_inputs; ++s) args.src[s] = value_tensor<T>(values, node.inputs[s], arena);
   for (int w = 0; w < max_weights; ++w) args.weights[w] = weight_tensor<T>(graph, weights, node.weights[w]);
   if (nodes[i].prepared_bytes > 0) args.prepared = arena + nodes[i].prepared_offset;
+  if (nodes[i].decoded_bytes > 0) {
+    unsigned char* const decoded = arena + nodes[i].decoded_offset;
+    if (nodes[i].in_run) decode_node<T>(exec, graph, i, weights, decoded, &args.weights[0]);
+    args.weights[0].data = reinterpret_cast<const T*>(decoded);
+  }
   args.dst = value_tensor<T>(values, node.output, arena);
   args.workspace = {arena + summary.workspace_offset, summary.workspace_bytes, summary.threads};
   args.algorithm = nodes[i].algorithm;

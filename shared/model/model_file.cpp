@@ -235,14 +235,15 @@ private:
     view_.graph.weight_shapes = at<Shape>(SectionKind::weight_table);
     view_.weights = at<WeightEntry>(SectionKind::weight_table, count * sizeof(Shape));
     view_.weight_data = at<unsigned char>(SectionKind::weights);
+    view_.weight_bytes = bytes(SectionKind::weights);
     uint64_t end = 0;
     for (int32_t i = 0; i < view_.graph.num_weights; ++i) {
       const WeightEntry& entry = view_.weights[i];
       LEADLINE_TRY(check_name("weight", i, entry.name));
       const char* name = view_.string(entry.name);
-      if (entry.type != WeightType::f32)
+      if (static_cast<uint32_t>(entry.type) > static_cast<uint32_t>(WeightType::int8))
         return fail(Status::unsupported, "weight ", name, " has type ", static_cast<uint32_t>(entry.type),
-                    "; this library reads f32 (0) only");
+                    "; this library reads f32 (0), f16 (1), bf16 (2) and int8 (3)");
       index_t values = 0;
       const Shape& shape = view_.graph.weight_shapes[i];
       if (shape.n < 1 || shape.h < 1 || shape.w < 1 || shape.c < 1 || checked_count(shape, &values) != Status::ok)
@@ -250,13 +251,45 @@ private:
       const uint64_t start = (end + model_alignment - 1) / model_alignment * model_alignment;
       if (entry.offset != start)
         return invalid("weight ", name, " starts at ", entry.offset, " of section weights instead of ", start);
-      const uint64_t size = static_cast<uint64_t>(values) * sizeof(float);
+      index_t channels = 0;
+      if (entry.type != WeightType::f32) LEADLINE_TRY(read_channels(i, name, shape, &channels));
+      const uint64_t size = weight_layout(entry.type, channels, values).bytes;
       if (start > section(SectionKind::weights).bytes || size > section(SectionKind::weights).bytes - start)
         return invalid("weight ", name, " (", size, " bytes from ", start, ") ends behind section weights, which has ",
                        bytes(SectionKind::weights), " bytes");
       end = start + size;
+      if (entry.type == WeightType::int8) LEADLINE_TRY(check_scales(i, name, channels));
     }
     if (end != section(SectionKind::weights).bytes) return wrong_size(SectionKind::weights, end);
+    view_.graph.stored = view_.weights;
+    return Status::ok;
+  }
+
+  /// The output channels of weight `w`, which is stored in fewer bits: all its users must multiply with it, and agree.
+  Status read_channels(int32_t w, const char* name, const Shape& shape, index_t* channels) {
+    WeightChannels found;
+    for (int32_t i = 0; i < view_.graph.num_nodes; ++i)
+      for (int slot = 0; slot < max_weights; ++slot) {
+        const Node& node = view_.graph.nodes[i];
+        if (node.weights[slot] != w) continue;
+        const WeightChannels used = weight_channels(node, slot, shape);
+        if (used.count == 0 || (found.count != 0 && !(used == found)))
+          return invalid("weight ", name, " is stored as ", weight_type_name(view_.weights[w].type), ", which node ",
+                         view_.string(view_.node_names[i]), " can't use");
+        found = used;
+      }
+    if (found.count == 0)
+      return invalid("weight ", name, " is stored as ", weight_type_name(view_.weights[w].type),
+                     ", but no node multiplies with it");
+    *channels = found.count;
+    return Status::ok;
+  }
+
+  Status check_scales(int32_t w, const char* name, index_t channels) {
+    const float* scales = static_cast<const float*>(view_.weight(w));
+    for (index_t c = 0; c < channels; ++c)
+      if (!(scales[c] > 0) || !math::isfinite(scales[c]))
+        return invalid("the scale of channel ", c, " of weight ", name, " is not positive and finite");
     return Status::ok;
   }
 

@@ -12,9 +12,10 @@
 //  3. `strings`: UTF-8 strings, each ended by a zero byte, the last byte zero. A name is an offset into it.
 //  4. `graph`: a GraphSection, `num_nodes` Nodes (graph.hpp), `num_nodes` names (uint32).
 //  5. `weight_table`: `num_weights` Shapes (tensor.hpp), then `num_weights` WeightEntry.
-//  6. `weights`: the weights' values in the order of the table, each dense in its layer's own layout, each at a
-//  multiple
-//     of 64 bytes from the section's start.
+//  6. `weights`: the weights in the order of the table, each at a multiple of 64 bytes from the section's start, dense
+//     in its layer's own layout. What conv2d, conv_transpose2d and linear multiply with may be stored in fewer bits
+//     than f32's: f16, bf16, or int8, where a scale for each output channel (float, finite, positive) comes first,
+//     and at the next multiple of 64 bytes the values: a weight is scale * value, -127 to 127 (weight_storage.hpp).
 //  7. `input`: an InputSection. Preprocess::height and width are the default size; the graph accepts [1,H,W,channels].
 //  8. `output`: an OutputSection; it speaks of the graph's first output.
 //  9. `golden`: a GoldenSection and its samples (float): values 0, stride, 2 stride, ... of the first output, dense in
@@ -33,6 +34,7 @@
 #include "shared/core/rng.hpp"
 #include "shared/model/graph.hpp"
 #include "shared/model/message.hpp"
+#include "shared/model/weight_storage.hpp"
 
 namespace leadline {
 
@@ -84,15 +86,6 @@ struct GraphSection {
   int32_t outputs[max_outputs]; ///< unused ones are no_index
   uint32_t name;                ///< of the network
   uint32_t reserved[6];
-};
-
-/// How a weight is stored. Numbers are never reused; 1 to 3 are meant for f16, bf16 and int8.
-enum class WeightType : uint32_t { f32 = 0 };
-
-struct WeightEntry {
-  uint64_t offset; ///< from the start of the section `weights`
-  WeightType type;
-  uint32_t name;
 };
 
 struct InputSection {
@@ -153,6 +146,7 @@ struct ModelView {
   const uint32_t* node_names = nullptr;
   const WeightEntry* weights = nullptr;
   const unsigned char* weight_data = nullptr;
+  size_t weight_bytes = 0;
   const InputSection* input = nullptr;
   const OutputSection* output = nullptr;
   const GoldenSection* golden = nullptr;
@@ -163,7 +157,8 @@ struct ModelView {
   size_t file_bytes = 0;
 
   const char* string(uint32_t offset) const { return strings + offset; }
-  const float* weight(int32_t i) const { return reinterpret_cast<const float*>(weight_data + weights[i].offset); }
+  /// Weight `i` as it is stored; floats where its type is f32.
+  const void* weight(int32_t i) const { return weight_data + weights[i].offset; }
   Shape default_shape() const { return {1, input->preprocess.height, input->preprocess.width, input->channels}; }
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -61,10 +62,82 @@ Section graph_section(const Graph& graph, Strings& strings) {
   return section;
 }
 
+/// The first node that multiplies with weight `w`; null: none does.
+const Node* user_of(const Graph& graph, size_t w) {
+  for (const Node& node : graph.nodes)
+    if (node.weights[0] == static_cast<int32_t>(w) && weight_channels(node, 0, graph.weight_shapes[w]).count > 0)
+      return &node;
+  return nullptr;
+}
+
+/// One scale for each output channel, so that its largest weight becomes 127 or -127, and weights as multiples of it.
+std::vector<unsigned char> encode_int8(const std::vector<float>& weight, const Shape& shape,
+                                       const WeightChannels& channels) {
+  const WeightLayout layout = weight_layout(WeightType::int8, channels.count, shape.count());
+  std::vector<unsigned char> bytes(static_cast<size_t>(layout.bytes));
+  std::vector<float> scales(static_cast<size_t>(channels.count), 0.0f);
+  const auto each = [&](const auto& f) {
+    size_t i = 0;
+    for (index_t n = 0; n < shape.n; ++n)
+      for (index_t k = 0; k < shape.h * shape.w; ++k)
+        for (index_t c = 0; c < shape.c; ++c, ++i) f(i, scales[static_cast<size_t>(channels.at(n, c, shape.c))]);
+  };
+  each([&](size_t i, float& scale) { scale = std::max(scale, std::abs(weight[i])); });
+  for (float& scale : scales) scale = std::max(scale / 127.0f, 1e-30f); // a channel of zeros needs some scale too
+  each([&](size_t i, float& scale) {
+    const float q = std::clamp(std::nearbyint(weight[i] / scale), -127.0f, 127.0f);
+    bytes[static_cast<size_t>(layout.values) + i] = static_cast<unsigned char>(static_cast<int8_t>(q));
+  });
+  std::memcpy(bytes.data(), scales.data(), scales.size() * sizeof(float));
+  return bytes;
+}
+
+/// Weight `w` as it lies in the file.
+std::vector<unsigned char> encode_weight(const ModelSpec& spec, size_t w, WeightType type) {
+  const std::vector<float>& weight = spec.weights[w];
+  std::vector<unsigned char> bytes(weight.size() * (type == WeightType::f32 ? 4 : 2));
+  const auto halve = [&](auto rounded, auto widened) {
+    for (size_t i = 0; i < weight.size(); ++i) {
+      const uint16_t bits = rounded(weight[i]);
+      if (!math::isfinite(widened(bits)))
+        fail("weight " + spec.graph->weight_names[w] + " holds " + std::to_string(weight[i]) + ", more than " +
+             weight_type_name(type) + " can; store it as f32");
+      std::memcpy(bytes.data() + 2 * i, &bits, 2);
+    }
+  };
+  switch (type) {
+  case WeightType::f32: std::memcpy(bytes.data(), weight.data(), bytes.size()); break;
+  case WeightType::f16: halve([](float v) { return round_to_f16(v); }, [](uint16_t b) { return widen_f16(b); }); break;
+  case WeightType::bf16:
+    halve([](float v) { return round_to_bf16(v); }, [](uint16_t b) { return widen_bf16(b); });
+    break;
+  case WeightType::int8: {
+    const Shape& shape = spec.graph->weight_shapes[w];
+    return encode_int8(weight, shape, weight_channels(*user_of(*spec.graph, w), 0, shape));
+  }
+  }
+  return bytes;
+}
+
+/// The types of all weights, checked.
+std::vector<WeightType> types_of(const ModelSpec& spec) {
+  const Graph& graph = *spec.graph;
+  if (spec.weight_types.empty()) return std::vector<WeightType>(graph.weight_shapes.size(), WeightType::f32);
+  if (spec.weight_types.size() != graph.weight_shapes.size())
+    fail("weight_types has " + std::to_string(spec.weight_types.size()) + " entries, the graph " +
+         std::to_string(graph.weight_shapes.size()) + " weights");
+  for (size_t w = 0; w < spec.weight_types.size(); ++w)
+    if (spec.weight_types[w] != WeightType::f32 && !user_of(graph, w))
+      fail("weight " + graph.weight_names[w] + " can't be stored as " + weight_type_name(spec.weight_types[w]) +
+           "; only what conv2d, conv_transpose2d and linear multiply with can");
+  return spec.weight_types;
+}
+
 /// Appends the weights' values and describes them.
 Section weight_sections(const ModelSpec& spec, Strings& strings, Section& values) {
   const Graph& graph = *spec.graph;
   Section table{SectionKind::weight_table, {}};
+  const std::vector<WeightType> types = types_of(spec);
   for (const Shape& shape : graph.weight_shapes) table.append(shape);
   for (size_t i = 0; i < graph.weight_shapes.size(); ++i) {
     const std::vector<float>& weight = spec.weights[i];
@@ -75,8 +148,9 @@ Section weight_sections(const ModelSpec& spec, Strings& strings, Section& values
     for (const float value : weight)
       if (!math::isfinite(value)) fail("weight " + graph.weight_names[i] + " holds a value that is not finite");
     values.align();
-    table.append(WeightEntry{values.bytes.size(), WeightType::f32, strings.add(graph.weight_names[i])});
-    values.append(weight.data(), weight.size() * sizeof(float));
+    table.append(WeightEntry{values.bytes.size(), types[i], strings.add(graph.weight_names[i])});
+    const std::vector<unsigned char> stored = encode_weight(spec, i, types[i]);
+    values.append(stored.data(), stored.size());
   }
   return table;
 }
@@ -187,6 +261,25 @@ void check(const std::vector<unsigned char>& file) {
 }
 
 } // namespace
+
+std::vector<WeightType> weight_types(const Graph& graph, WeightType type) {
+  std::vector<WeightType> types;
+  for (size_t w = 0; w < graph.weight_shapes.size(); ++w) types.push_back(user_of(graph, w) ? type : WeightType::f32);
+  return types;
+}
+
+std::vector<std::vector<float>> stored_weights(const ModelSpec& spec) {
+  std::vector<std::vector<float>> weights = spec.weights;
+  const std::vector<WeightType> types = types_of(spec);
+  for (size_t w = 0; w < weights.size(); ++w) {
+    if (types[w] == WeightType::f32) continue;
+    const Shape& shape = spec.graph->weight_shapes[w];
+    const std::vector<unsigned char> stored = encode_weight(spec, w, types[w]);
+    const WeightChannels channels = weight_channels(*user_of(*spec.graph, w), 0, shape);
+    for (index_t n = 0; n < shape.n; ++n) decode_row(types[w], channels, shape, stored.data(), n, weights[w].data());
+  }
+  return weights;
+}
 
 std::vector<unsigned char> encode_model(const ModelSpec& spec) {
   if (!spec.graph) fail("no graph was given");

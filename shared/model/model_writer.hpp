@@ -24,7 +24,9 @@ namespace leadline {
 struct ModelSpec {
   const Graph* graph = nullptr;            ///< borrowed; input_shape is `[1, preprocess.height, preprocess.width, C]`
   std::vector<std::vector<float>> weights; ///< one for each of graph->weight_shapes, dense, in the layers' own layouts
-  Preprocess preprocess;                   ///< what turns a picture into the input; size = the network's default size
+  /// How each is stored, or empty: all as f32. Values are rounded to nearest.
+  std::vector<WeightType> weight_types;
+  Preprocess preprocess;     ///< what turns a picture into the input; size = the network's default size
   int32_t size_multiple = 0; ///< other heights and widths must be multiples of it; 0: only the default size is allowed
   float fx = 0, fy = 0; ///< focal lengths in pixels of the network's input that the training pictures had; 0: unknown
   OutputKind output = OutputKind::metric_depth;
@@ -37,6 +39,12 @@ struct ModelSpec {
   float golden_tolerance = 1e-4f; ///< largest difference, relative to the largest sample, that the self-test accepts
   std::vector<float> golden;      ///< `compute_golden(spec)`, or empty: no self-test
 };
+
+/// `type` for every weight that may be stored in fewer bits, f32 for the others.
+std::vector<WeightType> weight_types(const Graph& graph, WeightType type);
+
+/// The weights as a device reads them back: rounded to their types. Throws as encode_model does.
+std::vector<std::vector<float>> stored_weights(const ModelSpec& spec);
 
 /// The file's bytes; the same spec gives the same bytes. Checks them with the reader that devices use. Throws
 /// std::invalid_argument naming the field and its value if the spec breaks a rule.

@@ -23,6 +23,13 @@ int main(int argc, char** argv) {
       spec.max_depth = 0;
     });
     write("features.lead", activation_graph({1, 1, 1, 64}), [](ModelSpec&) {});
+    for (const WeightType type : {WeightType::f16, WeightType::bf16, WeightType::int8}) {
+      const Graph graph = tiny_unet(24, 32);
+      write((std::string("unet_") + weight_type_name(type) + ".lead").c_str(), graph, [&](ModelSpec& spec) {
+        spec.size_multiple = 2;
+        spec.weight_types = weight_types(graph, type);
+      });
+    }
     write("zoo.lead", zoo(), [](ModelSpec& spec) { spec.size_multiple = 2; });
     // Its golden sample is another model's: the self-test must fail.
     const Graph graph = tiny_unet(24, 32);

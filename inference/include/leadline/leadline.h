@@ -17,7 +17,8 @@
  *   LEADLINE_OK. `error`, where there is one, receives one paragraph (UTF-8, always ended by a zero byte, cut to
  *   `error_bytes`) that names field, value and fix; it is empty after success and may be NULL.
  * - Structs with a `struct_size` belong to programs that are older or newer than the library: set struct_size to
- *   sizeof the struct and all other fields to zero, which is every field's default.
+ *   sizeof the struct and all other fields to zero, which is every field's default. Later versions of the library add
+ *   fields at the end; of a shorter struct only the fields that are there are read or filled.
  * - Memory: opening a model allocates through the given allocator (malloc and free if none is given); everything after
  *   leadline_session_create works in the memory that the caller gave and allocates nothing. That memory is aligned to
  *   LEADLINE_ALIGNMENT, stays the caller's, and isn't touched by anybody else while it is in use.
@@ -113,6 +114,18 @@ typedef enum leadline_output_kind {
   LEADLINE_VALUES = 2          /* anything else, e.g. class scores */
 } leadline_output_kind;
 
+/* How weights are stored in the file. Layers that multiply floats get f16, bf16 and int8 weights as floats, rounded
+ * once at export. */
+typedef enum leadline_weight_type {
+  LEADLINE_WEIGHTS_F32 = 0,
+  LEADLINE_WEIGHTS_F16 = 1,
+  LEADLINE_WEIGHTS_BF16 = 2,
+  LEADLINE_WEIGHTS_INT8 = 3 /* one scale for each output channel */
+} leadline_weight_type;
+
+/* "f32", "f16", "bf16", "int8"; static, never NULL, also for unknown numbers. Thread-safe. */
+const char* leadline_weight_type_name(leadline_weight_type type);
+
 /* Filled by the library; strings belong to the model. */
 typedef struct leadline_model_info {
   size_t struct_size;
@@ -128,11 +141,13 @@ typedef struct leadline_model_info {
   int32_t output_height, output_width, output_channels; /* at the default size */
   float min_depth, max_depth;                           /* metres; 0 unless metric */
   /* cost, at the default size */
-  int32_t nodes;       /* layers in the graph */
-  int32_t has_golden;  /* 1: leadline_self_test is possible */
-  int64_t parameters;  /* numbers in the weights */
-  int64_t macs;        /* multiply-accumulates of one run; INT64_MAX if more */
-  uint64_t file_bytes; /* of the model file */
+  int32_t nodes;                    /* layers in the graph */
+  int32_t has_golden;               /* 1: leadline_self_test is possible */
+  int64_t parameters;               /* numbers in the weights */
+  int64_t macs;                     /* multiply-accumulates of one run; INT64_MAX if more */
+  uint64_t file_bytes;              /* of the model file */
+  uint64_t weight_bytes;            /* of these: its weights */
+  leadline_weight_type weight_type; /* how most of its parameters are stored */
 } leadline_model_info;
 
 /* Thread-safe. Errors: INVALID_ARGUMENT. */
@@ -156,6 +171,7 @@ typedef struct leadline_node_info {
   int32_t batch, height, width, channels;  /* of its output */
   int64_t parameters;
   int64_t macs;
+  leadline_weight_type weight_type; /* of what it multiplies with; F32 for layers that have nothing such */
 } leadline_node_info;
 
 /* `index` counts from 0 in the order of execution. Thread-safe. Errors: INVALID_ARGUMENT. */
@@ -217,7 +233,8 @@ typedef struct leadline_session_info {
   int32_t threads;
   size_t bytes;          /* of the caller's memory that are used */
   size_t arena_bytes;    /* of these: for the values between layers, scratch and prepared weights */
-  size_t prepared_bytes; /* of these: weights in the form that the chosen kernels read */
+  size_t prepared_bytes; /* of these: weights in the form that the chosen kernels read, also where that is plain floats
+                          * and the file has fewer bits */
   const char* isa;       /* the CPU's level that the kernels were chosen for, e.g. "x86-64-v3"; static */
 } leadline_session_info;
 

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "shared/core/config.hpp"
+#include "shared/core/half.hpp"
 
 namespace leadline::host {
 
@@ -19,19 +20,6 @@ constexpr index_t bf16_panel_block = bf16_block * bf16_panel; ///< values of one
 constexpr index_t bf16_slack = 32;                            ///< zero lines behind the lines of a strip
 constexpr index_t bf16_gather_channels = 8;                   ///< up to here taps share lines
 
-#define LEADLINE_ALWAYS_INLINE inline __attribute__((always_inline))
-
-/// Rounds to nearest, ties to even; NaN stays NaN, denormals stay. The same on every level and in packed weights.
-LEADLINE_ALWAYS_INLINE uint32_t bf16_bits_of(uint32_t bits) {
-  const uint32_t rounded = (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16, quiet = bits >> 16 | 0x40u;
-  return (bits & 0x7fffffffu) > 0x7f800000u ? quiet : rounded;
-}
-LEADLINE_ALWAYS_INLINE uint16_t round_to_bf16(float value) {
-  return static_cast<uint16_t>(bf16_bits_of(__builtin_bit_cast(uint32_t, value)));
-}
-LEADLINE_ALWAYS_INLINE float widen_bf16(uint16_t bits) {
-  return __builtin_bit_cast(float, static_cast<uint32_t>(bits) << 16);
-}
 /// What rounding left over, rounded too; zero where `high` is infinite or NaN.
 LEADLINE_ALWAYS_INLINE uint16_t bf16_rest(float value, uint16_t high) {
   const uint32_t rest = bf16_bits_of(__builtin_bit_cast(uint32_t, value - widen_bf16(high)));

@@ -13,8 +13,6 @@
 
 #include "shared/core/config.hpp"
 
-#define LEADLINE_ALWAYS_INLINE inline __attribute__((always_inline))
-
 namespace leadline::host {
 namespace {
 
