@@ -32,7 +32,7 @@ if(TARGET leadline_edge)
 endif()
 
 if(TARGET leadline_trainer)
-  set(_trainer_parts kokkos stb image_io model_writer data trainer)
+  set(_trainer_parts kokkos stb image_io training_kernels model_writer data trainer)
   foreach(_part IN LISTS _trainer_parts)
     set_target_properties(leadline_${_part} PROPERTIES EXPORT_NAME ${_part})
   endforeach()

@@ -151,8 +151,8 @@ Tensor<float> input_of(const leadline_session& session) {
   return value_tensor<float>(session.values, session.model->view.graph.input, session.arena);
 }
 
-HostExec exec_of(const leadline_session& session) {
-  return HostExec(session.caller_runner.run ? &session.runner : nullptr);
+InferenceExec exec_of(const leadline_session& session) {
+  return InferenceExec(session.caller_runner.run ? &session.runner : nullptr);
 }
 
 /// Runs the graph on the input value; `output` is then its first output, dense, in the arena. The caller holds a

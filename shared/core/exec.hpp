@@ -24,6 +24,7 @@ struct Runner {
 class HostExec {
 public:
   static constexpr bool on_host = true;
+  static constexpr bool trains = true; ///< passes of training run here too
   static constexpr const char* name = "host";
 
   HostExec() = default;
@@ -35,6 +36,13 @@ public:
 
 private:
   const Runner* runner_ = nullptr;
+};
+
+/// A HostExec for inference alone: what only training needs is left out of the program. Gives the same bits.
+class InferenceExec : public HostExec {
+public:
+  static constexpr bool trains = false;
+  using HostExec::HostExec;
 };
 
 namespace detail {

@@ -18,6 +18,7 @@ public:
   /// Whether this exec's kernels may call host functions (the ISA kernels of shared/layers/host).
   static constexpr bool on_host = Kokkos::SpaceAccessibility<Space, Kokkos::HostSpace>::accessible &&
                                   Kokkos::SpaceAccessibility<Kokkos::HostSpace, memory_space>::accessible;
+  static constexpr bool trains = true; ///< passes of training run here too
   static constexpr const char* name = on_host ? "kokkos-host" : "kokkos-device";
 
   KokkosExec() = default;

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "shared/layers/activation.hpp"
-#include "shared/layers/host/host_kernels.hpp"
+#include "shared/layers/host/training_kernels.hpp"
 
 namespace leadline {
 
@@ -78,7 +78,8 @@ struct BatchNorm2d {
   static void forward(const Exec& exec, const Params& params, const ForwardArgs<T>& args) {
     const Tensor<const T> src = args.src[0];
     const Tensor<T> dst = args.dst;
-    const Scratch<T> scratch(args.workspace.data, src.shape, args.training);
+    const bool training = Exec::trains && args.training;
+    const Scratch<T> scratch(args.workspace.data, src.shape, training);
     const T *weight = args.weights[0].data, *bias = args.weights[1].data;
     T *const mean = scratch.mean, *const scale = scratch.scale, *const offset = scratch.bias;
     const auto factors = [=] LEADLINE_FUNCTION(index_t c, T center, double rstd) {
@@ -86,12 +87,15 @@ struct BatchNorm2d {
       scale[c] = static_cast<T>(rstd * (weight ? static_cast<double>(weight[c]) : 1));
       offset[c] = bias ? bias[c] : T(0);
     };
-    if (args.training) {
-      const Statistics<T> saved = statistics<T>(args.saved, src.shape.c);
-      if (!args.recompute) batch_statistics(exec, params, src, saved, scratch.sums);
-      parallel_for(exec, "leadline::batch_norm2d::factors", src.shape.c,
-                   [=] LEADLINE_FUNCTION(index_t c) { factors(c, saved.mean[c], static_cast<double>(saved.rstd[c])); });
-    } else {
+    if constexpr (Exec::trains)
+      if (training) {
+        const Statistics<T> saved = statistics<T>(args.saved, src.shape.c);
+        if (!args.recompute) batch_statistics(exec, params, src, saved, scratch.sums);
+        parallel_for(exec, "leadline::batch_norm2d::factors", src.shape.c, [=] LEADLINE_FUNCTION(index_t c) {
+          factors(c, saved.mean[c], static_cast<double>(saved.rstd[c]));
+        });
+      }
+    if (!training) {
       const double eps = decimal(params.eps);
       const T *running_mean = args.weights[2].data, *running_var = args.weights[3].data;
       parallel_for(exec, "leadline::batch_norm2d::factors", src.shape.c, [=] LEADLINE_FUNCTION(index_t c) {
@@ -99,9 +103,9 @@ struct BatchNorm2d {
       });
     }
 
-    if constexpr (Exec::on_host)
+    if constexpr (Exec::on_host && Exec::trains) // exported networks have few of these: devices take the loops below
       if (has_host_kernels(params)) {
-        const auto kernel = host::kernel_table<T>().norm.forward;
+        const auto kernel = host::training_table<T>().norm.forward;
         const host::NormJob<T> job = host_job(params, scratch, src, Tensor<const T>(), dst, false);
         parallel_for(exec, "leadline::batch_norm2d::forward", dst.shape.n * dst.shape.h, [=](index_t row) {
           host::NormJob<T> run = job;
@@ -162,7 +166,7 @@ struct BatchNorm2d {
 
     if constexpr (Exec::on_host)
       if (training && has_host_kernels(params)) {
-        const host::NormTable<T>& kernels = host::kernel_table<T>().norm;
+        const host::NormTable<T>& kernels = host::training_table<T>().norm;
         const host::NormJob<T> job = host_job(params, scratch, src, diff_dst, diff_src, accumulate_src);
         const auto sums = kernels.backward_sums;
         const auto apply = kernels.backward;
@@ -235,7 +239,7 @@ struct BatchNorm2d {
       saved.unbiased_var[c] = static_cast<T>(squares / (pixels > 1 ? pixels - 1 : 1));
     };
     if constexpr (Exec::on_host) {
-      const auto kernel = host::kernel_table<T>().norm.statistics;
+      const auto kernel = host::training_table<T>().norm.statistics;
       reduce_pixel_runs<2>(
           exec, "leadline::batch_norm2d::statistics", src.shape, evenly_spaced(src),
           [=](index_t n, index_t h, index_t w, index_t count, double* total) {

@@ -11,7 +11,7 @@
 #pragma once
 
 #include "shared/layers/activation.hpp"
-#include "shared/layers/host/host_kernels.hpp"
+#include "shared/layers/host/training_kernels.hpp"
 #include "shared/layers/pixels.hpp"
 
 namespace leadline {
@@ -140,7 +140,7 @@ void bias_gradient(const Exec& exec, const char* label, Tensor<const T> diff_dst
     store(result.data[c], static_cast<T>(total[0]), accumulate);
   };
   if constexpr (Exec::on_host) {
-    const auto sums = host::kernel_table<T>().norm.sums;
+    const auto sums = host::training_table<T>().norm.sums;
     reduce_pixel_runs<1>(
         exec, label, diff_dst.shape, evenly_spaced(diff_dst),
         [=](index_t n, index_t h, index_t w, index_t count, double* total) {

@@ -30,7 +30,8 @@ struct Dropout {
 
   template <class T, class Exec>
   static void forward(const Exec& exec, const Params& params, const ForwardArgs<T>& args) {
-    apply<T>(exec, "leadline::dropout::forward", params, args.training, args.random, args.src[0], args.dst, false);
+    apply<T>(exec, "leadline::dropout::forward", params, Exec::trains && args.training, args.random, args.src[0],
+             args.dst, false);
   }
   template <class T, class Exec>
   static void backward(const Exec& exec, const Params& params, const BackwardArgs<T>& args) {

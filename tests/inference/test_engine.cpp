@@ -53,8 +53,8 @@ std::vector<float> reference(const Graph& graph, const std::vector<std::vector<f
   AlignedBytes arena(
       std::vector<unsigned char>(summary.arena_bytes, 0xFF)); // NaN: nothing may be read before it is written
   std::copy(input.begin(), input.end(), value_tensor<float>(values.data(), view.input, arena.data()).data);
-  prepare_inference<float>(HostExec(), view, values.data(), nodes.data(), pointers.data(), arena.data());
-  run_inference<float>(HostExec(), view, values.data(), nodes.data(), summary, pointers.data(), arena.data());
+  prepare_inference<float>(InferenceExec(), view, values.data(), nodes.data(), pointers.data(), arena.data());
+  run_inference<float>(InferenceExec(), view, values.data(), nodes.data(), summary, pointers.data(), arena.data());
   const Tensor<float> output = value_tensor<float>(values.data(), view.outputs[0], arena.data());
   return {output.data, output.data + output.shape.count()};
 }

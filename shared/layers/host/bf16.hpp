@@ -5,8 +5,8 @@
 // two bf16 numbers, high + low, and a product is high high + high low + low high: float's accuracy but for the last few
 // bits, at three times the products.
 //
-// bf16_kernels.cpp is compiled once per level and keeps everything internal but its table. conv_bf16.hpp fills jobs and
-// launches their tasks on an exec.
+// bf16_kernels.cpp (and for training bf16_gradient_kernels.cpp) is compiled once per level and keeps everything
+// internal but its table. conv_bf16.hpp fills jobs and launches their tasks on an exec.
 #pragma once
 
 #include "shared/core/config.hpp"
@@ -109,7 +109,6 @@ struct Bf16Kernels {
   void (*fill)(const Bf16Strips& strips, index_t block, uint16_t* strip);
   /// dst of a block from its strip, for the panels [first, last) of its group.
   void (*multiply)(const Bf16ApplyJob& job, const uint16_t* strip, index_t block, index_t first, index_t last);
-  void (*gradient)(const Bf16GradientJob& job, unsigned char* scratch, index_t task);
 };
 
 /// The best level that this CPU and its operating system run, unless one was forced. The first call asks the system for

@@ -38,7 +38,7 @@ template <class T> struct Panels {
     const bool transposed = direction == ConvDirection::apply_transposed;
     group_k = transposed ? g.group_oc() : g.group_ic();
     group_m = transposed ? g.group_ic() : g.group_oc();
-    const index_t width = kernel_table<T>().panel_width;
+    const index_t width = tile_sizes<T>().panel_width;
     const bool few = few_written(g, direction);
     panels_per_group = few ? group_m : ceil_div(group_m, width);
     panel_values = g.taps() * group_k * (few ? 1 : width);
@@ -128,15 +128,14 @@ template <class T> size_t gemm_prepared_bytes(const ConvGeometry& g, ConvDirecti
 template <class T, class Exec>
 void gemm_prepare(const Exec& exec, const char* label, const ConvGeometry& g, ConvDirection direction,
                   Tensor<const T> weights, void* prepared) {
-  const KernelTable<T>& table = kernel_table<T>();
   const bool transposed = direction == ConvDirection::apply_transposed;
   detail::Pieces pieces(static_cast<unsigned char*>(prepared));
   detail::TapLists lists(pieces, g, direction); // only while packing: gemm_run makes its own
   const detail::Panels<T> packed(pieces, g, direction);
-  detail::find_taps(g, direction, table.tile_pixels, lists);
+  detail::find_taps(g, direction, tile_sizes<T>().tile_pixels, lists);
   for (index_t k = 0; k < packed.group_k; ++k) packed.zeros[k] = T(0);
 
-  const index_t width = table.panel_width, taps = g.taps();
+  const index_t width = tile_sizes<T>().panel_width, taps = g.taps();
   const index_t group_k = packed.group_k, group_m = packed.group_m, tap_stride = g.group_ic();
   const index_t output_stride = taps * g.group_ic(); // of the weights, from output channel to output channel
   const index_t stride_m = transposed ? 1 : output_stride, stride_k = transposed ? output_stride : 1;
@@ -188,7 +187,7 @@ void gemm_run(const Exec& exec, const char* label, const ConvGeometry& g, ConvDi
   ApplyJob<T>& job = *pieces.take<ApplyJob<T>>(1);
   ActivationParams* params = pieces.take<ActivationParams>(1);
   detail::TapLists lists(pieces, g, direction);
-  detail::find_taps(g, direction, table.tile_pixels, lists);
+  detail::find_taps(g, direction, tile_sizes<T>().tile_pixels, lists);
   if (lists.num_phases == 0) return;
   *params = activation;
   job = {};

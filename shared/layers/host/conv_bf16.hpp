@@ -499,7 +499,7 @@ void bf16_weight_gradient(const Exec& exec, const char* label, const ConvGeometr
   job.partial = memory.partial;
 
   const Bf16GradientJob* shared_job = memory.job;
-  const auto run = bf16_kernels().gradient;
+  const auto run = bf16_gradient();
   unsigned char* const scratch = memory.scratch;
   const index_t scratch_bytes = job.scratch_bytes;
   run_blocks(exec, label, memory.handed_out, memory.workers, job.slots * job.parts,

@@ -13,7 +13,7 @@
 namespace leadline::host {
 
 inline double gemm_cost(const ConvGeometry& g, ConvDirection direction) {
-  const double width = kernel_table<float>().panel_width, lanes = width / 2;
+  const double width = host_kernels().f32_sizes.panel_width, lanes = width / 2;
   const bool transposed = direction == ConvDirection::apply_transposed;
   const index_t read = transposed ? g.group_oc() : g.group_ic(), written = transposed ? g.group_ic() : g.group_oc();
   const double vectors = static_cast<double>(detail::ceil_div(written, static_cast<index_t>(width)) * 2);
@@ -30,7 +30,7 @@ inline double gemm_cost(const ConvGeometry& g, ConvDirection direction) {
 
 inline double winograd_cost(const ConvGeometry& g, ConvDirection direction, int m) {
   const WinogradShape s(g, direction);
-  const double width = kernel_table<float>().panel_width, lanes = width / 2;
+  const double width = host_kernels().f32_sizes.panel_width, lanes = width / 2;
   const WinogradPlan plan(s, m, 1);
   const double positions = static_cast<double>(plan.positions), tiles = static_cast<double>(plan.tiles);
   const double source = static_cast<double>(detail::ceil_div(s.channels, static_cast<index_t>(lanes)));

@@ -18,7 +18,7 @@ template <class T> struct GradientPlan {
   index_t rows_per_step = 1, channel_block = 1, padded_w = 0, chunk_pixels = 0, image_values = 0;
 
   explicit GradientPlan(const ConvGeometry& g) {
-    const index_t width = kernel_table<T>().panel_width, lanes = width / 2;
+    const index_t width = tile_sizes<T>().panel_width, lanes = width / 2;
     const index_t oh = g.oh > 0 ? g.oh : 1, ow = g.ow > 0 ? g.ow : 1;
     const auto rows_of = [&](index_t pixels) {
       const index_t rows = pixels / ow;
@@ -126,7 +126,7 @@ void direct_weight_gradient(const Exec& exec, const char* label, const ConvGeome
   job.chunk_pixels = plan.chunk_pixels;
   job.image_values = plan.image_values;
   const WeightGradientJob<T>* shared_job = &job;
-  const KernelTable<T>& table = kernel_table<T>();
+  const TrainingTable<T>& table = training_table<T>();
   const auto run = detail::over_channels(g) ? table.depthwise_gradient : table.weight_gradient;
   run_blocks(exec, label, next, workers, plan.tasks,
              [=](index_t worker, index_t task) { run(*shared_job, scratch + worker * scratch_bytes, task); });
@@ -136,7 +136,8 @@ void direct_weight_gradient(const Exec& exec, const char* label, const ConvGeome
   const bool depthwise = g.depthwise(), few = detail::few_outputs(g);
   const index_t slots = plan.slots, slot_values = plan.partial_values;
   const index_t columns = depthwise ? g.groups : few ? 1 : g.group_oc();
-  const index_t width = depthwise || few ? columns : table.panel_width, panels = detail::ceil_div(columns, width);
+  const index_t width = depthwise || few ? columns : tile_sizes<T>().panel_width,
+                panels = detail::ceil_div(columns, width);
   const index_t rows = depthwise ? g.taps() : few ? slot_values : g.taps() * g.group_ic();
   const index_t groups = depthwise ? 1 : g.groups;
   constexpr index_t row_block = 16, column_block = 8;

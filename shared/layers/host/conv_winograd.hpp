@@ -35,7 +35,7 @@ struct WinogradPlan {
 
   WinogradPlan(const WinogradShape& s, int m, index_t threads) {
     const HostKernels& kernels = host_kernels();
-    const index_t width = kernels.f32.panel_width, lanes = width / 2, rows = kernels.tile_pixels_winograd;
+    const index_t width = kernels.f32_sizes.panel_width, lanes = width / 2, rows = kernels.f32_sizes.tile_pixels;
     positions = index_t{m + 2} * (m + 2);
     tiles_h = detail::ceil_div(s.dst_h, m);
     tiles_w = detail::ceil_div(s.dst_w, m);
@@ -78,7 +78,7 @@ struct WinogradPlan {
 
 inline size_t winograd_prepared_bytes(const ConvGeometry& g, ConvDirection direction, int m) {
   const WinogradShape s(g, direction);
-  const index_t width = host_kernels().f32.panel_width;
+  const index_t width = host_kernels().f32_sizes.panel_width;
   const index_t panels = detail::ceil_div(s.dst_channels, width);
   return align_up(static_cast<size_t>(index_t{m + 2} * (m + 2) * panels * width * s.channels) * sizeof(float));
 }
@@ -104,9 +104,9 @@ void winograd_prepare(const Exec& exec, const char* label, const ConvGeometry& g
   job.stride_k = transposed ? 9 * g.ic : 1;
   job.channels = s.channels;
   job.dst_channels = s.dst_channels;
-  job.panels = detail::ceil_div(s.dst_channels, kernels.f32.panel_width);
+  job.panels = detail::ceil_div(s.dst_channels, kernels.f32_sizes.panel_width);
   job.flip = transposed;
-  const index_t k_blocks = detail::ceil_div(s.channels, kernels.f32.panel_width / 2);
+  const index_t k_blocks = detail::ceil_div(s.channels, kernels.f32_sizes.panel_width / 2);
   const auto run = (m == 4 ? kernels.winograd4 : kernels.winograd6).transform_weights;
   parallel_tasks(exec, label, job.panels * k_blocks, [=](index_t task) { run(job, task); });
 }

@@ -14,7 +14,7 @@ struct WinogradGradientPlan {
 
   explicit WinogradGradientPlan(const ConvGeometry& g) {
     const HostKernels& kernels = host_kernels();
-    const index_t width = kernels.f32.panel_width, lanes = width / 2, rows = kernels.gradient_rows;
+    const index_t width = kernels.f32_sizes.panel_width, lanes = width / 2, rows = kernels.gradient_rows;
     const index_t block = rows > lanes ? rows : lanes;
     tiles_h = ceil_div(g.oh, 4);
     tiles_w = ceil_div(g.ow, 4);
@@ -118,7 +118,7 @@ void winograd_weight_gradient(const Exec& exec, const char* label, const ConvGeo
   job.partial_tap_values = g.oc * plan.padded_ic;
   const WinogradGradientJob* shared_job = &job;
   const index_t scratch_bytes = plan.scratch_bytes;
-  const auto run = host_kernels().winograd_gradient;
+  const auto run = training_kernels().winograd_gradient;
   run_blocks(exec, label, blocks, workers, plan.tasks,
              [=](index_t worker, index_t task) { run(*shared_job, scratch + worker * scratch_bytes, task); });
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "shared/layers/host/gemm_tile.hpp"
+#include "shared/layers/host/training_kernels.hpp"
 
 #if defined(__clang__)
 #define LEADLINE_UNROLL_STRIP LEADLINE_PRAGMA(clang loop unroll(full))

@@ -1,4 +1,5 @@
-// The CPU kernels' seam: plain jobs, and a table of functions per ISA level.
+// The CPU kernels' seam: plain jobs, and a table of functions per ISA level. Here is what a device needs: floats,
+// forward passes. Doubles and gradients are in training_kernels.hpp, which libleadline.a doesn't have.
 //
 // host_kernels.cpp is compiled once per level; everything in it has internal linkage, so that no inline function
 // compiled for a newer CPU can replace one that an older CPU runs. Only the tables' names are visible, and the jobs
@@ -77,27 +78,6 @@ template <class T> struct DepthwiseJob {
   const void* activation;
 };
 
-/// Weight gradients: partial sums of slots of output rows. One channel per group: `[slot][tap][C]`; few output
-/// channels: `[slot][oc][tap][C]`; else `[slot][group][panel][tap][group_ic][panel_width]`.
-template <class T> struct WeightGradientJob {
-  const T* image;
-  const T* output;
-  T* partial;
-  index_t n, ih, iw, oh, ow, kh, kw, stride_h, stride_w, padding_top, padding_left, dilation_h, dilation_w;
-  index_t groups, group_ic, group_oc;
-  index_t image_stride_n, image_stride_h, image_stride_w, output_stride_n, output_stride_h, output_stride_w;
-  index_t rows_per_chunk, chunks_per_image, slots;
-  index_t partial_values; ///< of one slot
-  index_t channels;       ///< of the image
-  bool few;               ///< one group, few output channels: vectors run over the image's channels
-  // One channel per group, and few output channels, need nothing of what follows.
-  index_t panel_blocks, panels_per_block, ic_blocks, ic_per_block; ///< a task is a slot, a group, one of each
-  index_t rows_per_step;                                           ///< output rows that a register tile sums at a time
-  index_t channel_block;                                           ///< image channels that lie next to each other
-  index_t padded_w;                                                ///< columns of the zero-padded copy of image rows
-  index_t chunk_pixels, image_values;                              ///< of that copy: pixels; all its values
-};
-
 /// dst = activation(bias + convolution), 3x3 and stride 1, by Winograd's F(m x m, 3x3); floats, one group.
 struct WinogradJob {
   const float *src, *bias; ///< bias null: none
@@ -126,55 +106,17 @@ struct WinogradWeightsJob {
   bool flip; ///< taps in reverse order: the data gradient
 };
 
-/// Weight gradients of 3x3 convolutions of stride 1 by Winograd's F(3x3, 4x4): floats, one group.
-struct WinogradGradientJob {
-  const float *image, *output;
-  float* partial; ///< `[slots][row_groups][parts][oc][padded_ic]`, 9 parts (taps) or 3 (taps of one row of positions)
-  index_t ih, iw, oh, ow, padding_top, padding_left, ic, oc;
-  index_t image_stride_n, image_stride_h, image_stride_w, output_stride_n, output_stride_h, output_stride_w;
-  index_t tiles_h, tiles_w, tiles;                 ///< tiles of 4x4 output pixels of an image, and of all images
-  index_t slots, row_groups, oc_blocks, ic_blocks; ///< tasks: one of each
-  index_t oc_per_block, ic_per_block, tiles_per_chunk;
-  index_t image_position_stride, output_position_stride; ///< of transformed tiles, elements
-  index_t padded_ic, partial_tap_values;                 ///< one part of one slot: oc * padded_ic
-};
-
-/// The activations that are part of batch norm's kernels; numbered as ActivationKind is.
-enum class NormActivation : int32_t { identity = 0, relu = 1, relu6 = 2, leaky_relu = 3 };
-
-/// Batch norm over a run of evenly spaced pixels: z = (src - mean) * scale + bias, dst = activation(z), and backward
-/// diff_src = scale * dz - offset - slope * (src - mean), dz the gradient with respect to z.
-template <class T> struct NormJob {
-  const T *src, *diff_dst;
-  T* dst;                                    ///< backward: diff_src, which may be diff_dst
-  index_t src_step, diff_dst_step, dst_step; ///< from pixel to pixel
-  index_t pixels, channels;
-  const T* shift; ///< statistics: sums of src - shift
-  const T *mean, *scale, *bias, *offset, *slope;
-  NormActivation activation;
-  T alpha;
-  bool accumulate;
-};
-template <class T> struct NormTable {
-  void (*sums)(const NormJob<T>& job, double* total); ///< total[c] += src: bias gradients
-  /// total[c] += d, total[channels + c] += d^2, d = src - shift
-  void (*statistics)(const NormJob<T>& job, double* total);
-  void (*forward)(const NormJob<T>& job);
-  /// total[c] += dz, total[channels + c] += dz * (src - mean)
-  void (*backward_sums)(const NormJob<T>& job, double* total);
-  void (*backward)(const NormJob<T>& job);
+/// How kernels cut channels and pixels: what plans need to know.
+struct TileSizes {
+  int32_t panel_width; ///< output channels of one panel: two vectors
+  int32_t tile_pixels; ///< pixels of one register tile
 };
 
 /// One level's functions. `few` writes few channels per group, weights as `[group][m][tap][group_k]`.
 template <class T> struct KernelTable {
-  int32_t panel_width; ///< output channels of one panel: two vectors
-  int32_t tile_pixels; ///< pixels of one register tile
   void (*apply)(const ApplyJob<T>& job, index_t task);
   void (*apply_few)(const ApplyJob<T>& job, index_t task);
   void (*depthwise)(const DepthwiseJob<T>& job, index_t task);
-  void (*weight_gradient)(const WeightGradientJob<T>& job, unsigned char* scratch, index_t task);
-  void (*depthwise_gradient)(const WeightGradientJob<T>& job, unsigned char* scratch, index_t slot);
-  NormTable<T> norm;
 };
 
 /// Winograd's kernels for one tile size, floats alone.
@@ -193,15 +135,14 @@ struct MaxPoolJob {
   index_t kernel_h, kernel_w, stride_h, stride_w, padding_top, padding_left;
 };
 
+/// What inference calls; training_kernels.hpp has the rest.
 struct HostKernels {
   const char* isa; ///< "x86-64-v4", "x86-64-v3", "armv8", "baseline": part of every plan's record
+  TileSizes f32_sizes, f64_sizes;
+  int32_t gradient_rows; ///< output channels of a weight gradient's register tile
   KernelTable<float> f32;
-  KernelTable<double> f64;
   WinogradTable winograd4, winograd6;
   void (*max_pool)(const MaxPoolJob& job, index_t row);
-  int32_t tile_pixels_winograd; ///< tiles of one register tile
-  int32_t gradient_rows;        ///< output channels of a weight gradient's register tile
-  void (*winograd_gradient)(const WinogradGradientJob& job, unsigned char* scratch, index_t task);
 };
 
 /// The level in use: the best that this CPU (and its operating system) runs, unless one was forced. Thread-safe.
@@ -214,8 +155,9 @@ const char* isa_level(int index);
 /// What the CPU calls itself; empty where it doesn't say. `name` has room for 49 characters.
 void cpu_name(char* name);
 
-template <class T> const KernelTable<T>& kernel_table();
-template <> inline const KernelTable<float>& kernel_table<float>() { return host_kernels().f32; }
-template <> inline const KernelTable<double>& kernel_table<double>() { return host_kernels().f64; }
+/// Of kernels for T, which is float or double.
+template <class T> const TileSizes& tile_sizes() {
+  return sizeof(T) == sizeof(float) ? host_kernels().f32_sizes : host_kernels().f64_sizes;
+}
 
 } // namespace leadline::host

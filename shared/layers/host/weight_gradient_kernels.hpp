@@ -7,6 +7,7 @@
 #pragma once
 
 #include "shared/layers/host/gemm_tile.hpp"
+#include "shared/layers/host/training_kernels.hpp"
 
 namespace leadline::host {
 namespace {

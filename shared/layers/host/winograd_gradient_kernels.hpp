@@ -11,6 +11,7 @@
 #pragma once
 
 #include "shared/layers/host/gemm_tile.hpp"
+#include "shared/layers/host/training_kernels.hpp"
 #include "shared/layers/host/winograd.hpp"
 
 namespace leadline::host {

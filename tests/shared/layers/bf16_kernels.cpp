@@ -15,7 +15,8 @@ using namespace leadline::testing;
 
 namespace leadline::host {
 extern const Bf16Kernels bf16_kernels_emulated; // AMX's kernels over emulated_tiles.hpp
-}
+extern const Bf16Gradient bf16_gradient_emulated;
+} // namespace leadline::host
 
 namespace {
 
@@ -105,8 +106,10 @@ template <class F> void for_each_bf16_level(const F& f) {
     if (host::force_host_kernels(isa)) f(isa);
   host::force_host_kernels(nullptr);
   host::use_bf16_kernels(&host::bf16_kernels_emulated);
+  host::use_bf16_gradient(host::bf16_gradient_emulated);
   f("emulated");
   host::use_bf16_kernels(nullptr);
+  host::use_bf16_gradient(nullptr);
 }
 
 bool in_float(const std::string& isa) { return isa.find('+') == std::string::npos && isa != "emulated"; }
