@@ -36,6 +36,14 @@ if "$dir/main_c" "$dir/none.lead" 2>"$dir/error"; then
 fi
 grep -q "none.lead: can't open the file: there is no such file" "$dir/error"
 
+# Every function of the header with null pointers and worse; none is forgotten.
+"$cc" -std=c99 -pedantic $warnings -I"$root/inference/include" "$root/tests/inference/every_function.c" $link -o "$dir/every"
+"$dir/every" "$model"
+for function in $(grep -oE '\bleadline_[a-z0-9_]+\(' "$root/inference/include/leadline/leadline.h" | sort -u); do
+  grep -qF "$function" "$root/tests/inference/every_function.c" ||
+    { echo "every_function.c doesn't call $function)" >&2; exit 1; }
+done
+
 # The demo: a grey picture of 30 x 20; as many depths, each 2 bytes; messages for what is wrong.
 "$cc" -std=c99 -pedantic $warnings -I"$root/inference/include" "$root/inference/demos/depth.c" $link -o "$dir/depth"
 { printf 'P6 30 20 255\n'; head -c 1800 /dev/zero | tr '\0' '\200'; } >"$dir/grey.ppm"

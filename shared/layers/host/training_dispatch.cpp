@@ -20,8 +20,9 @@ Bf16Gradient asked_for; // by a test
 
 const TrainingKernels& training_kernels() {
 #ifdef LEADLINE_HAVE_X86_LEVELS
+  static constexpr const TrainingKernels* levels[] = {&training_kernels_v4, &training_kernels_v3};
   const char* isa = host_kernels().isa;
-  for (const TrainingKernels* kernels : {&training_kernels_v4, &training_kernels_v3})
+  for (const TrainingKernels* kernels : levels)
     if (strcmp(isa, kernels->isa) == 0) return *kernels;
 #endif
   return training_kernels_baseline;
