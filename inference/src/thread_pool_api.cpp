@@ -20,6 +20,7 @@ leadline_status leadline_thread_pool_create(int32_t threads, void* memory, size_
 }
 
 leadline_runner leadline_thread_pool_runner(leadline_thread_pool* pool) {
+  if (!pool) return {};
   const leadline::Runner runner = leadline::thread_pool_runner(unwrap(pool));
   return {runner.context, runner.threads, runner.run};
 }

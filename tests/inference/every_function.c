@@ -53,6 +53,7 @@ int main(int argc, char** argv) {
   EXPECT(leadline_version_string() != NULL);
   EXPECT(leadline_model_format() >= 1);
   EXPECT(leadline_status_text((leadline_status)-7) != NULL);
+  EXPECT(leadline_weight_type_name(-1) != NULL && leadline_weight_type_name(1 << 20) != NULL);
   EXPECT(leadline_isa_level(-1) == NULL && leadline_isa_level(1000) == NULL && leadline_isa_level(0) != NULL);
   EXPECT(leadline_set_isa("none of these", NULL, 0) == LEADLINE_UNSUPPORTED);
   EXPECT(leadline_set_isa(NULL, NULL, 0) == LEADLINE_OK);

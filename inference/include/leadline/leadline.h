@@ -420,7 +420,8 @@ size_t leadline_thread_pool_bytes(int32_t threads);
  * gives no more threads; nothing is left running). */
 leadline_status leadline_thread_pool_create(int32_t threads, void* memory, size_t bytes, leadline_thread_pool** pool);
 
-/* For leadline_session_options. Several sessions may share a pool; their runs wait for each other. */
+/* For leadline_session_options; of NULL a runner that no session takes. Several sessions may share a pool; their runs
+ * wait for each other. */
 leadline_runner leadline_thread_pool_runner(leadline_thread_pool* pool);
 
 /* Stops and joins the threads; no session that uses the pool may be running. NULL is ignored. */
