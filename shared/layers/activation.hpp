@@ -1,7 +1,7 @@
 // Activation functions: one layer, and the epilogue that conv2d, conv_transpose2d and linear apply to their results.
 #pragma once
 
-#include "shared/layers/pixels.hpp"
+#include "shared/layers/quantization.hpp"
 
 namespace leadline {
 
@@ -166,6 +166,21 @@ LEADLINE_INLINE_FUNCTION void activate_backward_range(ActivationKind kind, T alp
 }
 #undef LEADLINE_FOR_EACH_ACTIVATION
 
+/// Whether bytes can be the results of f: then it is a clamp.
+inline bool has_byte_range(ActivationKind kind) {
+  return kind == ActivationKind::identity || kind == ActivationKind::relu || kind == ActivationKind::relu6;
+}
+/// The bytes that stand for results of such an f.
+inline ByteRange byte_range(const Quantization& dst, ActivationKind kind) {
+  ByteRange range = byte_range(dst);
+  if (kind != ActivationKind::identity) range.low = 0;
+  if (kind == ActivationKind::relu6) {
+    const float six = 6.0f / dst.scale;
+    if (six < range.high) range.high = round_half_even(six);
+  }
+  return range;
+}
+
 /// dst = f(src), element by element.
 struct Activation {
   static constexpr const char* name = "activation";
@@ -209,6 +224,25 @@ struct Activation {
                               first, last);
     };
     parallel_elements(exec, "leadline::activation::backward", diff_src.shape, kernel, src, diff_dst, diff_src);
+  }
+
+  static constexpr Int8Grid int8_grid = Int8Grid::free;
+  static const char* check_int8(const Params& params, const LayerShapes&) {
+    return has_byte_range(params.kind) ? nullptr : "a quantised result can have relu or relu6, no other activation";
+  }
+
+  template <class Exec> static void forward_int8(const Exec& exec, const Params& params, const Int8Args& args) {
+    const Tensor<const uint8_t> src = args.src[0];
+    const Tensor<uint8_t> dst = args.dst;
+    const int32_t zero_point = args.src_quantization[0].zero_point;
+    const float multiplier = args.src_quantization[0].scale / args.dst_quantization.scale;
+    const ByteRange range = byte_range(args.dst_quantization, params.kind);
+    const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
+      const uint8_t* x = &src(n, h, w, 0);
+      uint8_t* y = &dst(n, h, w, 0);
+      for (index_t c = first; c < last; ++c) y[c] = requantize(x[c] - zero_point, multiplier, range);
+    };
+    parallel_elements(exec, "leadline::activation::forward_int8", dst.shape, kernel, src, dst);
   }
 };
 

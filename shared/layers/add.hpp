@@ -2,6 +2,7 @@
 #pragma once
 
 #include "shared/layers/broadcast.hpp"
+#include "shared/layers/quantization.hpp"
 
 namespace leadline {
 
@@ -54,6 +55,28 @@ struct Add {
           exec, "leadline::add::backward_second", diff_dst.shape,
           [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t c) { return diff_dst(n, h, w, c); }, diff_b,
           args.accumulate_src[1], args.workspace);
+  }
+
+  static constexpr Int8Grid int8_grid = Int8Grid::free;
+  static const char* check_int8(const Params&, const LayerShapes&) { return nullptr; }
+
+  template <class Exec> static void forward_int8(const Exec& exec, const Params&, const Int8Args& args) {
+    const Tensor<const uint8_t> a = args.src[0], b = detail::repeat_pixels(args.src[1]);
+    const Tensor<uint8_t> dst = args.dst;
+    const index_t step = b.shape.c == a.shape.c ? 1 : 0;
+    const Quantization qa = args.src_quantization[0], qb = args.src_quantization[1];
+    const float ma = qa.scale / args.dst_quantization.scale, mb = qb.scale / args.dst_quantization.scale;
+    const ByteRange range = byte_range(args.dst_quantization);
+    const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
+      const uint8_t *x = &a(n, h, w, 0), *z = &b(n, h, w, 0);
+      uint8_t* y = &dst(n, h, w, 0);
+      for (index_t c = first; c < last; ++c) {
+        const float left = static_cast<float>(x[c] - qa.zero_point) * ma;
+        const float right = static_cast<float>(z[c * step] - qb.zero_point) * mb;
+        y[c] = to_byte(left + right, range);
+      }
+    };
+    parallel_pixels(exec, "leadline::add::forward_int8", dst.shape, kernel);
   }
 };
 

@@ -1,7 +1,7 @@
 // Concatenation of channels.
 #pragma once
 
-#include "shared/layers/pixels.hpp"
+#include "shared/layers/quantization.hpp"
 
 namespace leadline {
 
@@ -63,6 +63,19 @@ struct Concat {
         for (index_t c = first; c < last; ++c) store(dx[c], dy[c], accumulate);
       };
       parallel_pixels(exec, "leadline::concat::backward", diff_src.shape, kernel);
+    }
+  }
+
+  static constexpr Int8Grid int8_grid = Int8Grid::same;
+  static const char* check_int8(const Params&, const LayerShapes&) { return nullptr; }
+
+  template <class Exec> static void forward_int8(const Exec& exec, const Params&, const Int8Args& args) {
+    index_t first_channel = 0;
+    for (int i = 0; i < args.num_src; ++i) {
+      const Tensor<uint8_t> dst = args.dst.channels(first_channel, args.src[i].shape.c);
+      first_channel += args.src[i].shape.c;
+      if (!same_place(args.src[i], Tensor<const uint8_t>(dst)))
+        copy_bytes(exec, "leadline::concat::forward_int8", args.src[i], dst);
     }
   }
 

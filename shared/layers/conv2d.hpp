@@ -90,6 +90,25 @@ struct Conv2d {
                 args.diff_dst, args.weights[0], nullptr, Tensor<const T>(), ActivationParams(), args.diff_src[0],
                 args.accumulate_src[0], args.workspace);
   }
+
+  static constexpr Int8Grid int8_grid = Int8Grid::free;
+  static const char* check_int8(const Params& p, const LayerShapes& shapes) {
+    return conv::check_int8(geometry(p, shapes.src[0], shapes.dst), forward_direction, p.activation.kind);
+  }
+  static size_t prepared_bytes_int8(const LayerShapes& shapes, const Params& p, Algorithm algorithm) {
+    return conv::prepared_bytes_int8(geometry(p, shapes.src[0], shapes.dst), forward_direction, algorithm);
+  }
+  static size_t workspace_bytes_int8(const LayerShapes& shapes, const Params& p, Algorithm algorithm) {
+    return conv::workspace_bytes_int8(geometry(p, shapes.src[0], shapes.dst), forward_direction, algorithm);
+  }
+  template <class Exec> static void prepare_int8(const Exec& exec, const Params& p, const Int8PrepareArgs& args) {
+    conv::prepare_int8(exec, "leadline::conv2d::prepare_int8", geometry(p, args.shapes.src[0], args.shapes.dst),
+                       forward_direction, args);
+  }
+  template <class Exec> static void forward_int8(const Exec& exec, const Params& p, const Int8Args& args) {
+    conv::forward_int8(exec, "leadline::conv2d::forward_int8", geometry(p, args.src[0].shape, args.dst.shape),
+                       forward_direction, p.activation.kind, args.src[0], args.dst, args);
+  }
 };
 
 } // namespace leadline

@@ -52,13 +52,15 @@ enum class Algorithm : uint8_t {
   winograd6 = 3, ///< F(6x6, 3x3) likewise: fewer products, larger rounding errors
   bf16 = 4,      ///< products of values rounded to bf16, sums in float; host_gemm for depthwise; host execs, float
   bf16x3 = 5,    ///< bf16 of values split in two: three products for nearly float's precision
+  int8 = 6,      ///< bytes, sums in int32: what nodes do whose values are quantised (or portable), and no others
 };
-constexpr int num_algorithms = 6;
+constexpr int num_algorithms = 6; ///< those that can be asked for
 /// What a plan chooses for itself, from shapes, ISA level and memory limit.
 constexpr Algorithm automatic = static_cast<Algorithm>(255);
 constexpr const char* algorithm_name(Algorithm algorithm) {
   constexpr const char* names[num_algorithms] = {"portable", "host_gemm", "winograd4", "winograd6", "bf16", "bf16x3"};
   if (algorithm == automatic) return "automatic";
+  if (algorithm == Algorithm::int8) return "int8";
   return static_cast<int>(algorithm) < num_algorithms ? names[static_cast<int>(algorithm)] : "unknown";
 }
 

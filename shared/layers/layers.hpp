@@ -16,6 +16,7 @@
 #include "shared/layers/mul.hpp"
 #include "shared/layers/pad.hpp"
 #include "shared/layers/pool2d.hpp"
+#include "shared/layers/quantize.hpp"
 #include "shared/layers/resize.hpp"
 #include "shared/layers/softmax.hpp"
 
@@ -43,7 +44,9 @@ namespace leadline {
   X(Softmax, 16)                                                                                                       \
   X(Activation, 17)                                                                                                    \
   X(Affine, 18)                                                                                                        \
-  X(Dropout, 19)
+  X(Dropout, 19)                                                                                                       \
+  X(Quantize, 20)                                                                                                      \
+  X(Dequantize, 21)
 
 enum class LayerKind : uint16_t {
   activation = 17, ///< the others are reached through layer_kind<Layer>
@@ -129,6 +132,50 @@ bool forward_layer(const Exec& exec, LayerKind kind, const unsigned char* params
     typename Layer::Params values;
     memcpy(&values, params, sizeof values);
     Layer::template forward<T>(exec, values, args);
+  });
+}
+
+/// Whether a layer can run on bytes: see quantization.hpp.
+template <class Layer> constexpr bool runs_on_bytes() {
+  return requires { Layer::int8_grid; };
+}
+/// Bytes that such a layer's weights take when prepared, and of its scratch; 0 for most layers.
+template <class Layer>
+size_t prepared_bytes_int8(const LayerShapes& shapes, const typename Layer::Params& params, Algorithm algorithm) {
+  if constexpr (requires { Layer::prepared_bytes_int8(shapes, params, algorithm); })
+    return Layer::prepared_bytes_int8(shapes, params, algorithm);
+  else
+    return 0;
+}
+template <class Layer>
+size_t workspace_bytes_int8(const LayerShapes& shapes, const typename Layer::Params& params, Algorithm algorithm) {
+  if constexpr (requires { Layer::workspace_bytes_int8(shapes, params, algorithm); })
+    return Layer::workspace_bytes_int8(shapes, params, algorithm);
+  else
+    return 0;
+}
+
+/// `prepare_layer` and `forward_layer` for nodes that run on bytes. Layers that can't do nothing.
+template <class Exec>
+void prepare_layer_int8(const Exec& exec, LayerKind kind, const unsigned char* params, const Int8PrepareArgs& args) {
+  visit_layer(kind, [&](auto tag) {
+    using Layer = typename decltype(tag)::Layer;
+    if constexpr (requires(typename Layer::Params values) { Layer::prepare_int8(exec, values, args); }) {
+      typename Layer::Params values;
+      memcpy(&values, params, sizeof values);
+      Layer::prepare_int8(exec, values, args);
+    }
+  });
+}
+template <class Exec>
+void forward_layer_int8(const Exec& exec, LayerKind kind, const unsigned char* params, const Int8Args& args) {
+  visit_layer(kind, [&](auto tag) {
+    using Layer = typename decltype(tag)::Layer;
+    if constexpr (runs_on_bytes<Layer>()) {
+      typename Layer::Params values;
+      memcpy(&values, params, sizeof values);
+      Layer::forward_int8(exec, values, args);
+    }
   });
 }
 

@@ -103,6 +103,27 @@ struct Linear {
                 args.weights[0], nullptr, Tensor<const T>(), ActivationParams(), diff_src, args.accumulate_src[0],
                 args.workspace);
   }
+
+  static constexpr Int8Grid int8_grid = Int8Grid::free;
+  static const char* check_int8(const Params& p, const LayerShapes& shapes) {
+    return conv::check_int8(geometry(shapes.src[0], shapes.dst.c, true), ConvDirection::apply, p.activation.kind);
+  }
+  static size_t prepared_bytes_int8(const LayerShapes& shapes, const Params&, Algorithm algorithm) {
+    return conv::prepared_bytes_int8(geometry(shapes.src[0], shapes.dst.c, true), ConvDirection::apply, algorithm);
+  }
+  static size_t workspace_bytes_int8(const LayerShapes& shapes, const Params&, Algorithm algorithm) {
+    return conv::workspace_bytes_int8(geometry(shapes.src[0], shapes.dst.c, true), ConvDirection::apply, algorithm);
+  }
+  template <class Exec> static void prepare_int8(const Exec& exec, const Params&, const Int8PrepareArgs& args) {
+    conv::prepare_int8(exec, "leadline::linear::prepare_int8", geometry(args.shapes.src[0], args.shapes.dst.c, true),
+                       ConvDirection::apply, args);
+  }
+  template <class Exec> static void forward_int8(const Exec& exec, const Params& p, const Int8Args& args) {
+    const bool flat = even(args.src[0]) && even(args.dst);
+    conv::forward_int8(exec, "leadline::linear::forward_int8", geometry(args.src[0].shape, args.dst.shape.c, flat),
+                       ConvDirection::apply, p.activation.kind, flat ? rows(args.src[0]) : args.src[0],
+                       flat ? rows(args.dst) : args.dst, args);
+  }
 };
 
 } // namespace leadline

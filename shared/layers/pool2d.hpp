@@ -2,7 +2,7 @@
 #pragma once
 
 #include "shared/layers/host/pool_host.hpp"
-#include "shared/layers/pixels.hpp"
+#include "shared/layers/quantization.hpp"
 
 namespace leadline {
 
@@ -152,6 +152,27 @@ struct MaxPool2d {
         }
     };
     parallel_pixels(exec, "leadline::max_pool2d::backward", diff_src.shape, kernel);
+  }
+
+  static constexpr Int8Grid int8_grid = Int8Grid::same;
+  static const char* check_int8(const Params&, const LayerShapes&) { return nullptr; }
+
+  template <class Exec> static void forward_int8(const Exec& exec, const Params& params, const Int8Args& args) {
+    const Params p = params;
+    const Tensor<const uint8_t> src = args.src[0];
+    const Tensor<uint8_t> dst = args.dst;
+    const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t oh, index_t ow, index_t first, index_t last) {
+      const detail::PoolSpan rows(oh, p.stride_h, p.padding_top, p.kernel_h, src.shape.h);
+      const detail::PoolSpan columns(ow, p.stride_w, p.padding_left, p.kernel_w, src.shape.w);
+      uint8_t* y = &dst(n, oh, ow, 0);
+      for (index_t c = first; c < last; ++c) y[c] = 0;
+      for (index_t kh = rows.first; kh < rows.last; ++kh)
+        for (index_t kw = columns.first; kw < columns.last; ++kw) {
+          const uint8_t* x = &src(n, rows.start + kh, columns.start + kw, 0);
+          for (index_t c = first; c < last; ++c) y[c] = x[c] > y[c] ? x[c] : y[c];
+        }
+    };
+    parallel_pixels(exec, "leadline::max_pool2d::forward_int8", dst.shape, kernel);
   }
 };
 

@@ -1,7 +1,7 @@
 // Nearest and bilinear resize, as torch.nn.functional.interpolate computes them (without antialiasing).
 #pragma once
 
-#include "shared/layers/pixels.hpp"
+#include "shared/layers/quantization.hpp"
 
 namespace leadline {
 
@@ -142,6 +142,36 @@ struct Resize {
       }
     };
     parallel_pixels(exec, "leadline::resize::backward", diff_src.shape, kernel);
+  }
+
+  static constexpr Int8Grid int8_grid = Int8Grid::same;
+  static const char* check_int8(const Params&, const LayerShapes&) { return nullptr; }
+
+  /// Bilinear: weights are multiples of 1/2048, so that sums are exact; rounded to nearest, ties up.
+  template <class Exec> static void forward_int8(const Exec& exec, const Params& params, const Int8Args& args) {
+    const Tensor<const uint8_t> src = args.src[0];
+    const Tensor<uint8_t> dst = args.dst;
+    const bool align = params.align_corners != 0, nearest = params.mode == ResizeMode::nearest;
+    const detail::ResizeAxis rows{src.shape.h, dst.shape.h, params.mode, align};
+    const detail::ResizeAxis columns{src.shape.w, dst.shape.w, params.mode, align};
+    const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t oh, index_t ow, index_t first, index_t last) {
+      uint8_t* y = &dst(n, oh, ow, 0);
+      if (nearest) {
+        const uint8_t* x = &src(n, rows.nearest(oh), columns.nearest(ow), 0);
+        for (index_t c = first; c < last; ++c) y[c] = x[c];
+        return;
+      }
+      constexpr int32_t one = 2048;
+      const detail::ResizeTaps<float> h = rows.taps<float>(oh), w = columns.taps<float>(ow);
+      const int32_t h1 = static_cast<int32_t>(round_half_even(h.w1 * one)), h0 = one - h1;
+      const int32_t w1 = static_cast<int32_t>(round_half_even(w.w1 * one)), w0 = one - w1;
+      const uint8_t *x00 = &src(n, h.i0, w.i0, 0), *x01 = &src(n, h.i0, w.i1, 0);
+      const uint8_t *x10 = &src(n, h.i1, w.i0, 0), *x11 = &src(n, h.i1, w.i1, 0);
+      for (index_t c = first; c < last; ++c)
+        y[c] = static_cast<uint8_t>(
+            (h0 * (w0 * x00[c] + w1 * x01[c]) + h1 * (w0 * x10[c] + w1 * x11[c]) + one * one / 2) / (one * one));
+    };
+    parallel_pixels(exec, "leadline::resize::forward_int8", dst.shape, kernel);
   }
 };
 

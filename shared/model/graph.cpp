@@ -14,6 +14,42 @@ bool sane(const Shape& shape) {
          shape.h <= max_extent && shape.w <= max_extent && shape.c <= max_extent;
 }
 
+/// The rule that the quantisation of a node's values breaks; null: none.
+const char* check_quantization(const GraphView& graph, const Node& node, const LayerShapes& shapes) {
+  if (!graph.quantization) return nullptr;
+  const Quantization dst = graph.quantization[node.output];
+  int bytes = 0; // inputs that are
+  for (int s = 0; s < node.num_inputs; ++s) bytes += graph.quantization[node.inputs[s]].quantized();
+  if (bytes == 0 && !dst.quantized()) return nullptr;
+  const char* rule = "a value is quantised, but the layer can't run on bytes";
+  visit_layer(node.kind, [&](auto tag) {
+    using Layer = typename decltype(tag)::Layer;
+    if constexpr (runs_on_bytes<Layer>()) {
+      const auto params = node.get<Layer>();
+      constexpr Int8Grid grid = Layer::int8_grid;
+      const bool reads = grid != Int8Grid::to_bytes, writes = grid != Int8Grid::to_floats;
+      if (bytes != (reads ? node.num_inputs : 0) || dst.quantized() != writes) {
+        rule = "some of its values are quantised, others aren't; quantize and dequantize nodes go between";
+        return;
+      }
+      if constexpr (grid == Int8Grid::to_bytes || grid == Int8Grid::to_floats) {
+        if (!((writes ? dst : graph.quantization[node.inputs[0]]) == params.quantization())) {
+          rule = "its scale or zero point differs from that of its quantised value";
+          return;
+        }
+      }
+      if constexpr (grid == Int8Grid::same)
+        for (int s = 0; s < node.num_inputs; ++s)
+          if (!(graph.quantization[node.inputs[s]] == dst)) {
+            rule = "its inputs' scales or zero points differ from its output's";
+            return;
+          }
+      rule = Layer::check_int8(params, shapes);
+    }
+  });
+  return rule;
+}
+
 Status infer_node(const GraphView& graph, int32_t i, Shape* values, GraphError* error) {
   const Node& node = graph.nodes[i];
   LayerShapes shapes;
@@ -51,6 +87,7 @@ Status infer_node(const GraphView& graph, int32_t i, Shape* values, GraphError* 
     }
   });
   if (status != Status::ok) return fail(error, i, what, status);
+  if (const char* rule = check_quantization(graph, node, shapes)) return fail(error, i, rule);
 
   index_t count = 0;
   if (!sane(shapes.dst) || checked_count(shapes.dst, &count) != Status::ok)
@@ -76,6 +113,17 @@ Status infer_shapes(const GraphView& graph, const Shape& input, Shape* values, G
   for (int32_t w = 0; w < graph.num_weights; ++w)
     if (!sane(graph.weight_shapes[w]) || checked_count(graph.weight_shapes[w], &count) != Status::ok)
       return fail(error, no_index, "a weight's extents are out of range");
+
+  if (graph.quantization) {
+    for (int32_t v = 0; v < graph.num_values; ++v)
+      if (!valid_quantization(graph.quantization[v]))
+        return fail(error, no_index, "a value's scale is not in [2^-40, 2^40], or its zero point not in [0, 255]");
+    bool borders = graph.quantization[graph.input].quantized();
+    for (int32_t o = 0; o < graph.num_outputs; ++o)
+      if (graph.outputs[o] >= 0 && graph.outputs[o] < graph.num_values)
+        borders = borders || graph.quantization[graph.outputs[o]].quantized();
+    if (borders) return fail(error, no_index, "its input or an output is quantised; they have to be floats");
+  }
 
   // n < 0 marks a value that nothing has produced yet.
   for (int32_t v = 0; v < graph.num_values; ++v) values[v].n = -1;

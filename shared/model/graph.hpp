@@ -60,6 +60,19 @@ struct GraphView {
   const WeightEntry* stored = nullptr; ///< how each weight is stored; null: as floats
 
   WeightType weight_type(int32_t w) const { return stored ? stored[w].type : WeightType::f32; }
+  const Quantization* quantization = nullptr; ///< of each value; null: all are floats
+
+  Quantization value_quantization(int32_t value) const { return quantization ? quantization[value] : Quantization{}; }
+  /// Bytes of one element where floats take `element`.
+  size_t element_bytes(int32_t value, size_t element) const {
+    return value_quantization(value).quantized() ? 1 : element;
+  }
+  /// Whether node `i` runs on bytes: it writes them, or reads them.
+  bool runs_on_bytes(int32_t i) const {
+    const Node& node = nodes[i];
+    return value_quantization(node.output).quantized() ||
+           (node.num_inputs > 0 && value_quantization(node.inputs[0]).quantized());
+  }
 };
 
 /// Where validation or shape inference failed, for messages.

@@ -21,6 +21,7 @@ struct Graph {
   Shape input_shape;                     ///< `[1,H,W,C]` that the graph was built with
   int32_t num_values = 1;                ///< value 0 is the input
   std::vector<int32_t> outputs;
+  std::vector<Quantization> quantization; ///< of each value; empty: all are floats
 
   /// Valid until the graph changes.
   GraphView view() const {
@@ -34,6 +35,12 @@ struct Graph {
                 static_cast<int32_t>(outputs.size())};
     for (int o = 0; o < max_outputs; ++o)
       v.outputs[o] = o < static_cast<int>(outputs.size()) ? outputs[static_cast<size_t>(o)] : no_index;
+    if (!quantization.empty()) {
+      if (quantization.size() != static_cast<size_t>(num_values))
+        throw std::invalid_argument(name + ": quantization has " + std::to_string(quantization.size()) +
+                                    " entries, the graph " + std::to_string(num_values) + " values");
+      v.quantization = quantization.data();
+    }
     return v;
   }
   /// Shapes of all values for an input shape. Throws std::invalid_argument that names the node and its rule.

@@ -102,9 +102,15 @@ NodePlan node_plan(const GraphView& graph, int32_t i, const LayerShapes& shapes,
   visit_layer(node.kind, [&](auto tag) {
     using Layer = typename decltype(tag)::Layer;
     const auto params = node.get<Layer>();
-    if constexpr (has_algorithms<Layer>()) plan.algorithm = Layer::effective(shapes, params, algorithm, element);
-    const size_t prepared = prepared_bytes<Layer>(shapes, params, algorithm, element);
-    plan.workspace_bytes = Layer::workspace_bytes(shapes, params, Pass::inference, algorithm, element);
+    size_t prepared;
+    if (graph.runs_on_bytes(i)) {
+      prepared = prepared_bytes_int8<Layer>(shapes, params, algorithm);
+      plan.workspace_bytes = workspace_bytes_int8<Layer>(shapes, params, algorithm);
+    } else {
+      if constexpr (has_algorithms<Layer>()) plan.algorithm = Layer::effective(shapes, params, algorithm, element);
+      prepared = prepared_bytes<Layer>(shapes, params, algorithm, element);
+      plan.workspace_bytes = Layer::workspace_bytes(shapes, params, Pass::inference, algorithm, element);
+    }
     plan.in_run = in_run && prepared > 0;
     if (plan.in_run)
       plan.workspace_bytes += prepared;
@@ -117,6 +123,11 @@ NodePlan node_plan(const GraphView& graph, int32_t i, const LayerShapes& shapes,
     plan.workspace_bytes = plan.decoded_offset + plan.decoded_bytes;
   }
   return plan;
+}
+
+uint64_t value_bytes(const GraphView& graph, int32_t v, const Shape& shape, size_t element) {
+  const uint64_t count = static_cast<uint64_t>(shape.count());
+  return graph.value_quantization(v).quantized() ? count + int8_slack : count * element;
 }
 
 double node_cost(const Node& node, const LayerShapes& shapes, Algorithm algorithm) {
@@ -139,6 +150,9 @@ void choose_algorithms(const GraphView& graph, const Shape* shapes, const PlanOp
                                                                                                : algorithm;
   };
   const auto fastest = [&](int32_t i, const LayerShapes& around) {
+    if (graph.runs_on_bytes(i))
+      return node_plan(graph, i, around, asked(i) == Algorithm::portable ? Algorithm::portable : Algorithm::int8, false,
+                       options.element);
     const Algorithm algorithm = asked(i) != automatic ? asked(i)
                                                       : default_algorithm(graph.nodes[i], around, options.on_host,
                                                                           options.element, options.precision, false);
@@ -150,8 +164,10 @@ void choose_algorithms(const GraphView& graph, const Shape* shapes, const PlanOp
     const NodePlan fast = fastest(i, around);
     nodes[i] = room == SIZE_MAX || fast.prepared_bytes == 0
                    ? fast
-                   : node_plan(graph, i, around, asked(i) == automatic ? Algorithm::host_gemm : fast.algorithm, true,
-                               options.element);
+                   : node_plan(graph, i, around,
+                               asked(i) == automatic && fast.algorithm != Algorithm::int8 ? Algorithm::host_gemm
+                                                                                          : fast.algorithm,
+                               true, options.element);
     workspace = larger(workspace, nodes[i].workspace_bytes);
     if (!nodes[i].in_run) prepared += align_up(nodes[i].prepared_bytes) + align_up(nodes[i].decoded_bytes);
   }
@@ -211,7 +227,7 @@ Status plan_inference(const GraphView& graph, const Shape& input, const PlanOpti
     int32_t count = 0;
     for (int32_t v = 0; v < graph.num_values; ++v) {
       if (values[v].root != v) continue;
-      const uint64_t bytes = static_cast<uint64_t>(values[v].shape.count()) * options.element;
+      const uint64_t bytes = value_bytes(graph, v, values[v].shape, options.element);
       if (bytes > SIZE_MAX / 4) return Status::overflow;
       scratch[count++] = Interval{static_cast<size_t>(bytes), values[v].first, values[v].last, 0};
     }

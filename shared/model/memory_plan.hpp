@@ -105,6 +105,58 @@ void decode_node(const Exec& exec, const GraphView& graph, int32_t i, const void
   }
 }
 
+/// What a node that runs on bytes multiplies with, as it is stored; weight 1 is the bias.
+inline Int8Weights int8_weights(const Node& node, index_t channels, const void* const* weights) {
+  Int8Weights w;
+  if (node.weights[0] == no_index) return w;
+  const Int8Weight stored = int8_weight(weights[node.weights[0]], channels);
+  w.scales = stored.scales;
+  w.values = stored.values;
+  if (node.weights[1] != no_index) w.bias = static_cast<const float*>(weights[node.weights[1]]);
+  return w;
+}
+
+/// prepare_node and run_node for a node that runs on bytes.
+template <class Exec>
+void prepare_node_int8(const Exec& exec, const GraphView& graph, int32_t i, const ValuePlan* values,
+                       const NodePlan* nodes, const void* const* weights, unsigned char* arena) {
+  const Node& node = graph.nodes[i];
+  Int8PrepareArgs args;
+  args.shapes.num_src = node.num_inputs;
+  for (int s = 0; s < node.num_inputs; ++s) args.shapes.src[s] = values[node.inputs[s]].shape;
+  args.shapes.dst = values[node.output].shape;
+  args.src = graph.value_quantization(node.inputs[0]);
+  args.dst = graph.value_quantization(node.output);
+  args.weights = int8_weights(node, args.shapes.dst.c, weights);
+  args.prepared = arena + nodes[i].prepared_offset;
+  args.algorithm = nodes[i].algorithm;
+  prepare_layer_int8(exec, node.kind, node.params, args);
+}
+template <class Exec>
+void run_node_int8(const Exec& exec, const GraphView& graph, int32_t i, const ValuePlan* values, const NodePlan* nodes,
+                   const PlanSummary& summary, const void* const* weights, unsigned char* arena) {
+  const Node& node = graph.nodes[i];
+  Int8Args args;
+  args.num_src = node.num_inputs;
+  for (int s = 0; s < node.num_inputs; ++s) {
+    args.src_quantization[s] = graph.value_quantization(node.inputs[s]);
+    if (args.src_quantization[s].quantized())
+      args.src[s] = value_tensor<uint8_t>(values, node.inputs[s], arena);
+    else
+      args.float_src = value_tensor<float>(values, node.inputs[s], arena);
+  }
+  args.dst_quantization = graph.value_quantization(node.output);
+  if (args.dst_quantization.quantized())
+    args.dst = value_tensor<uint8_t>(values, node.output, arena);
+  else
+    args.float_dst = value_tensor<float>(values, node.output, arena);
+  args.weights = int8_weights(node, values[node.output].shape.c, weights);
+  if (nodes[i].prepared_bytes > 0) args.prepared = arena + nodes[i].prepared_offset;
+  args.workspace = {arena + summary.workspace_offset, summary.workspace_bytes, summary.threads};
+  args.algorithm = nodes[i].algorithm;
+  forward_layer_int8(exec, node.kind, node.params, args);
+}
+
 /// Brings the weights of node `i` into the form that its planned kernel reads; nothing where it reads them as they are.
 /// The values' part of the arena is scratch.
 template <class T, class Exec>
@@ -112,6 +164,7 @@ void prepare_node(const Exec& exec, const GraphView& graph, int32_t i, const Val
                   const void* const* weights, unsigned char* arena) {
   const bool decoded = nodes[i].decoded_bytes > 0 && !nodes[i].in_run;
   if (nodes[i].prepared_bytes == 0 && !decoded) return;
+  if (graph.runs_on_bytes(i)) return prepare_node_int8(exec, graph, i, values, nodes, weights, arena);
   const Node& node = graph.nodes[i];
   PrepareArgs<T> args;
   args.shapes.num_src = node.num_inputs;
@@ -138,6 +191,7 @@ template <class T, class Exec>
 void run_node(const Exec& exec, const GraphView& graph, int32_t i, const ValuePlan* values, const NodePlan* nodes,
               const PlanSummary& summary, const void* const* weights, unsigned char* arena) {
   if (nodes[i].skip) return;
+  if (graph.runs_on_bytes(i)) return run_node_int8(exec, graph, i, values, nodes, summary, weights, arena);
   const Node& node = graph.nodes[i];
   ForwardArgs<T> args;
   args.num_src = node.num_inputs;

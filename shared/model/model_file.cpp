@@ -23,8 +23,9 @@ struct CrcTable {
 };
 constexpr CrcTable crc_table;
 
-constexpr const char* section_names[num_section_kinds + 1] = {
-    "unknown", "graph", "weight_table", "strings", "weights", "input", "output", "golden", "provenance", "plan"};
+constexpr const char* section_names[last_section_kind + 1] = {"unknown",    "graph", "weight_table", "strings",
+                                                              "weights",    "input", "output",       "golden",
+                                                              "provenance", "plan",  "quantization"};
 
 constexpr int32_t max_size_multiple = max_image_side;
 /// Largest number of elements of a value at the default size: keeps sums of costs far from overflow.
@@ -74,7 +75,8 @@ public:
     LEADLINE_TRY(read_output());
     LEADLINE_TRY(read_golden());
     LEADLINE_TRY(read_provenance());
-    return read_plan();
+    LEADLINE_TRY(read_plan());
+    return read_quantization();
   }
 
 private:
@@ -147,7 +149,7 @@ private:
     for (uint32_t i = 0; i < header_->num_sections; ++i) {
       const SectionEntry& entry = table_[i];
       const char* name = section_name(entry.kind);
-      if (entry.kind <= previous_kind || (entry.kind > num_section_kinds && entry.kind < first_optional_section))
+      if (entry.kind <= previous_kind || (entry.kind > last_section_kind && entry.kind < first_optional_section))
         return invalid("entry ", i, " of the section table has kind ", entry.kind,
                        ", which is unknown or out of order");
       const uint64_t start = align_up(static_cast<size_t>(end), model_alignment);
@@ -161,7 +163,7 @@ private:
                        " are not zero; the file is damaged: copy or export it again");
       end = entry.offset + entry.bytes;
       previous_kind = entry.kind;
-      if (entry.kind <= num_section_kinds) found_[entry.kind] = i;
+      if (entry.kind <= last_section_kind) found_[entry.kind] = i;
     }
     for (uint32_t kind = 1; kind <= num_section_kinds; ++kind)
       if (found_[kind] == max_sections) return invalid("section ", section_name(kind), " is missing");
@@ -392,18 +394,59 @@ private:
     return Status::ok;
   }
 
+  Status read_quantization() {
+    if (found_[static_cast<uint32_t>(SectionKind::quantization)] == max_sections) return Status::ok;
+    const uint64_t expected = static_cast<uint64_t>(view_.graph.num_values) * sizeof(Quantization);
+    if (bytes(SectionKind::quantization) != expected) return wrong_size(SectionKind::quantization, expected);
+    view_.graph.quantization = at<Quantization>(SectionKind::quantization);
+    return Status::ok;
+  }
+
   const unsigned char* data_;
   size_t size_;
   ModelView& view_;
   Message& message_;
   const FileHeader* header_ = nullptr;
   const SectionEntry* table_ = nullptr;
-  uint32_t found_[num_section_kinds + 1]; // by kind: index into the table
+  uint32_t found_[last_section_kind + 1]; // by kind: index into the table; max_sections where it is missing
 };
+
+/// What nodes that run on bytes multiply with and add.
+Status check_int8_weights(const ModelView& view, const Shape* values, Message* message) {
+  const GraphView& graph = view.graph;
+  for (int32_t i = 0; i < graph.num_nodes; ++i) {
+    const Node& node = graph.nodes[i];
+    const int32_t w = node.weights[0];
+    if (!graph.runs_on_bytes(i) || w == no_index) continue;
+    const index_t channels = values[node.output].c;
+    const char* what = nullptr;
+    index_t c = 0;
+    if (graph.weight_type(w) != WeightType::int8) {
+      what = "is not stored as int8";
+    } else {
+      const float* scales = int8_weight(view.weight(w), channels).scales;
+      const float* bias =
+          node.weights[1] == no_index ? nullptr : static_cast<const float*>(view.weight(node.weights[1]));
+      const float src = graph.value_quantization(node.inputs[0]).scale;
+      for (; c < channels && !what; ++c) {
+        const float largest = max_int8_bias * (src * scales[c]);
+        if (!valid_scale(scales[c])) what = "has a scale that is not in [2^-40, 2^40]";
+        if (bias && !(bias[c] >= -largest && bias[c] <= largest)) what = "has a scale that is too small for the bias";
+      }
+    }
+    if (!what) continue;
+    *message << "model file: node " << view.string(view.node_names[i]) << " runs on bytes, but its weight "
+             << view.string(view.weights[w].name) << " " << what;
+    if (c > 0) *message << ", channel " << c - 1;
+    *message << "; export the model again";
+    return Status::invalid_model;
+  }
+  return Status::ok;
+}
 
 } // namespace
 
-const char* section_name(uint32_t kind) { return section_names[kind <= num_section_kinds ? kind : 0]; }
+const char* section_name(uint32_t kind) { return section_names[kind <= last_section_kind ? kind : 0]; }
 
 uint32_t crc32(const void* data, size_t bytes, uint32_t crc) {
   const unsigned char* p = static_cast<const unsigned char*>(data);
@@ -457,6 +500,7 @@ Status infer_model(const ModelView& view, int32_t height, int32_t width, Shape* 
       return Status::overflow;
     }
 
+  LEADLINE_TRY(check_int8_weights(view, values, message));
   const Shape& output = values[view.graph.outputs[0]];
   if (view.output->kind != OutputKind::values && output.c != 1) {
     *message << "model file: the output is depth, but has " << output.c << " channels instead of 1";

@@ -5,8 +5,8 @@
 //  1. The file is a FileHeader, its table of SectionEntry, then the sections in the order of the table, which is that
 //  of
 //     their kinds. Sections start at the next multiple of 64 bytes; the bytes between are zero; the file ends with the
-//     last section. Every section of SectionKind is there exactly once. Kinds from `first_optional_section` on are
-//     ignored by readers that don't know them.
+//     last section. Every section of SectionKind but `quantization` is there, exactly once. Kinds from
+//     `first_optional_section` on are ignored by readers that don't know them.
 //  2. `FileHeader::crc` is the CRC-32 (IEEE 802.3, as in zlib and PNG) of header and table with that field zero;
 //     `SectionEntry::crc` that of the section's bytes. Reserved fields are zero.
 //  3. `strings`: UTF-8 strings, each ended by a zero byte, the last byte zero. A name is an offset into it.
@@ -25,7 +25,9 @@
 // 11. `plan`: one byte for each node, the Algorithm that a host uses, 255 where it chooses itself from shapes, ISA
 // level
 //     and memory limit. What it can't do for a shape is done by host_gemm; layers without kernels have 255 or portable.
-// 12. A graph obeys infer_shapes at the default size. When the output is metric_depth it has one channel.
+// 12. `quantization`, in files that have quantised values alone: a Quantization (quantization.hpp) for each value. A
+//     node with such values runs on bytes; what it multiplies with is stored in int8.
+// 13. A graph obeys infer_shapes at the default size. When the output is metric_depth it has one channel.
 //
 // Nothing in a file is trusted before read_model and infer_model have both said ok; they accept arbitrary bytes.
 #pragma once
@@ -53,8 +55,10 @@ enum class SectionKind : uint32_t {
   golden = 7,
   provenance = 8,
   plan = 9,
+  quantization = 10,
 };
-constexpr uint32_t num_section_kinds = 9;
+constexpr uint32_t num_section_kinds = 9;  ///< those that every file has
+constexpr uint32_t last_section_kind = 10; ///< those that this version knows
 constexpr uint32_t max_sections = 64;
 constexpr uint32_t first_optional_section = 0x8000;
 
@@ -122,7 +126,8 @@ constexpr uint32_t max_golden_samples = 4096;
 
 static_assert(sizeof(FileHeader) == 64 && sizeof(SectionEntry) == 32 && sizeof(GraphSection) == 64 &&
               sizeof(WeightEntry) == 16 && sizeof(InputSection) == 64 && sizeof(OutputSection) == 16 &&
-              sizeof(GoldenSection) == 32 && sizeof(Shape) == 32 && sizeof(Preprocess) == 44);
+              sizeof(GoldenSection) == 32 && sizeof(Shape) == 32 && sizeof(Preprocess) == 44 &&
+              sizeof(Quantization) == 8);
 
 /// Value `i` of the seeded input, dense in [1,H,W,C]: uniform in [-2, 2), about the range of a normalised picture.
 inline float golden_input(uint64_t seed, index_t i) {

@@ -219,6 +219,12 @@ Section plan_section(const ModelSpec& spec) {
   return section;
 }
 
+Section quantization_section(const ModelSpec& spec) {
+  Section section{SectionKind::quantization, {}};
+  for (const Quantization& quantization : spec.graph->quantization) section.append(quantization);
+  return section;
+}
+
 std::vector<unsigned char> assemble(const std::vector<Section>& sections) {
   const size_t table_end = sizeof(FileHeader) + sections.size() * sizeof(SectionEntry);
   std::vector<unsigned char> file(table_end);
@@ -300,9 +306,11 @@ std::vector<unsigned char> encode_model(const ModelSpec& spec) {
   Section weights{SectionKind::weights, {}};
   const Section graph_nodes = graph_section(graph, strings);
   const Section weight_table = weight_sections(spec, strings, weights);
-  std::vector<unsigned char> file =
-      assemble({graph_nodes, weight_table, strings.section(), weights, input_section(spec), output_section(spec),
-                golden_section(spec), provenance_section(spec), plan_section(spec)});
+  std::vector<Section> sections = {
+      graph_nodes,          weight_table,         strings.section(),        weights,           input_section(spec),
+      output_section(spec), golden_section(spec), provenance_section(spec), plan_section(spec)};
+  if (!graph.quantization.empty()) sections.push_back(quantization_section(spec));
+  std::vector<unsigned char> file = assemble(sections);
   check(file);
   return file;
 }

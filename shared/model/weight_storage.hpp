@@ -58,10 +58,11 @@ inline Int8Weight int8_weight(const void* stored, index_t channels) {
   return {static_cast<const float*>(stored), static_cast<const int8_t*>(stored) + values};
 }
 
-/// Whether the weight that node `i` multiplies with must be decoded for kernels that read floats.
+/// Whether the weight that node `i` multiplies with must be decoded for kernels that read floats. Nodes that run on
+/// bytes read it as it is.
 inline bool stored_reduced(const GraphView& graph, int32_t i) {
   const int32_t w = graph.nodes[i].weights[0];
-  return w != no_index && graph.weight_type(w) != WeightType::f32;
+  return w != no_index && graph.weight_type(w) != WeightType::f32 && !graph.runs_on_bytes(i);
 }
 
 /// Decodes row `n` (first extent) of the node's weight 0.

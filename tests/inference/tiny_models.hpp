@@ -37,8 +37,10 @@ inline Graph tiny_unet(int32_t height, int32_t width) {
 /// Every layer once, in a few pixels: `[1,4,6,3]` to `[1,4,6,1]`.
 inline Graph zoo(int32_t height = 4, int32_t width = 6) {
   GraphBuilder b("zoo", {1, height, width, 3});
-  const int32_t wide = b.add<Conv2d>(conv3x3(4), {b.input()}, "conv");
-  int32_t x = b.add<BatchNorm2d>({}, {wide}, "bn");
+  int32_t x = b.add<Quantize>({1.0f / 64, 128}, {b.input()}, "quantize"); // of floats: rounds
+  x = b.add<Dequantize>({1.0f / 64, 128}, {x}, "dequantize");
+  const int32_t wide = b.add<Conv2d>(conv3x3(4), {x}, "conv");
+  x = b.add<BatchNorm2d>({}, {wide}, "bn");
   GroupNorm::Params groups;
   groups.num_groups = 2;
   x = b.add<GroupNorm>(groups, {x}, "gn");
@@ -143,14 +145,15 @@ struct Editor {
   }
   /// Makes all checksums right again, so that what lies behind them is reached.
   void seal() {
-    for (uint32_t kind = 1; kind <= num_section_kinds; ++kind) {
+    const uint32_t count = header().num_sections > last_section_kind ? num_section_kinds : header().num_sections;
+    for (uint32_t kind = 1; kind <= count; ++kind) {
       SectionEntry& section = entry(static_cast<SectionKind>(kind));
       if (section.offset <= file.size() && section.bytes <= file.size() - section.offset)
         section.crc = crc32(file.data() + section.offset, static_cast<size_t>(section.bytes));
     }
     header().crc = 0;
-    header().crc = crc32(file.data() + sizeof(FileHeader), num_section_kinds * sizeof(SectionEntry),
-                         crc32(&header(), sizeof(FileHeader)));
+    header().crc =
+        crc32(file.data() + sizeof(FileHeader), count * sizeof(SectionEntry), crc32(&header(), sizeof(FileHeader)));
   }
 };
 

@@ -297,6 +297,17 @@ void dropout(Cases* cases) {
   cases->add<Dropout>({0.5f}, {large_shape}).finite_differences = false;
 }
 
+void quantize(Cases* cases) {
+  for (const Shape& shape : usual_shapes) {
+    // Odd multiples of a quarter of the scale lie clear of ties; some are beyond the range. Straight-through gradients
+    // aren't those of a staircase.
+    Case& c = cases->add<Quantize>({0.02f, 131}, {shape});
+    for (double& v : c.problem.src[0].data) v = 0.005 * (4 * cases->draw.between(-150, 149) + 1);
+    c.finite_differences = false;
+    cases->add<Dequantize>({0.25f, 7}, {shape});
+  }
+}
+
 } // namespace
 
 const std::vector<Case>& all_cases() {
@@ -321,6 +332,7 @@ const std::vector<Case>& all_cases() {
     activation(&cases);
     affine(&cases);
     dropout(&cases);
+    quantize(&cases);
     return cases.list;
   }();
   return list;
