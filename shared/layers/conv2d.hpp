@@ -96,13 +96,13 @@ struct Conv2d {
     return conv::check_int8(geometry(p, shapes.src[0], shapes.dst), forward_direction, p.activation.kind);
   }
   static size_t prepared_bytes_int8(const LayerShapes& shapes, const Params& p, Algorithm algorithm) {
-    return conv::prepared_bytes_int8(geometry(p, shapes.src[0], shapes.dst), forward_direction, algorithm);
+    return host::int8_prepared_bytes(geometry(p, shapes.src[0], shapes.dst), forward_direction, algorithm);
   }
   static size_t workspace_bytes_int8(const LayerShapes& shapes, const Params& p, Algorithm algorithm) {
-    return conv::workspace_bytes_int8(geometry(p, shapes.src[0], shapes.dst), forward_direction, algorithm);
+    return host::int8_workspace_bytes(geometry(p, shapes.src[0], shapes.dst), forward_direction, algorithm);
   }
   template <class Exec> static void prepare_int8(const Exec& exec, const Params& p, const Int8PrepareArgs& args) {
-    conv::prepare_int8(exec, "leadline::conv2d::prepare_int8", geometry(p, args.shapes.src[0], args.shapes.dst),
+    host::int8_prepare(exec, "leadline::conv2d::prepare_int8", geometry(p, args.shapes.src[0], args.shapes.dst),
                        forward_direction, args);
   }
   template <class Exec> static void forward_int8(const Exec& exec, const Params& p, const Int8Args& args) {

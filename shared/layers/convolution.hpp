@@ -2,8 +2,8 @@
 // of shared/layers/host where the plan chose them. A layer's forward runs one direction, its data gradient the other.
 #pragma once
 
-#include "shared/layers/conv_int8.hpp"
 #include "shared/layers/host/conv_cost.hpp"
+#include "shared/layers/host/conv_int8.hpp"
 
 namespace leadline::conv {
 
@@ -65,12 +65,6 @@ void gradient(const Exec& exec, const char* label, const ConvGeometry& g, Algori
   weight_gradient(exec, label, g, image, output, diff_weights, accumulate);
 }
 
-/// Bytes of what a layer's forward on bytes prepares, and of its scratch.
-inline size_t prepared_bytes_int8(const ConvGeometry& g, ConvDirection direction, Algorithm) {
-  return int8_channel_bytes(g, direction);
-}
-inline size_t workspace_bytes_int8(const ConvGeometry&, ConvDirection, Algorithm) { return 0; }
-
 /// A layer's forward on bytes. `prepared` null: prepared at the start of the workspace.
 template <class Exec>
 void forward_int8(const Exec& exec, const char* label, const ConvGeometry& g, ConvDirection direction,
@@ -84,14 +78,14 @@ void forward_int8(const Exec& exec, const char* label, const ConvGeometry& g, Co
   prepare.algorithm = args.algorithm;
   Workspace workspace = args.workspace;
   if (!args.prepared) {
-    const size_t bytes = prepared_bytes_int8(g, direction, args.algorithm);
+    const size_t bytes = host::int8_prepared_bytes(g, direction, args.algorithm);
     prepare.prepared = workspace.data;
     workspace.data += bytes;
     workspace.bytes -= bytes;
-    prepare_int8(exec, label, g, direction, prepare);
+    host::int8_prepare(exec, label, g, direction, prepare);
   }
-  run_int8(exec, label, g, direction, src, prepare.src.zero_point, args.weights.values, prepare.prepared,
-           byte_range(args.dst_quantization, activation), dst);
+  host::int8_run(exec, label, g, direction, args.algorithm, src, prepare.src.zero_point, args.weights.values,
+                 prepare.prepared, byte_range(args.dst_quantization, activation), dst, workspace);
 }
 
 } // namespace leadline::conv

@@ -109,13 +109,13 @@ struct Linear {
     return conv::check_int8(geometry(shapes.src[0], shapes.dst.c, true), ConvDirection::apply, p.activation.kind);
   }
   static size_t prepared_bytes_int8(const LayerShapes& shapes, const Params&, Algorithm algorithm) {
-    return conv::prepared_bytes_int8(geometry(shapes.src[0], shapes.dst.c, true), ConvDirection::apply, algorithm);
+    return host::int8_prepared_bytes(geometry(shapes.src[0], shapes.dst.c, true), ConvDirection::apply, algorithm);
   }
   static size_t workspace_bytes_int8(const LayerShapes& shapes, const Params&, Algorithm algorithm) {
-    return conv::workspace_bytes_int8(geometry(shapes.src[0], shapes.dst.c, true), ConvDirection::apply, algorithm);
+    return host::int8_workspace_bytes(geometry(shapes.src[0], shapes.dst.c, true), ConvDirection::apply, algorithm);
   }
   template <class Exec> static void prepare_int8(const Exec& exec, const Params&, const Int8PrepareArgs& args) {
-    conv::prepare_int8(exec, "leadline::linear::prepare_int8", geometry(args.shapes.src[0], args.shapes.dst.c, true),
+    host::int8_prepare(exec, "leadline::linear::prepare_int8", geometry(args.shapes.src[0], args.shapes.dst.c, true),
                        ConvDirection::apply, args);
   }
   template <class Exec> static void forward_int8(const Exec& exec, const Params& p, const Int8Args& args) {

@@ -1,6 +1,7 @@
 // Chooses the ISA level at run time, from what the CPU has and the operating system saves.
 #include "shared/layers/host/bf16.hpp"
 #include "shared/layers/host/host_kernels.hpp"
+#include "shared/layers/host/int8.hpp"
 
 #include <string.h>
 
@@ -12,9 +13,11 @@ namespace leadline::host {
 
 extern const HostKernels host_kernels_baseline;
 extern const Bf16Kernels bf16_kernels_baseline;
+extern const Int8Kernels int8_kernels_baseline;
 #ifdef LEADLINE_HAVE_X86_LEVELS
 extern const HostKernels host_kernels_v3, host_kernels_v4;
 extern const Bf16Kernels bf16_kernels_v3, bf16_kernels_v4, bf16_kernels_v4_bf16, bf16_kernels_v4_amx;
+extern const Int8Kernels int8_kernels_v3, int8_kernels_v4, int8_kernels_v4_vnni;
 #endif
 
 namespace {
@@ -26,7 +29,7 @@ bool always() { return true; }
 // What this CPU has and the operating system saves, from CPUID by hand: libgcc's __builtin_cpu_supports would add a
 // symbol that is neither libc's nor libm's.
 struct Features {
-  bool v3 = false, v4 = false, bf16 = false, amx = false;
+  bool v3 = false, v4 = false, vnni = false, bf16 = false, amx = false;
 };
 Features features() {
   Features f;
@@ -41,6 +44,7 @@ Features features() {
   f.v3 = (b >> 5 & 1) && (b >> 8 & 1); // AVX2, BMI2
   f.v4 = f.v3 && (b >> 16 & 1) && (b >> 17 & 1) && (b >> 28 & 1) && (b >> 30 & 1) && (b >> 31 & 1) &&
          (saved & 0xE6) == 0xE6;
+  f.vnni = f.v4 && (c >> 11 & 1);
   f.amx = f.v4 && (d >> 22 & 1) && (d >> 24 & 1) && (saved & 0x60000) == 0x60000; // AMX-BF16, AMX-TILE, XTILE state
   unsigned e;
   if (a >= 1 && __get_cpuid_count(7, 1, &e, &b, &c, &d)) f.bf16 = f.v4 && (e >> 5 & 1);
@@ -49,6 +53,7 @@ Features features() {
 
 bool has_v3() { return features().v3; }
 bool has_v4() { return features().v4; }
+bool has_vnni() { return features().vnni; }
 bool has_bf16() { return features().bf16; }
 bool has_amx() { return features().amx; }
 
@@ -102,6 +107,15 @@ constexpr Level<Bf16Kernels> bf16_levels[] = {
     {&bf16_kernels_baseline, always},
 };
 
+constexpr Level<Int8Kernels> int8_levels[] = {
+#ifdef LEADLINE_HAVE_X86_LEVELS
+    {&int8_kernels_v4_vnni, has_vnni},
+    {&int8_kernels_v4, has_v4},
+    {&int8_kernels_v3, has_v3},
+#endif
+    {&int8_kernels_baseline, always},
+};
+
 template <class Kernels, size_t count> const Kernels* best(const Level<Kernels> (&table)[count]) {
   for (const Level<Kernels>& level : table)
     if (level.available()) return level.kernels;
@@ -117,6 +131,7 @@ template <class Kernels, size_t count> const Kernels* find(const Level<Kernels> 
 // Null: not looked for yet. Racing threads find and write the same ones.
 const HostKernels* current;
 const Bf16Kernels* current_bf16;
+const Int8Kernels* current_int8;
 
 } // namespace
 
@@ -138,15 +153,25 @@ const Bf16Kernels& bf16_kernels() {
   return *kernels;
 }
 
+const Int8Kernels& int8_kernels() {
+  const Int8Kernels* kernels = __atomic_load_n(&current_int8, __ATOMIC_RELAXED);
+  if (!kernels) {
+    kernels = best(int8_levels);
+    __atomic_store_n(&current_int8, kernels, __ATOMIC_RELAXED);
+  }
+  return *kernels;
+}
+
 void use_bf16_kernels(const Bf16Kernels* kernels) { __atomic_store_n(&current_bf16, kernels, __ATOMIC_RELAXED); }
 
 bool force_host_kernels(const char* isa) {
   if (!isa) {
     __atomic_store_n(&current, best(levels), __ATOMIC_RELAXED);
+    __atomic_store_n(&current_int8, best(int8_levels), __ATOMIC_RELAXED);
     use_bf16_kernels(nullptr);
     return true;
   }
-  // "x86-64-v4+bf16" is x86-64-v4 but for bf16.
+  // "x86-64-v4+bf16" is x86-64-v4 but for bf16, and for bytes, where it takes all that the CPU has.
   char base[32];
   size_t length = 0;
   while (isa[length] != '\0' && isa[length] != '+') ++length;
@@ -157,6 +182,8 @@ bool force_host_kernels(const char* isa) {
   const Bf16Kernels* bf16 = find(bf16_levels, isa);
   if (!kernels || !bf16) return false;
   __atomic_store_n(&current, kernels, __ATOMIC_RELAXED);
+  const Int8Kernels* int8 = find(int8_levels, isa);
+  __atomic_store_n(&current_int8, int8 ? int8 : best(int8_levels), __ATOMIC_RELAXED);
   use_bf16_kernels(bf16);
   return true;
 }

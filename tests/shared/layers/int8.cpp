@@ -85,7 +85,10 @@ void require_everywhere(const Model& model, const std::vector<float>& input, con
     REQUIRE(same_bits(run(model, input, {automatic, &pool.runner}), expected));
     REQUIRE(same_bits(run(model, input, {automatic, nullptr, 1}), expected)); // weights are prepared in each run
   });
-  REQUIRE(same_bits(run(model, input, {automatic, &pool.runner}), expected)); // the level in use without being asked
+  // The level in use without being asked: what the CPU has beyond those.
+  REQUIRE(same_bits(run(model, input), expected));
+  REQUIRE(same_bits(run(model, input, {automatic, &pool.runner}), expected));
+  REQUIRE(same_bits(run(model, input, {automatic, nullptr, 1}), expected));
 }
 
 Quantization random_quantization(Draw* draw) {

@@ -1,0 +1,323 @@
+// Convolutions on bytes on host execs: which kernel does them, weights packed once for it, and the launch. The results
+// are those of the portable form, bit for bit.
+#pragma once
+
+#include "shared/layers/conv_int8.hpp"
+#include "shared/layers/host/int8.hpp"
+#include "shared/layers/host/pieces.hpp"
+
+namespace leadline::host {
+
+enum class Int8Form : uint8_t { portable, products, depthwise };
+
+/// What runs on the level in use.
+inline Int8Form int8_form(const ConvGeometry& g, ConvDirection direction, Algorithm algorithm) {
+  const Int8Kernels& kernels = int8_kernels();
+  if (algorithm == Algorithm::portable || kernels.panel_width == 0 || !conv_fits(g)) return Int8Form::portable;
+  if (!g.depthwise()) return Int8Form::products;
+  if (direction != ConvDirection::apply) return Int8Form::portable;
+  const index_t columns = (int8_depthwise_strip - 1) * g.stride_w + (g.kw - 1) * g.dilation_w + 1;
+  if (kernels.interleaves && (g.kh > int8_depthwise_rows || columns > int8_depthwise_columns))
+    return Int8Form::portable;
+  return Int8Form::depthwise;
+}
+
+namespace detail {
+
+/// What packing leaves for the matrix products.
+struct Int8Panels {
+  TapLists lists;
+  uint8_t* zeros;
+  int32_t* sums;
+  float* multipliers;
+  unsigned char* weights;
+  index_t num_phases, blocks, panels_per_group, padded_m, panel_values; ///< values of one panel
+
+  Int8Panels(Pieces& pieces, const ConvGeometry& g, ConvDirection direction) : lists(pieces, g, direction) {
+    const conv::Int8Sides sides(g, direction);
+    const Int8Kernels& kernels = int8_kernels();
+    num_phases = sides.transposed ? g.stride_h * g.stride_w : 1;
+    blocks = ceil_div(sides.group_k, int8_block);
+    panels_per_group = ceil_div(sides.group_m, kernels.panel_width);
+    padded_m = g.groups * panels_per_group * kernels.panel_width;
+    panel_values = g.taps() * blocks * kernels.panel_width * int8_block;
+    zeros = pieces.take<uint8_t>(blocks * int8_block);
+    sums = pieces.take<int32_t>(num_phases * padded_m);
+    multipliers = pieces.take<float>(padded_m);
+    weights = pieces.take<unsigned char>(g.groups * panels_per_group * panel_values * kernels.weight_bytes);
+  }
+};
+
+/// The same for depthwise kernels.
+struct Int8Taps {
+  uint8_t* zeros;
+  int32_t* sums;
+  float* multipliers;
+  unsigned char* weights;
+  index_t padded_c, block_values; ///< interleaving: values of one block of channels
+
+  Int8Taps(Pieces& pieces, const ConvGeometry& g) {
+    const Int8Kernels& kernels = int8_kernels();
+    padded_c = ceil_div(g.groups, int8_depthwise_channels) * int8_depthwise_channels;
+    block_values = ceil_div(g.kh, 4) * 4 * g.kw * int8_depthwise_channels;
+    zeros = pieces.take<uint8_t>(int8_depthwise_channels);
+    sums = pieces.take<int32_t>(padded_c);
+    multipliers = pieces.take<float>(padded_c);
+    weights = pieces.take<unsigned char>(
+        (kernels.interleaves ? padded_c / int8_depthwise_channels * block_values : g.taps() * g.groups) *
+        kernels.weight_bytes);
+  }
+};
+
+inline void put_weight(unsigned char* packed, index_t i, int32_t weight_bytes, int8_t value) {
+  if (weight_bytes == 1)
+    reinterpret_cast<int8_t*>(packed)[i] = value;
+  else
+    reinterpret_cast<int16_t*>(packed)[i] = value;
+}
+
+template <class Exec>
+void pack_int8_panels(const Exec& exec, const char* label, const ConvGeometry& g, ConvDirection direction,
+                      const Int8PrepareArgs& args) {
+  Pieces pieces(static_cast<unsigned char*>(args.prepared));
+  Int8Panels to(pieces, g, direction);
+  const Int8Kernels& kernels = int8_kernels();
+  find_taps(g, direction, kernels.tile_pixels, to.lists);
+  const int32_t zero_point = args.src.zero_point;
+  for (index_t k = 0; k < to.blocks * int8_block; ++k) to.zeros[k] = static_cast<uint8_t>(zero_point);
+
+  const conv::Int8Sides sides(g, direction);
+  const index_t width = kernels.panel_width, taps = g.taps();
+  const float src_scale = args.src.scale, dst_scale = args.dst.scale;
+  const Int8Weights weights = args.weights;
+  const TapLists lists = to.lists;
+  parallel_for(exec, label, g.groups * to.panels_per_group, [=](index_t panel) {
+    const index_t group = panel / to.panels_per_group, first_m = panel % to.panels_per_group * width;
+    for (index_t j = 0; j < width; ++j) {
+      const bool used = first_m + j < sides.group_m;
+      const index_t m = used ? group * sides.group_m + first_m + j : 0, at = panel * width + j;
+      const int8_t* from = weights.values + sides.weight(m);
+      // Each phase of pixels meets some of the taps.
+      const Int8Channel channel = conv::int8_channel(src_scale, dst_scale, weights, m);
+      to.multipliers[at] = used ? channel.multiplier : 0;
+      for (int32_t p = 0; p < lists.num_phases; ++p) {
+        const Phase& phase = lists.phases[p];
+        int32_t sum = 0;
+        for (int32_t t = phase.first_tap; t < phase.first_tap + phase.taps; ++t)
+          for (index_t k = 0; k < sides.group_k; ++k)
+            sum += from[lists.tap_order[t] * sides.stride_tap + k * sides.stride_k];
+        to.sums[p * to.padded_m + at] = used ? channel.bias - zero_point * sum : 0;
+      }
+      for (index_t t = 0; t < taps; ++t)
+        for (index_t k = 0; k < to.blocks * int8_block; ++k) {
+          const int8_t value =
+              used && k < sides.group_k ? from[lists.tap_order[t] * sides.stride_tap + k * sides.stride_k] : int8_t{0};
+          const index_t block = t * to.blocks + k / int8_block;
+          put_weight(to.weights, panel * to.panel_values + (block * width + j) * int8_block + k % int8_block,
+                     kernels.weight_bytes, value);
+        }
+    }
+  });
+}
+
+template <class Exec>
+void pack_int8_taps(const Exec& exec, const char* label, const ConvGeometry& g, const Int8PrepareArgs& args) {
+  Pieces pieces(static_cast<unsigned char*>(args.prepared));
+  const Int8Taps to(pieces, g);
+  const Int8Kernels& kernels = int8_kernels();
+  const int32_t zero_point = args.src.zero_point;
+  for (index_t c = 0; c < int8_depthwise_channels; ++c) to.zeros[c] = static_cast<uint8_t>(zero_point);
+  const index_t channels = g.groups, taps = g.taps();
+  const float src_scale = args.src.scale, dst_scale = args.dst.scale;
+  const Int8Weights weights = args.weights;
+  if (!kernels.interleaves) {
+    parallel_for(exec, label, channels, [=](index_t c) {
+      const Int8Channel channel = conv::int8_channel(src_scale, dst_scale, weights, c);
+      to.sums[c] = channel.bias;
+      to.multipliers[c] = channel.multiplier;
+      for (index_t t = 0; t < taps; ++t)
+        put_weight(to.weights, t * channels + c, kernels.weight_bytes, weights.values[c * taps + t]);
+    });
+    return;
+  }
+  parallel_for(exec, label, to.padded_c, [=](index_t i) {
+    const index_t block = i / int8_depthwise_channels, v = i % int8_depthwise_channels / 16, lane = i % 16;
+    const index_t c = block * int8_depthwise_channels + interleaved_channel(v, lane);
+    const bool used = c < channels;
+    const Int8Channel channel = conv::int8_channel(src_scale, dst_scale, weights, used ? c : 0);
+    const int8_t* from = weights.values + (used ? c : 0) * taps;
+    int32_t sum = 0;
+    for (index_t t = 0; t < taps; ++t) sum += from[t];
+    to.sums[i] = used ? channel.bias - zero_point * sum : 0;
+    to.multipliers[i] = used ? channel.multiplier : 0;
+    for (index_t kh = 0; kh < ceil_div(g.kh, 4) * 4; ++kh)
+      for (index_t kw = 0; kw < g.kw; ++kw)
+        put_weight(to.weights, block * to.block_values + (kh / 4 * g.kw + kw) * 256 + (v * 16 + lane) * 4 + kh % 4,
+                   kernels.weight_bytes, used && kh < g.kh ? from[kh * g.kw + kw] : int8_t{0});
+  });
+}
+
+} // namespace detail
+
+/// Bytes of prepared weights, alignment 64.
+inline size_t int8_prepared_bytes(const ConvGeometry& g, ConvDirection direction, Algorithm algorithm) {
+  detail::Pieces pieces(nullptr);
+  switch (int8_form(g, direction, algorithm)) {
+  case Int8Form::portable: return conv::int8_channel_bytes(g, direction);
+  case Int8Form::products: detail::Int8Panels(pieces, g, direction); break;
+  case Int8Form::depthwise: detail::Int8Taps(pieces, g); break;
+  }
+  return pieces.bytes();
+}
+
+/// Bytes of scratch for `int8_run`.
+inline size_t int8_workspace_bytes(const ConvGeometry& g, ConvDirection direction, Algorithm algorithm) {
+  switch (int8_form(g, direction, algorithm)) {
+  case Int8Form::portable: return 0;
+  case Int8Form::depthwise: return align_up(sizeof(Int8DepthwiseJob));
+  case Int8Form::products: break;
+  }
+  detail::Pieces pieces(nullptr);
+  pieces.take<Int8ApplyJob>(1);
+  detail::TapLists(pieces, g, direction);
+  return pieces.bytes();
+}
+
+template <class Exec>
+void int8_prepare(const Exec& exec, const char* label, const ConvGeometry& g, ConvDirection direction,
+                  const Int8PrepareArgs& args) {
+  if constexpr (Exec::on_host) {
+    const Int8Form form = int8_form(g, direction, args.algorithm);
+    if (form == Int8Form::products) return detail::pack_int8_panels(exec, label, g, direction, args);
+    if (form == Int8Form::depthwise) return detail::pack_int8_taps(exec, label, g, args);
+  }
+  conv::prepare_int8(exec, label, g, direction, args);
+}
+
+namespace detail {
+
+template <class Exec>
+void run_int8_products(const Exec& exec, const char* label, const ConvGeometry& g, ConvDirection direction,
+                       const Tensor<const uint8_t>& src, const void* prepared, const ByteRange& range,
+                       const Tensor<uint8_t>& dst, const Workspace& workspace) {
+  const Int8Kernels& kernels = int8_kernels();
+  const conv::Int8Sides sides(g, direction);
+  // Only read, though the pieces' pointers could write.
+  Pieces prepared_pieces(static_cast<unsigned char*>(const_cast<void*>(prepared)));
+  const Int8Panels packed(prepared_pieces, g, direction);
+  Pieces pieces(workspace.data);
+  Int8ApplyJob& job = *pieces.take<Int8ApplyJob>(1);
+  TapLists lists(pieces, g, direction);
+  find_taps(g, direction, kernels.tile_pixels, lists);
+  if (lists.num_phases == 0) return;
+  job = {};
+  job.src = src.data;
+  job.dst = dst.data;
+  job.zeros = packed.zeros;
+  job.taps = lists.taps;
+  job.phases = lists.phases;
+  job.num_phases = lists.num_phases;
+  job.src_h = src.shape.h;
+  job.src_w = src.shape.w;
+  job.src_stride_n = src.stride_n;
+  job.src_stride_h = src.stride_h;
+  job.src_stride_w = src.stride_w;
+  job.dst_stride_n = dst.stride_n;
+  job.dst_stride_h = dst.stride_h;
+  job.dst_stride_w = dst.stride_w;
+  job.src_step_h = sides.transposed ? 1 : g.stride_h;
+  job.src_step_w = sides.transposed ? 1 : g.stride_w;
+  job.dst_step_h = sides.transposed ? g.stride_h : 1;
+  job.dst_step_w = sides.transposed ? g.stride_w : 1;
+  job.n = g.n;
+  job.groups = g.groups;
+  job.group_k = sides.group_k;
+  job.group_m = sides.group_m;
+  job.panels_per_group = packed.panels_per_group;
+  job.panel_values = packed.panel_values;
+  job.weights = packed.weights;
+  job.sums = packed.sums;
+  job.multipliers = packed.multipliers;
+  job.blocks = packed.blocks;
+  job.padded_m = packed.padded_m;
+  job.low = range.low;
+  job.high = range.high;
+  job.zero_point = range.zero_point;
+  const Phase& last = lists.phases[lists.num_phases - 1];
+  job.tiles_per_task = 8;
+  job.tile_tasks = ceil_div(last.first_tile + last.tiles, job.tiles_per_task);
+  // Enough tasks that one stalled core doesn't hold the rest: few pixels are cut by channels as well.
+  constexpr index_t wanted_tasks = 16;
+  const index_t total_panels = g.groups * packed.panels_per_group;
+  job.panels_per_task = job.tile_tasks >= wanted_tasks || job.tile_tasks == 0
+                            ? total_panels
+                            : ceil_div(total_panels, ceil_div(wanted_tasks, job.tile_tasks));
+  const Int8ApplyJob* shared_job = &job;
+  const auto run = kernels.apply;
+  parallel_tasks(exec, label, job.tile_tasks * ceil_div(total_panels, job.panels_per_task),
+                 [=](index_t task) { run(*shared_job, task); });
+}
+
+template <class Exec>
+void run_int8_depthwise(const Exec& exec, const char* label, const ConvGeometry& g, const Tensor<const uint8_t>& src,
+                        int32_t zero_point, const void* prepared, const ByteRange& range, const Tensor<uint8_t>& dst,
+                        const Workspace& workspace) {
+  Pieces prepared_pieces(static_cast<unsigned char*>(const_cast<void*>(prepared)));
+  const Int8Taps packed(prepared_pieces, g);
+  Int8DepthwiseJob& job = *reinterpret_cast<Int8DepthwiseJob*>(workspace.data);
+  job = {};
+  job.src = src.data;
+  job.dst = dst.data;
+  job.zeros = packed.zeros;
+  job.weights = packed.weights;
+  job.sums = packed.sums;
+  job.multipliers = packed.multipliers;
+  job.n = g.n;
+  job.channels = g.groups;
+  job.src_h = g.ih;
+  job.src_w = g.iw;
+  job.dst_h = g.oh;
+  job.dst_w = g.ow;
+  job.src_stride_n = src.stride_n;
+  job.src_stride_h = src.stride_h;
+  job.src_stride_w = src.stride_w;
+  job.dst_stride_n = dst.stride_n;
+  job.dst_stride_h = dst.stride_h;
+  job.dst_stride_w = dst.stride_w;
+  job.kernel_h = g.kh;
+  job.kernel_w = g.kw;
+  job.stride_h = g.stride_h;
+  job.stride_w = g.stride_w;
+  job.padding_top = g.padding_top;
+  job.padding_left = g.padding_left;
+  job.dilation_h = g.dilation_h;
+  job.dilation_w = g.dilation_w;
+  job.rows_per_task = 4;
+  job.src_zero_point = zero_point;
+  job.low = range.low;
+  job.high = range.high;
+  job.zero_point = range.zero_point;
+  const Int8DepthwiseJob* shared_job = &job;
+  const auto run = int8_kernels().depthwise;
+  parallel_tasks(exec, label, ceil_div(g.n * g.oh, job.rows_per_task), [=](index_t task) { run(*shared_job, task); });
+}
+
+} // namespace detail
+
+/// dst of bytes from src of bytes; `prepared` is as int8_prepare left it for the same geometry, algorithm and level.
+template <class Exec>
+void int8_run(const Exec& exec, const char* label, const ConvGeometry& g, ConvDirection direction, Algorithm algorithm,
+              const Tensor<const uint8_t>& src, int32_t zero_point, const int8_t* weights, const void* prepared,
+              const ByteRange& range, const Tensor<uint8_t>& dst, const Workspace& workspace) {
+  if (dst.shape.count() == 0) return;
+  if constexpr (Exec::on_host) {
+    const Int8Form form = int8_form(g, direction, algorithm);
+    if (form == Int8Form::products)
+      return detail::run_int8_products(exec, label, g, direction, src, prepared, range, dst, workspace);
+    if (form == Int8Form::depthwise)
+      return detail::run_int8_depthwise(exec, label, g, src, zero_point, prepared, range, dst, workspace);
+  }
+  conv::run_int8(exec, label, g, direction, src, zero_point, weights, prepared, range, dst);
+}
+
+} // namespace leadline::host

@@ -1,0 +1,63 @@
+// The seam of the kernels on bytes, as host_kernels.hpp is that of floats: jobs, and a table of functions per ISA
+// level. All levels give the same bytes; they differ in how weights are packed, so a session keeps to the level that it
+// was planned on.
+#pragma once
+
+#include "shared/layers/host/host_kernels.hpp"
+
+namespace leadline::host {
+
+constexpr int int8_block = 4;                   ///< channels read by one step of a kernel
+constexpr index_t int8_depthwise_channels = 64; ///< of a block of the interleaving depthwise kernel
+constexpr index_t int8_depthwise_strip = 14;    ///< pixels that it works on together
+constexpr index_t int8_depthwise_columns = 48;  ///< source columns that they may read
+constexpr index_t int8_depthwise_rows = 8;      ///< taps of a column that it can do
+
+/// dst = requantize(bias + sum over taps of src * weights). Of ApplyJob, bias, panels, epilogue and activation aren't
+/// used; taps outside of the image read `zeros`, which are zero points.
+struct Int8ApplyJob : ApplyJob<uint8_t> {
+  const void* weights;      ///< `[group][panel][tap][block][panel_width][4]` of int8_t or int16_t
+  const int32_t* sums;      ///< what a sum begins with: `[phase][group][panel][panel_width]`
+  const float* multipliers; ///< `[group][panel][panel_width]`
+  index_t blocks;           ///< of channels read, per tap
+  index_t padded_m;         ///< group * panels_per_group * panel_width
+  float low, high;          ///< ByteRange
+  int32_t zero_point;
+};
+
+/// The same for one channel per group, output side from image side.
+struct Int8DepthwiseJob {
+  const uint8_t* src;
+  uint8_t* dst;
+  const uint8_t* zeros; ///< zero points, a block of channels
+  /// Interleaving: int8_t `[block][tap rows / 4][tap column][4][16][4]`, lanes in the order of interleaved_channel.
+  /// Else int16_t `[tap][C]`.
+  const void* weights;
+  const int32_t* sums;      ///< per channel, interleaving: in the order of lanes
+  const float* multipliers; ///< likewise
+  index_t n, channels, src_h, src_w, dst_h, dst_w;
+  index_t src_stride_n, src_stride_h, src_stride_w, dst_stride_n, dst_stride_h, dst_stride_w;
+  index_t kernel_h, kernel_w, stride_h, stride_w, padding_top, padding_left, dilation_h, dilation_w;
+  index_t rows_per_task;
+  int32_t src_zero_point;
+  float low, high;
+  int32_t zero_point;
+};
+
+/// Which of a block's 64 channels lane `lane` of its vector `v` works on: what unpacking bytes, then words, leaves.
+constexpr index_t interleaved_channel(index_t v, index_t lane) { return lane / 4 * 16 + 4 * v + lane % 4; }
+
+struct Int8Kernels {
+  const char* isa;      ///< "x86-64-v4+vnni", or as HostKernels
+  int32_t panel_width;  ///< output channels of a panel; 0: this level has no kernels, the portable form runs
+  int32_t weight_bytes; ///< of a packed weight
+  int32_t tile_pixels;
+  bool interleaves; ///< which of the depthwise kernels it is
+  void (*apply)(const Int8ApplyJob& job, index_t task);
+  void (*depthwise)(const Int8DepthwiseJob& job, index_t task);
+};
+
+/// The best level that this CPU has, or what force_host_kernels chose. Thread-safe.
+const Int8Kernels& int8_kernels();
+
+} // namespace leadline::host

@@ -1,0 +1,184 @@
+// Convolutions on bytes as products over pixels: apply_kernels.hpp's tiles with sums in int32. Included by
+// int8_kernels.cpp alone.
+//
+// A step multiplies 4 channels of a pixel, repeated over a vector, by 4 weights of each of the vector's outputs. With
+// VNNI that is one instruction, an output to a lane. Without it bytes become 16-bit numbers whose products are summed
+// in pairs: two lanes to an output, added at the end. (The instruction that multiplies bytes saturates, which would
+// make results depend on the level.)
+#pragma once
+
+#include "shared/layers/host/apply_kernels.hpp"
+
+#include <emmintrin.h>
+#include <string.h>
+
+namespace leadline::host {
+namespace {
+
+#if defined(__AVX512VNNI__)
+using DotWeight = int8_t;
+using DotVector = __m512i;
+constexpr int dot_pairs = 1; // lanes to an output
+LEADLINE_ALWAYS_INLINE DotVector repeat_block(const uint8_t* p) {
+  int32_t bytes;
+  memcpy(&bytes, p, 4);
+  return _mm512_set1_epi32(bytes);
+}
+LEADLINE_ALWAYS_INLINE DotVector dot(DotVector sum, DotVector pixel, DotVector weights) {
+  return _mm512_dpbusd_epi32(sum, pixel, weights);
+}
+#elif defined(__AVX512BW__)
+using DotWeight = int16_t;
+using DotVector = __m512i;
+constexpr int dot_pairs = 2;
+LEADLINE_ALWAYS_INLINE DotVector repeat_block(const uint8_t* p) {
+  int32_t bytes;
+  memcpy(&bytes, p, 4);
+  return _mm512_cvtepu8_epi16(_mm256_set1_epi32(bytes));
+}
+LEADLINE_ALWAYS_INLINE DotVector dot(DotVector sum, DotVector pixel, DotVector weights) {
+  return _mm512_add_epi32(sum, _mm512_madd_epi16(pixel, weights));
+}
+#elif defined(__AVX2__)
+using DotWeight = int16_t;
+using DotVector = __m256i;
+constexpr int dot_pairs = 2;
+LEADLINE_ALWAYS_INLINE DotVector repeat_block(const uint8_t* p) {
+  int32_t bytes;
+  memcpy(&bytes, p, 4);
+  return _mm256_cvtepu8_epi16(_mm_set1_epi32(bytes));
+}
+LEADLINE_ALWAYS_INLINE DotVector dot(DotVector sum, DotVector pixel, DotVector weights) {
+  return _mm256_add_epi32(sum, _mm256_madd_epi16(pixel, weights));
+}
+#else
+using DotWeight = int16_t;
+using DotVector = __m128i;
+constexpr int dot_pairs = 2;
+LEADLINE_ALWAYS_INLINE DotVector repeat_block(const uint8_t* p) {
+  int32_t bytes;
+  memcpy(&bytes, p, 4);
+  const __m128i words = _mm_unpacklo_epi8(_mm_cvtsi32_si128(bytes), _mm_setzero_si128());
+  return _mm_unpacklo_epi64(words, words);
+}
+LEADLINE_ALWAYS_INLINE DotVector dot(DotVector sum, DotVector pixel, DotVector weights) {
+  return _mm_add_epi32(sum, _mm_madd_epi16(pixel, weights));
+}
+#endif
+constexpr int dot_lanes = static_cast<int>(sizeof(DotVector) / sizeof(int32_t));
+constexpr int dot_outputs = dot_lanes / dot_pairs; // of a vector
+
+// requantize of quantization.hpp, which the compiler makes vectors of.
+LEADLINE_ALWAYS_INLINE uint8_t finish_sum(int32_t sum, float multiplier, float low, float high, int32_t zero_point) {
+  constexpr float rounder = 0x1.8p23f;
+  float x = static_cast<float>(sum) * multiplier;
+  x = x > low ? x : low;
+  x = x < high ? x : high;
+  return static_cast<uint8_t>(static_cast<int32_t>((x + rounder) - rounder) + zero_point);
+}
+
+template <int V>
+LEADLINE_ALWAYS_INLINE void store_bytes(const Int8ApplyJob& job, const TilePixels& pixels, const DotVector (*sum)[V],
+                                        const int32_t* start, const float* multipliers, uint8_t* dst, index_t used) {
+#if defined(__AVX512VNNI__)
+  const __m512 low = _mm512_set1_ps(job.low), high = _mm512_set1_ps(job.high);
+  const __m512i zero_point = _mm512_set1_epi32(job.zero_point);
+  LEADLINE_UNROLL
+  for (int v = 0; v < V; ++v) {
+    const index_t count = smaller(used - v * dot_outputs, dot_outputs);
+    const __mmask16 mask = static_cast<__mmask16>((1u << count) - 1);
+    const __m512i first = _mm512_loadu_si512(start + v * dot_outputs);
+    const __m512 multiplier = _mm512_loadu_ps(multipliers + v * dot_outputs);
+    LEADLINE_UNROLL
+    for (int r = 0; r < tile_rows; ++r) {
+      if (r >= pixels.count) break;
+      __m512 x = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_add_epi32(sum[r][v], first)), multiplier);
+      x = _mm512_min_ps(_mm512_max_ps(x, low), high);
+      const __m512i y = _mm512_add_epi32(_mm512_cvtps_epi32(x), zero_point); // to nearest even: see FloatEnvironment
+      _mm_mask_storeu_epi8(dst + pixels.dst[r] + v * dot_outputs, mask, _mm512_cvtepi32_epi8(y));
+    }
+  }
+#else
+  alignas(64) int32_t lanes[tile_rows][V * dot_lanes];
+  LEADLINE_UNROLL
+  for (int r = 0; r < tile_rows; ++r) LEADLINE_UNROLL
+  for (int v = 0; v < V; ++v) memcpy(lanes[r] + v * dot_lanes, &sum[r][v], sizeof(DotVector));
+  for (int r = 0; r < pixels.count; ++r) {
+    uint8_t* to = dst + pixels.dst[r];
+    for (index_t j = 0; j < used; ++j) {
+      int32_t total = start[j];
+      for (int p = 0; p < dot_pairs; ++p) total += lanes[r][j * dot_pairs + p];
+      to[j] = finish_sum(total, multipliers[j], job.low, job.high, job.zero_point);
+    }
+  }
+#endif
+}
+
+template <int V>
+void int8_tile(const Int8ApplyJob& job, const Phase& phase, const TilePixels& pixels, index_t panel_index) {
+  constexpr index_t width = 2 * dot_outputs;
+  const index_t group = panel_index / job.panels_per_group, first_m = panel_index % job.panels_per_group * width;
+  const index_t used = smaller(width, job.group_m - first_m), blocks = job.blocks;
+  const uint8_t* src = job.src + group * job.group_k;
+  const DotWeight* weights = static_cast<const DotWeight*>(job.weights) + panel_index * job.panel_values +
+                             phase.first_tap * blocks * width * int8_block;
+  DotVector sum[tile_rows][V];
+  LEADLINE_UNROLL
+  for (int r = 0; r < tile_rows; ++r) LEADLINE_UNROLL
+  for (int v = 0; v < V; ++v) sum[r][v] = DotVector{};
+  for (int32_t tap = 0; tap < phase.taps; ++tap) {
+    const Tap t = job.taps[phase.first_tap + tap];
+    const index_t at = t.y * job.src_stride_h + t.x * job.src_stride_w;
+    const uint8_t* rows[tile_rows];
+    if (pixels.interior)
+      for (int r = 0; r < tile_rows; ++r) rows[r] = src + pixels.src[r] + at;
+    else
+      for (int r = 0; r < tile_rows; ++r) {
+        const index_t y = pixels.y[r] + t.y, x = pixels.x[r] + t.x;
+        const bool inside = y >= 0 && y < job.src_h && x >= 0 && x < job.src_w;
+        rows[r] = inside ? src + pixels.src[r] + at : job.zeros;
+      }
+    for (index_t k = 0; k < blocks * int8_block; k += int8_block) {
+      DotVector w[V];
+      LEADLINE_UNROLL
+      for (int v = 0; v < V; ++v) memcpy(&w[v], weights + v * (width / 2) * int8_block, sizeof(DotVector));
+      weights += width * int8_block;
+      LEADLINE_UNROLL
+      for (int r = 0; r < tile_rows; ++r) {
+        const DotVector pixel = repeat_block(rows[r] + k);
+        LEADLINE_UNROLL
+        for (int v = 0; v < V; ++v) sum[r][v] = dot(sum[r][v], pixel, w[v]);
+      }
+    }
+  }
+  const index_t column = panel_index * width;
+  store_bytes<V>(job, pixels, sum, job.sums + (&phase - job.phases) * job.padded_m + column, job.multipliers + column,
+                 job.dst + group * job.group_m + first_m, used);
+}
+
+// A task is a block of tiles times a block of panels, as in `apply`.
+void int8_apply(const Int8ApplyJob& job, index_t task) {
+  const index_t tile_block = task % job.tile_tasks, panel_block = task / job.tile_tasks;
+  const Phase& last_phase = job.phases[job.num_phases - 1];
+  const index_t first_tile = tile_block * job.tiles_per_task;
+  const index_t last_tile = smaller(first_tile + job.tiles_per_task, last_phase.first_tile + last_phase.tiles);
+  const index_t last_panel = smaller((panel_block + 1) * job.panels_per_task, job.groups * job.panels_per_group);
+  TilePixels pixels[max_tiles_per_task];
+  const Phase* phases[max_tiles_per_task];
+  for (index_t tile = first_tile; tile < last_tile; ++tile) {
+    const Phase& phase = phase_of(job, tile);
+    phases[tile - first_tile] = &phase;
+    pixels[tile - first_tile] = find_pixels(job, phase, tile - phase.first_tile);
+  }
+  for (index_t panel = panel_block * job.panels_per_task; panel < last_panel; ++panel) {
+    const bool two = job.group_m - panel % job.panels_per_group * 2 * dot_outputs > dot_outputs;
+    for (index_t i = 0; i < last_tile - first_tile; ++i)
+      if (two)
+        int8_tile<2>(job, *phases[i], pixels[i], panel);
+      else
+        int8_tile<1>(job, *phases[i], pixels[i], panel);
+  }
+}
+
+} // namespace
+} // namespace leadline::host
