@@ -57,9 +57,12 @@ ok "tall.png" "$depth" "$models/crop.lead" tall.png --out c
 ok "no unit" "$depth" "$models/relative.lead" room.png --out r
 "$pictures" check r/room_depth.png 40 60 1 65535 || complain "r/room_depth.png"
 
-# a picture and its mirror image: what these networks, which learned nothing, say of them differs
-ok "NO METRES" "$depth" "$models/unet.lead" room.png --out doubt --doubt 0.000001
+# doubt: what these networks, which learned nothing, say of a picture and its mirror image differs
+ok "NO METRES" "$depth" "$models/unet.lead" room.png --out doubt --doubt 0.000001 --format png,doubt
 "$pictures" check doubt/room_depth.png 40 60 1 65535 || complain "doubt/room_depth.png"
+[ -s doubt/room_doubt.png ] || complain "doubt/room_doubt.png is missing"
+ok "room.png" "$depth" "$models/unet.lead" room.png --out doubt --doubt 2
+! grep -q "NO METRES" out || complain "nothing is doubted beyond 2: $(cat out)"
 
 # every kind of file, and that they say the same; folders
 ok "NAME_points.ply" "$depth" "$models/unet.lead" room.png --out all --format png,colour,pfm,ply --fov 60 --doubt 0

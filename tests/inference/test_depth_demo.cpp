@@ -1,8 +1,8 @@
 // leadline-depth's parts that no command line reaches: a camera without a camera, damaged videos, colours.
 #include "data/error.hpp"
-#include "inference/demos/agreement.hpp"
 #include "inference/demos/depth/input_camera.hpp"
 #include "inference/demos/depth/output.hpp"
+#include "inference/demos/doubt.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_exception.hpp>
@@ -248,13 +248,49 @@ TEST_CASE("a depth video reads back in the colours of its depth") {
   CHECK(worst <= 4); // 8 bits of Y, U, V
 }
 
-TEST_CASE("disagreement of a picture and its mirror image") {
-  const float a[6] = {1, 2, 3, 4, 5, 6}, same[6] = {3, 2, 1, 6, 5, 4}, twice[6] = {6, 4, 2, 12, 10, 8};
-  CHECK(mirror_disagreement(a, same, 2, 3) == 0.0f);
+TEST_CASE("doubt: mirror images and habits") {
+  const float a[6] = {1, 2, 3, 4, 5, 6}, mirrored[6] = {3, 2, 1, 6, 5, 4}, turned[6] = {6, 5, 4, 3, 2, 1};
+  CHECK(picture_doubt(a, mirrored, turned, 2, 3, nullptr) == 0.0f);
+  CHECK(std::fabs(picture_doubt(a, mirrored, a, 2, 3, nullptr) - 0.5f) < 1e-6f); // the same whatever it is shown
+  const float twice[6] = {6, 4, 2, 12, 10, 8};
   float apart[6];
-  CHECK(std::fabs(mirror_disagreement(a, twice, 2, 3, apart) - 2.0f / 3) < 1e-6f);
+  const double spread = std::sqrt(35.0 / 12) / 3.5;
+  CHECK(std::fabs(static_cast<double>(picture_doubt(a, twice, turned, 2, 3, apart)) - 2.0 / 3 / spread) < 1e-5);
   for (const float value : apart) CHECK(std::fabs(value - 2.0f / 3) < 1e-6f);
-  const float none[6] = {0, -1, std::numeric_limits<float>::quiet_NaN(), 6, 5, 4};
-  CHECK(std::fabs(mirror_disagreement(a, none, 2, 3) - 1.0f) < 1e-6f); // half of the pixels as far apart as can be
-  CHECK(mirror_disagreement(a, none, 0, 0) == 2.0f);
+  const float none[6] = {0, -1, std::numeric_limits<float>::quiet_NaN(), 6, 5, 4}, flat[6] = {2, 2, 2, 2, 2, 2};
+  CHECK(picture_doubt(a, none, turned, 2, 3, apart) == greatest_doubt);
+  CHECK(apart[2] == 2.0f);
+  CHECK(picture_doubt(flat, flat, flat, 2, 3, nullptr) == greatest_doubt);
+  CHECK(picture_doubt(a, mirrored, turned, 0, 0, nullptr) == greatest_doubt);
+}
+
+TEST_CASE("a mirrored view is the mirrored picture, upside down is upside down, in every format") {
+  const data::RgbImage image = ramp(6, 8);
+  const std::vector<std::uint8_t>& rgb = image.rgb;
+  Frame frame;
+  frame.width = 8;
+  frame.height = 6;
+  frame.bytes = rgb;
+  const leadline_picture picture = frame.picture(0), mirror = mirrored_view(picture),
+                         turned = upside_down_view(picture);
+  // (x, y) of the upright picture as the library reads it: rotation 180 counts from the last row's last pixel.
+  const auto read = [](const leadline_picture& p, int x, int y) {
+    if (p.rotation == 180) x = p.width - 1 - x, y = p.height - 1 - y;
+    return static_cast<const std::uint8_t*>(p.planes[0])[p.strides[0] * y + 3 * x];
+  };
+  for (int y = 0; y < 6; ++y)
+    for (int x = 0; x < 8; ++x) {
+      CHECK(read(mirror, x, y) == image.pixel(y, 7 - x)[0]);
+      CHECK(read(turned, x, y) == image.pixel(5 - y, 7 - x)[0]);
+    }
+  for (const auto& [format, planes] : {std::pair{LEADLINE_NV12, 2}, {LEADLINE_YUYV, 1}, {LEADLINE_GRAY8, 1}}) {
+    frame.format = format;
+    frame.bytes.assign(frame_bytes(format, 8, 6), 0);
+    const leadline_picture view = mirrored_view(frame.picture(0));
+    for (int k = 0; k < planes; ++k) {
+      const auto* first = static_cast<const std::uint8_t*>(view.planes[k]);
+      const int rows = k == 0 ? 6 : 3;
+      CHECK(first + view.strides[k] * (rows - 1) == frame.picture(0).planes[k]);
+    }
+  }
 }

@@ -1,8 +1,8 @@
 #include "inference/demos/depth/estimator.hpp"
 
 #include "data/error.hpp"
-#include "inference/demos/agreement.hpp"
 #include "inference/demos/depth/latency.hpp"
+#include "inference/demos/doubt.hpp"
 
 #include <algorithm>
 #include <thread>
@@ -35,31 +35,33 @@ Estimator::Estimator(const std::string& path, int threads) : path_(path) {
     fail(path + ": " + (error.text[0] ? error.text : leadline_status_text(status)));
 }
 
-std::vector<float> Estimator::run(const Frame& frame, float focal_x, double* milliseconds) {
+std::vector<float> Estimator::run(const leadline_picture& picture) {
   std::vector<float> depth(session_.output_values());
   leadline_depth to{};
   to.struct_size = sizeof to;
   to.data = depth.data();
   to.bytes = depth.size() * sizeof(float);
-  const double start = now();
-  const leadline_status status = session_.run(frame.picture(focal_x), to);
-  *milliseconds = now() - start;
+  const leadline_status status = session_.run(picture, to);
   if (status == LEADLINE_UNSUPPORTED || info_.output_kind == LEADLINE_VALUES)
     fail(path_ + ": this model's input or output is no picture; `leadline-depth " + path_ + " --info` says what it is");
   if (status != LEADLINE_OK) fail(path_ + ": " + leadline_status_text(status));
   return depth;
 }
 
-float Estimator::disagreement(const Frame& frame, float focal_x, const std::vector<float>& depth) {
-  Frame mirror;
-  data::RgbImage image = mirrored(frame.rgb());
-  mirror.width = image.width;
-  mirror.height = image.height;
-  mirror.bytes = std::move(image.rgb);
-  double milliseconds = 0;
-  const std::vector<float> other = run(mirror, focal_x, &milliseconds);
+std::vector<float> Estimator::run(const Frame& frame, float focal_x, double* milliseconds) {
+  const double start = now();
+  std::vector<float> depth = run(frame.picture(focal_x));
+  *milliseconds = now() - start;
+  return depth;
+}
+
+float Estimator::doubt(const Frame& frame, float focal_x, const std::vector<float>& depth, std::vector<float>& apart) {
+  const leadline_picture picture = frame.picture(focal_x);
+  const std::vector<float> mirrored = run(mirrored_view(picture)), upside_down = run(upside_down_view(picture));
   const leadline_session_info size = session_.info();
-  return mirror_disagreement(depth.data(), other.data(), size.output_height, size.output_width);
+  apart.resize(depth.size());
+  return picture_doubt(depth.data(), mirrored.data(), upside_down.data(), size.output_height, size.output_width,
+                       apart.data());
 }
 
 void Estimator::steady(std::vector<float>& depth) {

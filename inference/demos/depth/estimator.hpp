@@ -23,8 +23,8 @@ public:
   /// Depth `[output_height, output_width]`; `milliseconds` for preprocessing and network. `focal_x` in pixels of the
   /// picture, 0: not known.
   std::vector<float> run(const Frame& frame, float focal_x, double* milliseconds);
-  /// How far that is from what the network says of the mirror image (agreement.hpp).
-  float disagreement(const Frame& frame, float focal_x, const std::vector<float>& depth);
+  /// Whether that is to be trusted, from two more runs (doubt.hpp); `apart` as large as `depth`.
+  float doubt(const Frame& frame, float focal_x, const std::vector<float>& depth, std::vector<float>& apart);
   /// Holds a video's depth steady, in place.
   void steady(std::vector<float>& depth);
   /// Network and random pixels of its input's size once; milliseconds.
@@ -33,6 +33,8 @@ public:
   bool self_test(float* largest_error);
 
 private:
+  std::vector<float> run(const leadline_picture& picture);
+
   std::string path_;
   Model model_; // before what is made from it, so that it goes last
   Threads pool_;

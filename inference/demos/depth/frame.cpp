@@ -4,20 +4,31 @@
 
 namespace leadline::demo {
 
-std::size_t frame_bytes(leadline_pixel_format format, int width, int height) {
-  const auto w = static_cast<std::size_t>(width), h = static_cast<std::size_t>(height);
+namespace {
+
+/// Of the first plane; 0: this format isn't one of bytes.
+std::size_t row_bytes(leadline_pixel_format format, int width) {
+  const auto w = static_cast<std::size_t>(width);
   switch (format) {
   case LEADLINE_RGB8:
-  case LEADLINE_BGR8: return 3 * w * h;
+  case LEADLINE_BGR8: return 3 * w;
   case LEADLINE_RGBA8:
-  case LEADLINE_BGRA8: return 4 * w * h;
-  case LEADLINE_GRAY8: return w * h;
+  case LEADLINE_BGRA8: return 4 * w;
+  case LEADLINE_GRAY8:
   case LEADLINE_NV12:
-  case LEADLINE_NV21: return w * h + 2 * ((w + 1) / 2) * ((h + 1) / 2);
-  case LEADLINE_YUYV: return 4 * ((w + 1) / 2) * h;
+  case LEADLINE_NV21: return w;
+  case LEADLINE_YUYV: return 4 * ((w + 1) / 2);
   case LEADLINE_RGB_F32: break;
   }
   return 0;
+}
+
+} // namespace
+
+std::size_t frame_bytes(leadline_pixel_format format, int width, int height) {
+  const auto w = static_cast<std::size_t>(width), h = static_cast<std::size_t>(height);
+  const bool chroma = format == LEADLINE_NV12 || format == LEADLINE_NV21;
+  return row_bytes(format, width) * h + (chroma ? 2 * ((w + 1) / 2) * ((h + 1) / 2) : 0);
 }
 
 leadline_picture Frame::picture(float focal_x) const {
@@ -27,8 +38,11 @@ leadline_picture Frame::picture(float focal_x) const {
   picture.width = width;
   picture.height = height;
   picture.planes[0] = bytes.data();
-  if (format == LEADLINE_NV12 || format == LEADLINE_NV21)
+  picture.strides[0] = static_cast<std::ptrdiff_t>(row_bytes(format, width));
+  if (format == LEADLINE_NV12 || format == LEADLINE_NV21) {
     picture.planes[1] = bytes.data() + static_cast<std::size_t>(width) * static_cast<std::size_t>(height);
+    picture.strides[1] = static_cast<std::ptrdiff_t>(2 * ((width + 1) / 2));
+  }
   picture.full_range = full_range;
   picture.focal_x = focal_x;
   return picture;
@@ -83,13 +97,6 @@ data::RgbImage Frame::rgb() const {
   case LEADLINE_RGB_F32: break; // no source makes it
   }
   return image;
-}
-
-data::RgbImage mirrored(const data::RgbImage& image) {
-  data::RgbImage result(image.height, image.width);
-  for (int y = 0; y < image.height; ++y)
-    for (int x = 0; x < image.width; ++x) std::copy_n(image.pixel(y, image.width - 1 - x), 3, result.pixel(y, x));
-  return result;
 }
 
 } // namespace leadline::demo

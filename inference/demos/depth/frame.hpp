@@ -27,7 +27,4 @@ struct Frame {
 /// Bytes of a frame; 0: this format isn't one of bytes. Sizes are 1 to max_image_side.
 std::size_t frame_bytes(leadline_pixel_format format, int width, int height);
 
-/// Left and right exchanged.
-data::RgbImage mirrored(const data::RgbImage& image);
-
 } // namespace leadline::demo

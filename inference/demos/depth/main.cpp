@@ -76,10 +76,11 @@ public:
       if (!std::isfinite(d))
         throw Error(frame.name + ": the network's answer is not finite; try --self-test to see if the model is sound");
 
-    if (options_.doubt > 0 && estimator_.metric() && count_++ % (video_ ? 30 : 1) == 0)
-      disagreement_ = estimator_.disagreement(frame, told, result.depth);
-    result.disagreement = disagreement_;
-    result.metric = estimator_.metric() && !(disagreement_ > options_.doubt);
+    std::vector<float> apart;
+    if ((options_.doubt > 0 && estimator_.metric() && count_++ % (video_ ? 30 : 1) == 0) || options_.kinds.doubt)
+      doubt_ = estimator_.doubt(frame, told, result.depth, apart);
+    result.doubt = doubt_;
+    result.metric = estimator_.metric() && !(options_.doubt > 0 && doubt_ > options_.doubt);
     if (video_ && options_.steady) estimator_.steady(result.depth);
 
     std::vector<float> sorted = result.depth;
@@ -97,7 +98,9 @@ public:
       result.height = frame.height;
       result.width = frame.width;
       result.focal_x = result.focal_y = focal;
+      if (!apart.empty()) apart = as_large_as(frame, apart, size, window);
     }
+    result.apart = std::move(apart);
     result.range = range_of(result);
     return result;
   }
@@ -117,7 +120,7 @@ private:
   const Options& options_;
   bool video_;
   long count_ = 0;
-  float disagreement_ = -1;
+  float doubt_ = -1;
   data::DepthRange range_;
 };
 
@@ -164,8 +167,8 @@ void print_line(const Result& result, const Options& options, bool metric_model)
   std::printf("%8.3f %8.3f %8.3f %9.1f   %s", static_cast<double>(result.near), static_cast<double>(result.median),
               static_cast<double>(result.far), result.milliseconds, result.frame->name.c_str());
   if (metric_model && !result.metric)
-    std::printf("   NO METRES: its mirror image differs by %.2f (--doubt %.2f), so it is unlike the training pictures",
-                static_cast<double>(result.disagreement), static_cast<double>(options.doubt));
+    std::printf("   NO METRES: doubt %.2f is beyond %.2f, so it is unlike the training pictures",
+                static_cast<double>(result.doubt), static_cast<double>(options.doubt));
   std::printf("\n");
   std::fflush(stdout);
 }
@@ -180,6 +183,7 @@ void print_where(const Options& options, bool metric) {
   add(options.kinds.colour, "NAME_colour.png");
   add(options.kinds.pfm, std::string("NAME_depth.pfm (") + (metric ? "metres)" : "no unit)"));
   add(options.kinds.ply, "NAME_points.ply");
+  add(options.kinds.doubt, "NAME_doubt.png (white: sure)");
   std::printf("written to %s: %s\n", options.out.c_str(), kinds.c_str());
 }
 

@@ -30,7 +30,8 @@ Results go to one or both of
 and without --view, pictures' nearest, median and farthest depth and the time that it took are printed.
 
 What is written
-  --format KINDS        files of --out DIR, with commas between: png,colour (default), pfm (32-bit metres), ply (points)
+  --format KINDS        files of --out DIR, with commas between: png,colour (default), pfm (32-bit metres), ply (points),
+                        doubt (white where the network is sure)
   --size WHICH          size of the depth: `input` (default), as the picture, or `network`, as the network answers
   --range MIN,MAX       metres at the two ends of the colours (default: what is in the picture, or the video so far)
   --colours WHICH       of --view: true (24 bits), 256 or ascii (default: what the terminal says that it can)
@@ -43,8 +44,9 @@ What is read
   --frames N            end after so many frames
   --fov DEGREES         angle across the picture, if you know it: metres are then right for this camera
   --steady on|off       hold a video's depth steady (on)
-  --doubt X             pictures and their mirror images may differ so much before depth is called relative, without
-                        metres (0.15; 0: never; costs a second run for pictures and for each 30th frame)
+  --doubt X             beyond this doubt (0 to 2) depth is called relative, without metres: the network says something
+                        else of the mirror image, or its habit whatever it is shown (0.60; 0: never ask; costs two more
+                        runs for pictures and for each 30th frame)
 
 How
   --threads N           threads for the network, 1 to 64 (default: all cores); the result is the same for any number

@@ -36,7 +36,7 @@ struct Options {
   long frames = 0;             ///< 0: all
   bool steady = true;          ///< videos: the stabiliser
   float fov = 0;               ///< degrees across the picture; 0: not known
-  float doubt = default_doubt; ///< disagreement beyond which depth has no metres; 0: not asked
+  float doubt = default_doubt; ///< doubt (doubt.hpp) beyond which depth has no metres; 0: not asked
 
   int threads = 0; ///< 0: all cores
   std::string isa; ///< empty: the best
@@ -44,7 +44,7 @@ struct Options {
   bool self_test = false, info = false;
 
   /// Chosen so that it keeps the demo model's validation pictures (inference/demos/models/CARD.md).
-  static constexpr float default_doubt = 0.15f;
+  static constexpr float default_doubt = 0.6f;
 
   bool reads_video() const { return raw || (inputs.size() == 1 && (is_camera() || names_video(inputs[0]))); }
   bool is_camera() const;

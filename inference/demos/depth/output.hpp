@@ -20,11 +20,11 @@ public:
   virtual bool takes_stdout() const { return false; }
 };
 
-/// NAME_depth.png, NAME_colour.png, NAME_depth.pfm, NAME_points.ply in a folder.
+/// NAME_depth.png, NAME_colour.png, NAME_depth.pfm, NAME_points.ply, NAME_doubt.png in a folder.
 struct FileKinds {
-  bool png = true, colour = true, pfm = false, ply = false;
+  bool png = true, colour = true, pfm = false, ply = false, doubt = false;
 };
-/// "png,colour,pfm,ply"; throws leadline::Error.
+/// "png,colour,pfm,ply,doubt"; throws leadline::Error.
 FileKinds parse_file_kinds(const std::string& text);
 /// Files of a picture in that folder.
 std::vector<std::string> output_names(const std::string& frame, const std::string& folder, const FileKinds& kinds);

@@ -35,6 +35,17 @@ void write_relative_png(const std::string& file, const Result& result) {
   data::write_png16(file, result.height, result.width, values.data());
 }
 
+/// White where picture and mirror image agree, black where their depths differ by half or more.
+data::RgbImage doubt_picture(const Result& result) {
+  data::RgbImage image(result.height, result.width);
+  for (std::size_t i = 0; i < result.apart.size(); ++i) {
+    const float sure = 1 - 2 * std::clamp(result.apart[i], 0.0f, 0.5f);
+    std::fill_n(image.rgb.begin() + static_cast<std::ptrdiff_t>(3 * i), 3,
+                static_cast<std::uint8_t>(255 * sure + 0.5f));
+  }
+  return image;
+}
+
 class Files final : public Output {
 public:
   Files(const std::string& folder, const FileKinds& kinds) : folder_(folder), kinds_(kinds) {}
@@ -52,6 +63,7 @@ public:
       data::write_depth_png(name + "_depth.png", result.height, result.width, result.depth.data());
     if (kinds_.png && !result.metric) write_relative_png(name + "_depth.png", result);
     if (kinds_.colour) data::write_png(name + "_colour.png", overview(result));
+    if (kinds_.doubt) data::write_png(name + "_doubt.png", doubt_picture(result));
     const data::DepthMap map{result.height, result.width, result.depth};
     if (kinds_.pfm) data::write_pfm(name + "_depth.pfm", map);
     if (kinds_.ply) {
@@ -72,7 +84,7 @@ private:
 } // namespace
 
 FileKinds parse_file_kinds(const std::string& text) {
-  FileKinds kinds{false, false, false, false};
+  FileKinds kinds{false, false, false, false, false};
   for (std::size_t begin = 0; begin <= text.size();) {
     const std::size_t comma = std::min(text.find(',', begin), text.size());
     const std::string kind = text.substr(begin, comma - begin);
@@ -81,12 +93,13 @@ FileKinds parse_file_kinds(const std::string& text) {
                          : kind == "colour" ? &kinds.colour
                          : kind == "pfm"    ? &kinds.pfm
                          : kind == "ply"    ? &kinds.ply
+                         : kind == "doubt"  ? &kinds.doubt
                                             : nullptr;
     if (!chosen)
       throw Error({.field = "--format",
                    .value = text,
                    .reason = "\"" + kind + "\" is no kind of file",
-                   .fix = "Write one or more of png, colour, pfm and ply with commas between"});
+                   .fix = "Write one or more of png, colour, pfm, ply and doubt with commas between"});
     *chosen = true;
   }
   return kinds;
@@ -99,6 +112,7 @@ std::vector<std::string> output_names(const std::string& frame, const std::strin
   if (kinds.colour) names.push_back(name + "_colour.png");
   if (kinds.pfm) names.push_back(name + "_depth.pfm");
   if (kinds.ply) names.push_back(name + "_points.ply");
+  if (kinds.doubt) names.push_back(name + "_doubt.png");
   return names;
 }
 

@@ -18,7 +18,8 @@ struct Result {
   bool metric = false;                 ///< `depth` may be called metres
   float focal_x = 0, focal_y = 0;      ///< in pixels of `depth`: for points in space
   double milliseconds = 0;             ///< preprocessing and network, one run
-  float disagreement = -1;             ///< of the picture and its mirror image (agreement.hpp); below 0: not asked
+  float doubt = -1;                    ///< about all of it (doubt.hpp); below 0: not asked
+  std::vector<float> apart;            ///< [height, width]: where, as doubt.hpp has it; empty: not asked of this frame
 };
 
 /// Bilinear, half-pixel centres, edges held: depth [height, width] to [dst_height, dst_width].
