@@ -7,11 +7,13 @@ file, in any model, and says what is wrong where something is.
 Exit status 77: no Chromium here.
 """
 import pathlib
+import random
 import shutil
 import struct
 import subprocess
 import sys
 import tempfile
+import zlib
 
 from playwright.sync_api import sync_playwright
 
@@ -26,6 +28,15 @@ def npy(file):
     data = pathlib.Path(file).read_bytes()
     start = 10 + struct.unpack("<H", data[8:10])[0]
     return struct.unpack(f"<{(len(data) - start) // 4}f", data[start:])
+
+
+def noise(file, width=160, height=120):
+    """A PNG of random grey values."""
+    rows = b"".join(b"\0" + random.Random(y).randbytes(width) for y in range(height))
+    chunk = lambda kind, data: struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    file.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)) +
+                     chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+    return file
 
 
 def native(sample):
@@ -65,6 +76,7 @@ try:
         settled()
         samples = sorted((web / "samples").glob("*.png"))
         print(f"first picture: {compare(page, web / 'samples/room3.png'):.1e} m from native, {page.inner_text('#status')}")
+        assert "plumbing demo" in page.inner_text("#note")
         page.click("summary")
         assert "passed" in page.inner_text("#about"), page.inner_text("#about")
 
@@ -103,6 +115,20 @@ try:
         page.focus("#cloud")
         turned(lambda: page.keyboard.press("ArrowLeft"))
         page.screenshot(path=screenshot, full_page=True)
+
+        # what the network is unsure of fades; a picture of noise has no metres, and the page says why
+        before = page.evaluate("document.getElementById('depth').toDataURL()")
+        page.check("#fade")
+        assert page.evaluate("document.getElementById('depth').toDataURL()") != before, "nothing fades"
+        page.uncheck("#fade")
+        assert page.evaluate("document.getElementById('depth').toDataURL()") == before, "what faded doesn't come back"
+        assert not page.is_visible("#unlike"), page.inner_text("#unlike")
+        page.evaluate("say('')")
+        page.set_input_files("#file", noise(pathlib.Path(tempfile.mkdtemp()) / "noise.png"))
+        settled()
+        assert page.is_visible("#unlike"), page.evaluate("view.doubt")
+        assert page.inner_text("#near") == "near" and " m" not in page.inner_text("#metres"), page.inner_text("#metres")
+        page.screenshot(path=screenshot.with_stem(screenshot.stem + "_noise"), full_page=True)
 
         # the camera (a fake one)
         page.click("#camera")

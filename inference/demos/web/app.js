@@ -12,7 +12,10 @@ const view = {
   near: 0, far: 1,
   at: {x: 0.5, y: 0.5},                     // the measuring cross, in parts of the picture
   model: null,
+  doubt: null, apart: null,                 // whether to trust the depth, and where not (doubt.hpp); null: not asked
 };
+const greatestDoubt = 0.6; // beyond it the picture is unlike the training pictures, and its metres are no metres
+const metric = () => view.model.metric && !(view.doubt > greatestDoubt);
 
 // As the pictures of the command-line programs: near is dark red, far dark violet; brightness changes along with hue.
 const stops = [[128, 8, 12], [212, 44, 20], [246, 124, 28], [250, 204, 56], [176, 226, 84], [60, 196, 132], [32, 140, 190], [44, 76, 178], [48, 26, 100]];
@@ -38,7 +41,8 @@ function depthAt(x, y) { // in parts of the picture; NaN outside what the networ
   return u < 0 || v < 0 || u >= view.width || v >= view.height ? NaN : view.depth[v * view.width + u];
 }
 
-const inUnit = (value) => view.model.metric ? `${value.toFixed(2)} m` : `${value.toFixed(2)} (no metres: this model is relative)`;
+const inUnit = (value) => metric() ? `${value.toFixed(2)} m`
+  : `${(100 * (value - view.near) / (view.far - view.near)).toFixed(0)} % of the way from near to far`;
 
 function findRange() {
   const valid = Array.from(view.depth).filter((d) => d > 0 && Number.isFinite(d)).sort((a, b) => a - b);
@@ -85,16 +89,20 @@ function paint() {
 function showDepth(depth) {
   view.depth = depth;
   findRange();
+  const unlike = view.model.metric && !metric();
+  $('unlike').hidden = !unlike;
+  if (unlike) $('unlike').textContent = `This picture is unlike those that the network learned from (doubt ${view.doubt.toFixed(2)}, metres up to ${greatestDoubt}): what is nearer and what is farther is a guess, and metres aren't shown.`;
   small.width = view.width;
   small.height = view.height;
-  const image = new ImageData(view.width, view.height), span = view.far - view.near;
+  const image = new ImageData(view.width, view.height), span = view.far - view.near, fade = $('fade').checked;
   depth.forEach((d, i) => {
     const rgb = d > 0 && Number.isFinite(d) ? colour((d - view.near) / span) : [0, 0, 0];
-    image.data.set([rgb[0], rgb[1], rgb[2], 255], 4 * i);
+    const sure = fade && view.apart ? 1 - Math.min(2 * view.apart[i], 0.9) : 1; // towards grey
+    image.data.set([0, 1, 2].map((c) => sure * rgb[c] + (1 - sure) * 128).concat(255), 4 * i);
   });
   small.getContext('2d').putImageData(image, 0, 0);
-  $('near').textContent = view.model.metric ? `${view.near.toFixed(1)} m` : 'near';
-  $('far').textContent = view.model.metric ? `${view.far.toFixed(1)} m` : 'far';
+  $('near').textContent = metric() ? `${view.near.toFixed(1)} m` : 'near';
+  $('far').textContent = metric() ? `${view.far.toFixed(1)} m` : 'far';
   paint();
   cloud.update();
 }
@@ -224,7 +232,7 @@ function ask(question, transfer = []) {
 
 async function openModel(name, file) {
   say(`Opening ${name}…`);
-  view.depth = null;
+  view.depth = view.doubt = view.apart = null;
   const model = await ask({open: {file, largest: largestSide}}, [file]);
   view.model = model;
   view.width = model.width;
@@ -233,6 +241,7 @@ async function openModel(name, file) {
   const facts = [['File', name], ['Network', `${model.name}, ${model.width} × ${model.height}`], ['Cost', `${model.megamacs.toFixed(0)} million multiplications, ${model.megabytes.toFixed(1)} MB of memory`],
                  ['Answer', model.metric ? 'metres' : 'relative depth, without metres'], ['Assumed view', angle], ['Self-test in this browser', model.selfTest],
                  ...model.provenance.map((entry) => [entry.slice(0, entry.indexOf('=')), entry.slice(entry.indexOf('=') + 1)])];
+  $('note').textContent = notes.get(name) || 'A model of your own: whoever trained it knows how far to trust its metres.';
   $('about').replaceChildren(...facts.flatMap(([key, value]) => {
     const dt = document.createElement('dt'), dd = document.createElement('dd');
     dt.textContent = key;
@@ -256,10 +265,16 @@ function take(drawable, width, height) {
   view.source.getContext('2d', {willReadFrequently: true}).drawImage(drawable, 0, 0, view.source.width, view.source.height);
 }
 
+let frames = 0;
+
+/** `video`: the next frame of one; doubt about those is asked now and then. */
 async function estimate(video) {
   const {width, height} = view.source;
   const rgba = view.source.getContext('2d', {willReadFrequently: true}).getImageData(0, 0, width, height).data.buffer;
-  const {depth, milliseconds} = await ask({run: {rgba, width, height, video}}, [rgba]);
+  frames = video ? frames + 1 : 0;
+  const {depth, apart, doubt, milliseconds} = await ask({run: {rgba, width, height, video, ask: frames % 30 === 0}}, [rgba]);
+  if (doubt !== null) view.doubt = doubt;
+  view.apart = apart;
   showDepth(depth);
   document.body.dataset.median = Array.from(depth).sort((a, b) => a - b)[depth.length >> 1];
   document.body.dataset.milliseconds = milliseconds.toFixed(1);
@@ -345,7 +360,7 @@ if (!navigator.mediaDevices || !navigator.mediaDevices.getUserMedia) { // plain 
   $('capture-label').hidden = false;
 }
 
-const models = new Map();
+const models = new Map(), notes = new Map(); // by name: how to get its bytes, what its card says
 $('model').onchange = ({target}) => next(async () => {
   problem('');
   await openModel(target.value, await models.get(target.value)());
@@ -359,6 +374,8 @@ $('own').onchange = ({target}) => {
   $('model').dispatchEvent(new Event('change'));
   target.value = '';
 };
+
+$('fade').onchange = () => { if (view.depth) showDepth(view.depth); };
 
 for (const canvas of [$('picture'), $('depth')]) {
   canvas.addEventListener('pointermove', (e) => {
@@ -397,8 +414,9 @@ next(async () => {
     button.onclick = async () => { stopCamera(); const picture = await createImageBitmap(await (await fetch(file)).blob()); showPicture(picture, picture.width, picture.height); };
     $('samples').append(button);
   }
-  for (const {name, file} of await (await fetch('models.json')).json()) {
+  for (const {name, file, note} of await (await fetch('models.json')).json()) {
     models.set(name, () => fetchBytes(file));
+    notes.set(name, note);
     $('model').add(new Option(name, name));
   }
   await openModel($('model').value, await models.get($('model').value)());

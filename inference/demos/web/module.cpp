@@ -1,5 +1,7 @@
 // The library as a WebAssembly module: a few functions of numbers and addresses, which worker.js calls. One model at a
 // time. Built on the public API alone.
+#include "inference/demos/doubt.hpp"
+
 #include <leadline/leadline.hpp>
 
 #include <stdlib.h>
@@ -26,6 +28,26 @@ int32_t finish(leadline_status status) {
   if (status != LEADLINE_OK && state->error.text[0] == '\0')
     strncpy(state->error.text, leadline_status_text(status), sizeof state->error.text - 1);
   return status;
+}
+
+leadline_picture rgba_picture(const void* rgba, int32_t width, int32_t height) {
+  leadline_picture picture{};
+  picture.struct_size = sizeof picture;
+  picture.format = LEADLINE_RGBA8;
+  picture.width = width;
+  picture.height = height;
+  picture.planes[0] = rgba;
+  picture.strides[0] = 4 * static_cast<ptrdiff_t>(width);
+  return picture;
+}
+
+leadline_status run(const leadline_picture& picture, float* depth) {
+  state->error.text[0] = '\0';
+  leadline_depth to{};
+  to.struct_size = sizeof to;
+  to.data = depth;
+  to.bytes = sizeof(float) * state->session.output_values();
+  return state->session.run(picture, to);
 }
 
 } // namespace
@@ -71,21 +93,22 @@ EXPORT(ll_megamacs)()->float { return static_cast<float>(state->info.macs) / 1e6
 /// A picture of R, G, B, A bytes to depth of ll_height x ll_width floats; `video` 1: the next frame of a video.
 EXPORT(ll_run)(const void* rgba, int32_t width, int32_t height, int32_t video, float* depth)->int32_t {
   State& s = *state;
-  s.error.text[0] = '\0';
-  leadline_picture picture{};
-  picture.struct_size = sizeof picture;
-  picture.format = LEADLINE_RGBA8;
-  picture.width = width;
-  picture.height = height;
-  picture.planes[0] = rgba;
-  leadline_depth to{};
-  to.struct_size = sizeof to;
-  to.data = depth;
-  to.bytes = sizeof(float) * s.session.output_values();
-  const leadline_status status = s.session.run(picture, to);
+  const leadline_status status = run(rgba_picture(rgba, width, height), depth);
   if (status != LEADLINE_OK) return finish(status);
   if (!video) leadline_stabiliser_reset(s.stabiliser);
   return finish(leadline_stabiliser_run(s.stabiliser, depth, depth, nullptr));
+}
+
+/// Doubt (doubt.hpp) about the `depth` that ll_run gave for a picture, from two more runs; below 0: something went
+/// wrong. `apart` receives where the doubt is, `room` has place for two depths.
+EXPORT(ll_doubt)
+(const void* rgba, int32_t width, int32_t height, const float* depth, float* apart, float* room)->float {
+  const leadline_picture picture = rgba_picture(rgba, width, height);
+  float* const turned = room + state->session.output_values();
+  if (finish(run(leadline::demo::mirrored_view(picture), room)) != LEADLINE_OK ||
+      finish(run(leadline::demo::upside_down_view(picture), turned)) != LEADLINE_OK)
+    return -1;
+  return leadline::demo::picture_doubt(depth, room, turned, state->size.output_height, state->size.output_width, apart);
 }
 
 /// 0: this browser's answer is the one that the model's file holds.

@@ -47,16 +47,22 @@ function open({file, largest}) {
   };
 }
 
-function run({rgba, width, height, video}) {
+/** Depth of a picture; `ask`: with the doubt about it, and where that is (module.cpp: ll_doubt). */
+function run({rgba, width, height, video, ask}) {
   const count = wasm.ll_width() * wasm.ll_height();
-  const to = wasm.ll_alloc(4 * count);
+  const to = wasm.ll_alloc(16 * count); // depth, apart, and room for two more
   if (to === 0) throw new Error('memory is short');
   try {
-    const start = performance.now();
-    const status = lend(new Uint8Array(rgba), (from) => wasm.ll_run(from, width, height, video ? 1 : 0, to));
-    const milliseconds = performance.now() - start;
-    if (status !== 0) throw new Error(text(wasm.ll_error()));
-    return {depth: new Float32Array(wasm.memory.buffer, to, count).slice(), milliseconds};
+    return lend(new Uint8Array(rgba), (from) => {
+      const start = performance.now();
+      const status = wasm.ll_run(from, width, height, video ? 1 : 0, to);
+      const milliseconds = performance.now() - start;
+      if (status !== 0) throw new Error(text(wasm.ll_error()));
+      const doubt = ask ? wasm.ll_doubt(from, width, height, to, to + 4 * count, to + 8 * count) : null;
+      if (doubt !== null && doubt < 0) throw new Error(text(wasm.ll_error()));
+      const copy = (address) => new Float32Array(wasm.memory.buffer, address, count).slice();
+      return {depth: copy(to), apart: ask ? copy(to + 4 * count) : null, doubt, milliseconds};
+    });
   } finally {
     wasm.ll_free(to);
   }
