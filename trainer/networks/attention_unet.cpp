@@ -36,7 +36,6 @@ Graph attention_unet(const UNetParams& params) {
                  .fix = "Use concat or add, or the network unet"});
   GraphBuilder builder("attention_unet", {1, params.height, params.width, params.in_channels});
   const Gates net{{builder, params}};
-  const auto named = [](const char* part, int level) { return part + std::to_string(level); };
 
   std::vector<int32_t> skips;
   int32_t x = builder.input();
@@ -54,9 +53,7 @@ Graph attention_unet(const UNetParams& params) {
     const int32_t up = net.twice(x, params.channels(level), named("up.", level));
     x = net.block(net.merge(up, skip, named("merge.", level)), params.channels(level), named("dec.", level));
   }
-  x = padded_conv(builder, x, 1, 1, "head", true);
-  builder.output(depth_head(builder, x, params.head, params.min_depth, params.max_depth));
-  return builder.finish();
+  return finish_unet(builder, params, x);
 }
 
 Network attention_unet_network() {

@@ -22,7 +22,6 @@ Graph mobile_unet(const UNetParams& params) {
   check_unet("mobile_unet", params);
   GraphBuilder builder("mobile_unet", {1, params.height, params.width, params.in_channels});
   const Separables net{{builder, params}};
-  const auto named = [](const char* part, int level) { return part + std::to_string(level); };
 
   std::vector<int32_t> skips;
   int32_t x = net.conv(builder.input(), params.channels(0), 3, "stem", 0);
@@ -39,9 +38,7 @@ Graph mobile_unet(const UNetParams& params) {
     x = net.merge(up, skips[static_cast<size_t>(level)], named("merge.", level));
     x = net.separable_block(x, params.channels(level), named("dec.", level));
   }
-  x = padded_conv(builder, x, 1, 1, "head", true);
-  builder.output(depth_head(builder, x, params.head, params.min_depth, params.max_depth));
-  return builder.finish();
+  return finish_unet(builder, params, x);
 }
 
 Network mobile_unet_network() {

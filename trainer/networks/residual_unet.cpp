@@ -24,7 +24,6 @@ Graph residual_unet(const UNetParams& params) {
   check_unet("residual_unet", params);
   GraphBuilder builder("residual_unet", {1, params.height, params.width, params.in_channels});
   const Units net{{builder, params}};
-  const auto named = [](const char* part, int level) { return part + std::to_string(level); };
 
   // Down: each unit but the first halves its level.
   std::vector<int32_t> levels{net.unit(builder.input(), params.channels(0), 1, "down.0", true)};
@@ -38,9 +37,7 @@ Graph residual_unet(const UNetParams& params) {
     x = net.merge(up, levels[static_cast<size_t>(level)], named("merge.", level));
     x = net.unit(x, params.channels(level), 1, named("dec.", level));
   }
-  x = padded_conv(builder, x, 1, 1, "head", true);
-  builder.output(depth_head(builder, x, params.head, params.min_depth, params.max_depth));
-  return builder.finish();
+  return finish_unet(builder, params, x);
 }
 
 Network residual_unet_network() {

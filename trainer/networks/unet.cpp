@@ -6,7 +6,6 @@ Graph unet(const UNetParams& params) {
   check_unet("unet", params);
   GraphBuilder builder("unet", {1, params.height, params.width, params.in_channels});
   const UNetBlocks net{builder, params};
-  const auto named = [](const char* part, int level) { return part + std::to_string(level); };
 
   // Down the left side of the U, keeping what the right side will see again ...
   std::vector<int32_t> skips;
@@ -25,9 +24,7 @@ Graph unet(const UNetParams& params) {
     x = net.merge(up, skips[static_cast<size_t>(level)], named("merge.", level));
     x = net.block(x, params.channels(level), named("dec.", level));
   }
-  x = padded_conv(builder, x, 1, 1, "head", true);
-  builder.output(depth_head(builder, x, params.head, params.min_depth, params.max_depth));
-  return builder.finish();
+  return finish_unet(builder, params, x);
 }
 
 Network unet_network() {

@@ -57,6 +57,12 @@ int32_t UNetBlocks::dropout(int32_t x, const std::string& name) const {
   return style.dropout > 0 ? builder.add<Dropout>({style.dropout}, {x}, name) : x;
 }
 
+Graph finish_unet(GraphBuilder& builder, const UNetParams& params, int32_t x) {
+  x = padded_conv(builder, x, 1, 1, "head", true);
+  builder.output(depth_head(builder, x, params.head, params.min_depth, params.max_depth));
+  return builder.finish();
+}
+
 void check_style(const char* network, const UNetStyle& style) {
   if (!(style.dropout >= 0 && style.dropout < 1))
     throw Error({.field = std::string(network) + ": dropout",

@@ -62,6 +62,12 @@ struct UNetBlocks {
   int32_t dropout(int32_t x, const std::string& name) const;
 };
 
+/// "down." and 2: "down.2".
+inline std::string named(const char* part, int level) { return part + std::to_string(level); }
+
+/// The end of a U-Net: a 1x1 convolution to one channel, called "head", and what makes depth of it.
+Graph finish_unet(GraphBuilder& builder, const UNetParams& params, int32_t x);
+
 /// Throws leadline::Error for parameters out of range; for a size that doesn't divide it says which sizes are near.
 void check_unet(const char* network, const UNetParams& params, int max_levels = 8);
 void check_style(const char* network, const UNetStyle& style);

@@ -11,13 +11,13 @@ Graph unet_plus_plus(const UNetPlusPlusParams& params) {
                  .fix = "Use concat or add, or the network unet"});
   GraphBuilder builder("unet_plus_plus", {1, params.height, params.width, params.in_channels});
   const UNetBlocks net{builder, params};
-  const auto named = [](const char* part, int i, int j) { return part + std::to_string(i) + "." + std::to_string(j); };
+  const auto at = [](const char* part, int i, int j) { return named(part, i) + "." + std::to_string(j); };
 
   // x[i][j]: the j-th value of level i. The backbone ...
   std::vector<std::vector<int32_t>> x;
   for (int i = 0; i <= params.levels; ++i) {
-    const int32_t from = i == 0 ? builder.input() : net.halve(x.back()[0], "pool." + std::to_string(i - 1));
-    x.push_back({net.block(from, params.channels(i), named("x.", i, 0))});
+    const int32_t from = i == 0 ? builder.input() : net.halve(x.back()[0], named("pool.", i - 1));
+    x.push_back({net.block(from, params.channels(i), at("x.", i, 0))});
   }
   x.back()[0] = net.dropout(x.back()[0], "dropout");
 
@@ -25,26 +25,23 @@ Graph unet_plus_plus(const UNetPlusPlusParams& params) {
   for (int j = 1; j <= params.levels; ++j)
     for (int i = 0; i <= params.levels - j; ++i) {
       std::vector<int32_t>& level = x[static_cast<size_t>(i)];
-      int32_t y = net.twice(x[static_cast<size_t>(i) + 1].back(), params.channels(i), named("up.", i, j));
+      int32_t y = net.twice(x[static_cast<size_t>(i) + 1].back(), params.channels(i), at("up.", i, j));
       if (params.skip == Skip::add) {
         for (size_t k = 0; k < level.size(); ++k)
-          y = net.merge(y, level[k], named("merge.", i, j) + "." + std::to_string(k));
+          y = net.merge(y, level[k], at("merge.", i, j) + "." + std::to_string(k));
       } else {
         std::vector<int32_t> all{y};
         all.insert(all.end(), level.begin(), level.end());
-        y = builder.add<Concat>({}, all, named("merge.", i, j));
+        y = builder.add<Concat>({}, all, at("merge.", i, j));
       }
-      level.push_back(net.block(y, params.channels(i), named("x.", i, j)));
+      level.push_back(net.block(y, params.channels(i), at("x.", i, j)));
     }
 
+  if (!params.deep_supervision || params.levels < 2) return finish_unet(builder, params, x[0].back());
   const auto head = [&](int32_t value, const std::string& name) {
     value = padded_conv(builder, value, 1, 1, name, true);
     return depth_head(builder, value, params.head, params.min_depth, params.max_depth, name);
   };
-  if (!params.deep_supervision || params.levels < 2) {
-    builder.output(head(x[0].back(), "head"));
-    return builder.finish();
-  }
   int32_t sum = head(x[0][1], "head.1");
   for (int j = 2; j <= params.levels; ++j) {
     const std::string number = std::to_string(j);
