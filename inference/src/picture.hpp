@@ -107,15 +107,14 @@ private:
   /// Row y of the upright window by `pixel(row, column, rgb)` of the stored picture.
   template <class Pixel> const uint8_t* fill(int y, uint8_t* rgb, const Pixel& pixel) const {
     const int up = y_ + y, h = picture_.height, w = picture_.width;
-    for (int i = 0; i < width; ++i) {
-      const int right = x_ + i;
-      switch (picture_.rotation) {
-      case 90: pixel(h - 1 - right, up, rgb + ptrdiff_t{3} * i); break;
-      case 180: pixel(h - 1 - up, w - 1 - right, rgb + ptrdiff_t{3} * i); break;
-      case 270: pixel(right, w - 1 - up, rgb + ptrdiff_t{3} * i); break;
-      default: pixel(up, right, rgb + ptrdiff_t{3} * i);
-      }
+    int row = up, column = x_, down = 0, right = 1; // the first pixel as stored, and the way to the next
+    switch (picture_.rotation) {
+    case 90: row = h - 1 - x_, column = up, down = -1, right = 0; break;
+    case 180: row = h - 1 - up, column = w - 1 - x_, right = -1; break;
+    case 270: row = x_, column = w - 1 - up, down = 1, right = 0; break;
+    default: break;
     }
+    for (int i = 0; i < width; ++i, row += down, column += right) pixel(row, column, rgb + ptrdiff_t{3} * i);
     return rgb;
   }
 

@@ -187,35 +187,62 @@ public:
     const ptrdiff_t dense = static_cast<ptrdiff_t>(value_bytes(to_.format)) * width_;
     for (int y = 0; y < height_; ++y) {
       unsigned char* row = static_cast<unsigned char*>(to_.data) + y * (to_.row_stride != 0 ? to_.row_stride : dense);
-      for (int x = 0; x < width_; ++x) put(row, x, to_.picture_size != 0 ? enlarged(y, x) : at(y, x));
+      if (to_.picture_size != 0)
+        enlarge_row(y, row);
+      else
+        for (int x = 0; x < width_; ++x) put(row, x, at(y, x));
     }
   }
 
 private:
   float at(index_t y, index_t x) const { return depth_.data[y * depth_.shape.w + x]; }
 
-  /// Linear, pixel centres at half, edges held.
-  float enlarged(int y, int x) const {
-    if (y < window_.y || y >= window_.y + window_.height || x < window_.x || x >= window_.x + window_.width) return 0;
-    const Tap row = tap(y - window_.y, window_.height, depth_.shape.h);
-    const Tap column = tap(x - window_.x, window_.width, depth_.shape.w);
-    const float a = at(row.low, column.low), b = at(row.low, column.high);
-    const float c = at(row.high, column.low), d = at(row.high, column.high);
-    const float above = a + column.part * (b - a), below = c + column.part * (d - c);
-    return above + row.part * (below - above);
-  }
+  /// Where a pixel of the enlarged map lies between two of the network's: linear, pixel centres at half, edges held.
+  /// Whole numbers, (i + 1/2) src / dst - 1/2 over 2 dst, stepped from pixel to pixel without a division.
+  class Tap {
+  public:
+    Tap(index_t dst, index_t src) : src_(src), unit_(2 * dst), step_(2 * src), twice_(src - dst) {}
+    static Tap at(int i, index_t dst, index_t src) {
+      Tap tap(dst, src);
+      tap.twice_ += tap.step_ * i;
+      if (tap.twice_ > 0) {
+        tap.low_ = tap.twice_ / tap.unit_;
+        tap.twice_ %= tap.unit_;
+      }
+      return tap;
+    }
+    void next() {
+      for (twice_ += step_; twice_ >= unit_; twice_ -= unit_) ++low_;
+    }
+    index_t low() const { return low_ < src_ - 1 ? low_ : src_ - 1; }
+    index_t high() const { return low_ < src_ - 1 ? low_ + 1 : src_ - 1; }
+    float part() const {
+      return twice_ <= 0 || low_ >= src_ - 1 ? 0 : static_cast<float>(twice_) / static_cast<float>(unit_);
+    }
 
-  struct Tap {
-    index_t low, high;
-    float part;
+  private:
+    index_t src_, unit_, step_;
+    index_t twice_; ///< less `low_` units; below 0 left of the first pixel's centre
+    index_t low_ = 0;
   };
-  static Tap tap(int i, int dst, index_t src) {
-    // ((i + 1/2) src / dst - 1/2), over 2 dst, in whole numbers
-    index_t twice = (2 * index_t{i} + 1) * src - dst;
-    if (twice < 0) twice = 0;
-    const index_t unit = 2 * index_t{dst}, low = twice / unit;
-    if (low >= src - 1) return {src - 1, src - 1, 0};
-    return {low, low + 1, static_cast<float>(twice % unit) / static_cast<float>(unit)};
+
+  /// Row `y` of the picture; 0 outside what the network saw.
+  void enlarge_row(int y, unsigned char* row) const {
+    const bool seen = y >= window_.y && y < window_.y + window_.height;
+    const int left = seen ? window_.x : width_, right = seen ? window_.x + window_.width : width_;
+    for (int x = 0; x < left; ++x) put(row, x, 0);
+    if (!seen) return;
+    const Tap up = Tap::at(y - window_.y, window_.height, depth_.shape.h);
+    const index_t low = up.low(), high = up.high();
+    const float down = up.part();
+    Tap column(window_.width, depth_.shape.w);
+    for (int x = left; x < right; ++x, column.next()) {
+      const float a = at(low, column.low()), b = at(low, column.high());
+      const float c = at(high, column.low()), d = at(high, column.high());
+      const float above = a + column.part() * (b - a), below = c + column.part() * (d - c);
+      put(row, x, above + down * (below - above));
+    }
+    for (int x = right; x < width_; ++x) put(row, x, 0);
   }
 
   void put(unsigned char* row, int x, float value) const {
