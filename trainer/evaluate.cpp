@@ -35,15 +35,12 @@ Pair meet(PlacedDepth placed, const data::Sample& frame, const PredictionSource&
     pair.prediction = std::move(p);
     return pair;
   }
+  pair.prediction = placed.on_picture(frame.height, frame.width);
   pair.truth = {frame.height, frame.width, std::vector<float>(frame.pixels())};
-  pair.prediction = pair.truth;
-  const data::DepthMap large = data::resize_depth(placed.depth, window.height, window.width);
-  for (int y = 0; y < window.height; ++y)
-    for (int x = 0; x < window.width; ++x) {
-      const size_t to = static_cast<size_t>(ptrdiff_t{window.y + y} * frame.width + window.x + x);
-      pair.prediction.metres[to] = large.metres[static_cast<size_t>(ptrdiff_t{y} * window.width + x)];
-      pair.truth.metres[to] = frame.depth[to]; // outside the window nobody answers, so nobody is asked
-    }
+  for (int y = 0; y < window.height; ++y) { // outside the window nobody answers, so nobody is asked
+    const ptrdiff_t row = ptrdiff_t{window.y + y} * frame.width + window.x;
+    std::copy_n(frame.depth.begin() + row, window.width, pair.truth.metres.begin() + row);
+  }
   return pair;
 }
 
@@ -200,7 +197,8 @@ Evaluation evaluate(const std::vector<PredictionSource>& sources, const data::Da
     rows.push_back({sources[s].name, metrics});
     EvaluationRow& row = result.rows.emplace_back();
     row.name = sources[s].name;
-    for (int m = 0; m < DepthMetrics::count; ++m) row.metrics.push_back({DepthMetrics::names[m], metrics.value(m)});
+    for (int m = 0; m < DepthMetrics::count; ++m)
+      row.metrics.push_back({metric_names()[static_cast<size_t>(m)], metrics.value(m)});
     row.frames = measures[s].evaluator().per_image();
   }
   std::string note = measures.front().evaluator().note();
@@ -215,7 +213,7 @@ Evaluation evaluate(const std::vector<PredictionSource>& sources, const data::Da
 
 void write_frame_metrics(const std::string& file, const Evaluation& evaluation) {
   std::string text = "frame";
-  for (const char* name : DepthMetrics::names) text += std::string(",") + name;
+  for (const std::string& name : metric_names()) text += "," + name;
   text += ",valid_pixels\n";
   const std::vector<DepthMetrics>& frames = evaluation.rows.front().frames;
   for (size_t i = 0; i < frames.size(); ++i) {

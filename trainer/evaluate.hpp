@@ -45,7 +45,7 @@ PredictionSource prediction_files(const std::string& path, const data::Dataset& 
 
 struct EvaluationRow {
   std::string name;                 ///< the network's, "constant depth", "mean map"
-  std::vector<NamedNumber> metrics; ///< in the order of DepthMetrics::names
+  std::vector<NamedNumber> metrics; ///< in the order of metric_names()
   std::vector<DepthMetrics> frames; ///< each by itself
 };
 

@@ -45,20 +45,27 @@ double steepest_lr(const std::vector<double>& lr, const std::vector<double>& los
   struct Fit {
     double n = 0, mean = 0, slope = 0, error = 0;
   };
-  const auto fit = [&](size_t i, double half) {
-    Fit f;
+  // Sums over all points before each: those of a window are differences.
+  struct Sums {
     double x = 0, y = 0, xx = 0, xy = 0, yy = 0;
-    for (size_t j = 0; j < lr.size(); ++j) {
-      const double distance = std::log10(lr[j] / lr[i]);
-      if (std::abs(distance) > half + 1e-9) continue;
-      f.n += 1;
-      x += distance;
-      y += loss[j];
-      xx += distance * distance;
-      xy += distance * loss[j];
-      yy += loss[j] * loss[j];
-    }
-    const double sxx = xx - x * x / f.n, sxy = xy - x * y / f.n, syy = yy - y * y / f.n;
+  };
+  std::vector<double> decade;
+  std::vector<Sums> before(1);
+  for (size_t i = 0; i < lr.size(); ++i) {
+    const double x = std::log10(lr[i] / lr.front()), y = loss[i];
+    const Sums& s = before.back();
+    decade.push_back(x);
+    before.push_back({s.x + x, s.y + y, s.xx + x * x, s.xy + x * y, s.yy + y * y});
+  }
+  const auto fit = [&](size_t i, double half) {
+    const auto first = std::lower_bound(decade.begin(), decade.end(), decade[i] - half - 1e-9),
+               last = std::upper_bound(decade.begin(), decade.end(), decade[i] + half + 1e-9);
+    const Sums &low = before[static_cast<size_t>(first - decade.begin())],
+               &high = before[static_cast<size_t>(last - decade.begin())];
+    Fit f;
+    f.n = static_cast<double>(last - first);
+    const double x = high.x - low.x, y = high.y - low.y, sxx = high.xx - low.xx - x * x / f.n,
+                 sxy = high.xy - low.xy - x * y / f.n, syy = high.yy - low.yy - y * y / f.n;
     f.mean = y / f.n;
     f.slope = sxy / sxx;
     f.error = std::sqrt(std::max(syy - f.slope * sxy, 0.0) / (f.n - 2) / sxx);

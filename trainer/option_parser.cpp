@@ -156,23 +156,49 @@ std::string option_help(const std::vector<OptionGroup>& groups) {
   return out.str();
 }
 
+bool read_options(const std::string& command, const char* introduction, const std::vector<OptionGroup>& groups,
+                  const std::vector<std::string>& arguments, Settings* settings, std::vector<std::string>* words,
+                  const std::vector<OptionGroup>* shown) {
+  *settings = Settings(groups);
+  const std::vector<std::string> rest = read_command_line(arguments, command, *settings);
+  if (settings->given("help")) {
+    std::printf("%s\n%s", introduction, option_help(shown ? *shown : groups).c_str());
+    return false;
+  }
+  if (!words && !rest.empty())
+    throw Error({.file = command,
+                 .value = rest.front(),
+                 .reason = "this word is not expected: every option has a name",
+                 .fix = settings->known("config") ? "A settings file is given with --config FILE"
+                                                  : "`" + command + " --help` lists them"});
+  if (words) *words = rest;
+  return true;
+}
+
+std::string one_operand(const std::string& command, const char* operand, const std::vector<std::string>& words,
+                        std::vector<std::string>* more) {
+  if (words.empty() || (words.size() != 1 && !more))
+    throw Error({.file = command,
+                 .field = operand,
+                 .reason = words.empty() ? "is missing" : "exactly one is wanted, not " + std::to_string(words.size()),
+                 .fix = "`" + command + " --help` has an example"});
+  if (more) more->assign(words.begin() + 1, words.end());
+  return words.front();
+}
+
 bool read_command(const std::string& command, const char* introduction, const std::vector<OptionGroup>& groups,
                   const std::vector<std::string>& arguments, const char* operand, Settings* settings,
                   std::string* value, std::vector<std::string>* more) {
-  *settings = Settings(groups);
-  std::vector<std::string> rest = read_command_line(arguments, command, *settings);
-  if (settings->given("help")) {
-    std::printf("%s\n%s", introduction, option_help(groups).c_str());
-    return false;
-  }
-  if (rest.empty() || (rest.size() != 1 && !more))
-    throw Error({.file = command,
-                 .field = operand,
-                 .reason = rest.empty() ? "is missing" : "exactly one is wanted, not " + std::to_string(rest.size()),
-                 .fix = "`" + command + " --help` has an example"});
-  *value = rest.front();
-  if (more) more->assign(rest.begin() + 1, rest.end());
+  std::vector<std::string> words;
+  if (!read_options(command, introduction, groups, arguments, settings, &words)) return false;
+  *value = one_operand(command, operand, words, more);
   return true;
+}
+
+void apply_settings(const Settings& command_line, Settings& settings) {
+  if (command_line.known("config") && command_line.given("config"))
+    read_settings_file(command_line.required("config"), settings);
+  settings.set_given(command_line);
 }
 
 } // namespace leadline::trainer

@@ -16,11 +16,24 @@ void read_settings_text(const std::string& text, const std::string& file, Settin
 std::vector<std::string> read_command_line(const std::vector<std::string>& arguments, const std::string& command,
                                            Settings& settings);
 
-/// A command with options and one operand (or `more` of them, at least one): prints its help and returns false if that
-/// was asked for. `operand` is what messages call what is missing. Throws leadline::Error.
+/// A command's options into new `settings`, its other words into `words`; null: it takes none. Prints its help and
+/// returns false if that was asked for; `shown` are the groups that it speaks of, null: all. Throws leadline::Error.
+bool read_options(const std::string& command, const char* introduction, const std::vector<OptionGroup>& groups,
+                  const std::vector<std::string>& arguments, Settings* settings,
+                  std::vector<std::string>* words = nullptr, const std::vector<OptionGroup>* shown = nullptr);
+
+/// The one operand among a command's words (the others go to `more`; null: there must be none). `operand` is what
+/// messages call it. Throws leadline::Error.
+std::string one_operand(const std::string& command, const char* operand, const std::vector<std::string>& words,
+                        std::vector<std::string>* more = nullptr);
+
+/// Both: a command with options and one operand, or several.
 bool read_command(const std::string& command, const char* introduction, const std::vector<OptionGroup>& groups,
                   const std::vector<std::string>& arguments, const char* operand, Settings* settings,
                   std::string* value, std::vector<std::string>* more = nullptr);
+
+/// What a command line says, over what its --config file says (where the command has that option), over `settings`.
+void apply_settings(const Settings& command_line, Settings& settings);
 
 /// Options that several commands have.
 inline const OptionSpec help_option{"help", "", "this text", {}, true};

@@ -1,5 +1,6 @@
 #include "trainer/predictor.hpp"
 
+#include "data/depth_filters.hpp" // resize_depth
 #include "trainer/graph_session.hpp"
 #include "trainer/run_directory.hpp"
 #include "trainer/train_settings.hpp"
@@ -115,6 +116,16 @@ private:
 };
 
 } // namespace
+
+data::DepthMap PlacedDepth::on_picture(int picture_height, int picture_width) const {
+  const data::DepthMap large = data::resize_depth(depth, window.height, window.width);
+  data::DepthMap whole{picture_height, picture_width,
+                       std::vector<float>(static_cast<size_t>(ptrdiff_t{picture_height} * picture_width))};
+  for (int y = 0; y < window.height; ++y)
+    std::copy_n(large.metres.begin() + ptrdiff_t{y} * window.width, window.width,
+                whole.metres.begin() + ptrdiff_t{window.y + y} * picture_width + window.x);
+  return whole;
+}
 
 PlacedDepth Predictor::predict(const ImageView8& picture) {
   return {{height, width, run(picture)}, crop_window(crop, picture.height, picture.width, height, width)};

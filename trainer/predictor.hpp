@@ -17,6 +17,9 @@ namespace leadline::trainer {
 struct PlacedDepth {
   data::DepthMap depth; ///< at the network's size
   CropWindow window;    ///< the part of the picture that it stands for
+
+  /// Enlarged to where it belongs in a picture of that size; 0 outside of the window.
+  data::DepthMap on_picture(int picture_height, int picture_width) const;
 };
 
 /// Not thread-safe.

@@ -2,6 +2,7 @@
 
 #include "data/error.hpp"
 #include "data/image_io.hpp"
+#include "trainer/metrics/names.hpp"
 #include "trainer/option_parser.hpp"
 #include "trainer/plot.hpp"
 #include "trainer/run_history.hpp"
@@ -106,9 +107,6 @@ std::string preformatted(const std::string& file, const std::string& label) {
 std::string facts(const std::string& rows) {
   return rows.empty() ? "" : "<table class=\"facts\">" + rows + "</table>\n";
 }
-
-const std::vector<std::string> metric_names{"delta1", "delta2",   "delta3", "abs_rel", "sq_rel",
-                                            "rmse",   "rmse_log", "log10",  "silog",   "mae"};
 
 std::string unit_of(const std::string& metric) {
   return metric == "rmse" || metric == "mae" || metric == "sq_rel" ? "m" : "";
@@ -261,7 +259,7 @@ std::string Page::metrics_table() const {
   }
   if (rows.empty()) return "";
   std::string out = "<tr><th scope=\"col\">answer</th>";
-  for (const std::string& metric : metric_names)
+  for (const std::string& metric : metric_names())
     out += "<th scope=\"col\">" + metric + (unit_of(metric).empty() ? "" : " [m]") +
            (larger_is_better(metric) ? " <span title=\"higher is better\">\u2191</span>"
                                      : " <span title=\"lower is better\">\u2193</span>") +
@@ -269,7 +267,7 @@ std::string Page::metrics_table() const {
   out += "</tr>\n";
   for (const JsonLine& row : rows) {
     out += "<tr><td>" + markup(row.text_of("name")) + "</td>";
-    for (const std::string& metric : metric_names) {
+    for (const std::string& metric : metric_names()) {
       const double value = row.number_of(metric);
       bool wins = rows.size() > 1 && std::isfinite(value);
       for (const JsonLine& other : rows)
@@ -345,7 +343,7 @@ std::string Page::epochs_table() const {
   if (history.epochs.empty()) return "";
   std::string out = "<tr><th scope=\"col\">epoch</th><th scope=\"col\">step</th><th scope=\"col\">lr</th>"
                     "<th scope=\"col\">loss</th>";
-  for (const std::string& metric : metric_names) out += "<th scope=\"col\">" + metric + "</th>";
+  for (const std::string& metric : metric_names()) out += "<th scope=\"col\">" + metric + "</th>";
   out += "</tr>\n";
   for (const JsonLine& epoch : history.epochs) {
     const auto cell = [&](const std::string& name, int digits) {
@@ -357,7 +355,7 @@ std::string Page::epochs_table() const {
     cell("step", 0);
     cell("lr", 7);
     cell("train_loss", 4);
-    for (const std::string& metric : metric_names) cell(metric, 4);
+    for (const std::string& metric : metric_names()) cell(metric, 4);
     out += "</tr>\n";
   }
   return "<details><summary>Every epoch</summary>\n" + wide_table("every epoch", out) + "</details>\n";

@@ -1,7 +1,8 @@
 #include "trainer/run_history.hpp"
 
 #include "data/error.hpp"
-#include "trainer/train_settings.hpp" // larger_is_better
+#include "trainer/metrics/names.hpp"
+#include "trainer/settings.hpp" // parse_real
 
 #include <cmath>
 #include <filesystem>

@@ -1,5 +1,7 @@
 #include "trainer/settings.hpp"
 
+#include "trainer/text.hpp"
+
 #include <charconv>
 #include <cmath>
 #include <sstream>
@@ -7,11 +9,6 @@
 namespace leadline::trainer {
 
 namespace {
-
-std::string trimmed(const std::string& text) {
-  const size_t first = text.find_first_not_of(" \t\r\n");
-  return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
-}
 
 std::string number(double value) {
   std::ostringstream out;
@@ -62,6 +59,11 @@ void Settings::set(const std::string& key, const std::string& value, const std::
   for (const std::string& choice : choices)
     if (slot.value == choice) return;
   fail(key, "there is no such choice", "Use " + join_choices(choices));
+}
+
+void Settings::set_given(const Settings& command_line) {
+  for (const std::string& key : command_line.order_)
+    if (command_line.given(key) && known(key)) set(key, command_line.text(key), "--" + key);
 }
 
 std::vector<std::string> Settings::keys() const { return order_; }
@@ -124,12 +126,9 @@ std::pair<int, int> Settings::size(const std::string& key) const {
 }
 
 std::vector<std::string> Settings::list(const std::string& key) const {
-  std::vector<std::string> parts;
-  std::istringstream text_parts(text(key));
-  for (std::string part; std::getline(text_parts, part, ',');) {
-    parts.push_back(trimmed(part));
-    if (parts.back().empty()) fail(key, "there is nothing between two commas", "Leave the comma out");
-  }
+  const std::vector<std::string> parts = comma_list(text(key));
+  for (const std::string& part : parts)
+    if (part.empty()) fail(key, "there is nothing between two commas", "Leave the comma out");
   return parts;
 }
 

@@ -43,6 +43,8 @@ public:
 
   /// Sets a known key; throws if the value isn't among its choices. `origin`: "file.ini:12" or "--train.epochs".
   void set(const std::string& key, const std::string& value, const std::string& origin);
+  /// Takes over what a command line was given, as far as the key is known here.
+  void set_given(const Settings& command_line);
   bool known(const std::string& key) const { return entries_.count(key) != 0; }
   /// Whether it was set at all, by file or command line.
   bool given(const std::string& key) const { return !entry(key).origin.empty(); }

@@ -1,10 +1,12 @@
-// Numbers for people and for tables, independent of the locale, and text for HTML and SVG.
+// Numbers for people and for tables, independent of the locale; lists in options; text for HTML and SVG.
 #pragma once
 
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <sstream>
 #include <string>
+#include <vector>
 
 namespace leadline::trainer {
 
@@ -39,6 +41,20 @@ inline std::string duration(double seconds) {
   else
     std::snprintf(text, sizeof text, "%lld:%02lld", s / 60, s % 60);
   return text;
+}
+
+/// Without the letters of `around` at both ends.
+inline std::string trimmed(const std::string& text, const char* around = " \t\r\n") {
+  const size_t first = text.find_first_not_of(around);
+  return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(around) - first + 1);
+}
+
+/// "a, b,c": three parts, trimmed; empty ones too.
+inline std::vector<std::string> comma_list(const std::string& text) {
+  std::vector<std::string> parts;
+  std::istringstream in(text);
+  for (std::string part; std::getline(in, part, ',');) parts.push_back(trimmed(part));
+  return parts;
 }
 
 /// As text or attribute of HTML and XML: the five special letters are escaped; what XML can't hold at all (control

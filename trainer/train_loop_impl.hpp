@@ -27,7 +27,7 @@ namespace leadline::trainer {
 /// Where a metric stands in DepthMetrics.
 inline int metric_index(const std::string& name) {
   for (int i = 0; i < DepthMetrics::count; ++i)
-    if (name == DepthMetrics::names[i]) return i;
+    if (name == metric_names()[static_cast<size_t>(i)]) return i;
   throw Error({.field = "metric", .value = name, .reason = "there is no such metric"});
 }
 
@@ -416,7 +416,8 @@ template <class T, class Exec> void TrainLoopOn<T, Exec>::validate(EpochReport& 
   const DepthMetrics metrics = evaluator.result();
   report.validated = true;
   report.note = evaluator.note();
-  for (int i = 0; i < DepthMetrics::count; ++i) report.metrics.push_back({DepthMetrics::names[i], metrics.value(i)});
+  for (int i = 0; i < DepthMetrics::count; ++i)
+    report.metrics.push_back({metric_names()[static_cast<size_t>(i)], metrics.value(i)});
   const double value = metrics.value(metric_);
   report.best = std::isfinite(value) &&
                 (at_.best_epoch == 0 || (larger_is_better(info_.monitor) ? value > at_.best : value < at_.best));

@@ -1,6 +1,7 @@
 #include "trainer/train_settings.hpp"
 
 #include "trainer/callbacks/callbacks.hpp"
+#include "trainer/metrics/names.hpp"
 #include "trainer/option_parser.hpp"
 #include "trainer/text.hpp"
 
@@ -221,14 +222,8 @@ std::vector<OptionGroup> train_option_groups() {
   groups.push_back(
       {"Evaluation",
        {
-           {"eval.protocol",
-            "raw",
-            "crop, depth range and mean of the metrics",
-            {"raw", "eigen", "densedepth", "fastdepth", "garg"}},
-           {"eval.monitor",
-            "delta1",
-            "metric that chooses best.h5",
-            {"delta1", "delta2", "delta3", "abs_rel", "sq_rel", "rmse", "rmse_log", "log10", "silog", "mae"}},
+           {"eval.protocol", "raw", "crop, depth range and mean of the metrics", protocol_names()},
+           {"eval.monitor", "delta1", "metric that chooses best.h5", metric_names()},
            {"eval.baseline_frames", "1000", "training frames (evenly chosen) whose depth makes the baselines; 0: none"},
        }});
   groups.push_back(
@@ -436,8 +431,6 @@ SchedulerParams scheduler_settings(const Settings& settings, double lr) {
   }
   return p;
 }
-
-bool larger_is_better(const std::string& metric) { return metric.rfind("delta", 0) == 0; }
 
 std::map<std::string, double> extra_settings(const Settings& settings, const std::string& key) {
   std::map<std::string, double> extra;

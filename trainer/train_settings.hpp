@@ -38,8 +38,6 @@ LossParams loss_settings(const Settings& settings);
 /// The optimizer's own defaults, and what [optimizer] says instead.
 OptimizerParams optimizer_settings(const Settings& settings);
 SchedulerParams scheduler_settings(const Settings& settings, double lr);
-/// Whether more of a metric (by its name) is better: true of delta1 to delta3 alone.
-bool larger_is_better(const std::string& metric);
 
 /// "name=number, name=number" of options that a program's own loss, optimizer or scheduler reads.
 std::map<std::string, double> extra_settings(const Settings& settings, const std::string& key);

@@ -1,7 +1,7 @@
 // --over: lists, ranges, short names, and every kind of mistake.
-#include "trainer/search_space.hpp"
+#include "trainer/commands/search_space.hpp"
+#include "trainer/commands/trials.hpp"
 #include "trainer/train_settings.hpp"
-#include "trainer/trials.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_exception.hpp>

@@ -58,7 +58,7 @@ struct EpochReport {
   double train_loss = 0;            ///< mean over the epoch's batches
   double lr = 0;                    ///< of the last step
   bool validated = false;           ///< whether the rest is filled
-  std::vector<NamedNumber> metrics; ///< in the order of DepthMetrics::names
+  std::vector<NamedNumber> metrics; ///< in the order of metric_names()
   double monitored = 0;             ///< the one of eval.monitor
   std::string note;                 ///< what the protocol has to say about this picture size
   bool best = false;                ///< the monitored metric was never better

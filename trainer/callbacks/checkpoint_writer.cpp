@@ -1,6 +1,6 @@
 #include "trainer/callbacks/checkpoint_writer.hpp"
 
-#include "trainer/train_settings.hpp" // larger_is_better
+#include "trainer/metrics/names.hpp"
 
 #include <algorithm>
 #include <cmath>

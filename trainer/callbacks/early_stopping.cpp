@@ -1,8 +1,8 @@
 #include "trainer/callbacks/early_stopping.hpp"
 
 #include "data/error.hpp"
+#include "trainer/metrics/names.hpp"
 #include "trainer/text.hpp"
-#include "trainer/train_settings.hpp" // larger_is_better
 
 #include <cmath>
 
@@ -46,11 +46,8 @@ void EarlyStopping::set_state(const std::vector<double>& state) {
 
 CallbackEntry early_stopping_entry() {
   return {"early_stopping",
-          {{"early_stopping.monitor",
-            "none",
-            "ends a run that gets no better in this metric",
-            {"none", "train_loss", "delta1", "delta2", "delta3", "abs_rel", "sq_rel", "rmse", "rmse_log", "log10",
-             "silog", "mae"}},
+          {{"early_stopping.monitor", "none", "ends a run that gets no better in this metric",
+            metric_choices({"none", "train_loss"}, {})},
            {"early_stopping.patience", "3", "validations (train_loss: epochs) in a row without improvement"},
            {"early_stopping.min_delta", "0", "what counts as an improvement"},
            {"early_stopping.stopping_threshold", "", "a value as good as this ends the run; empty: none does"},

@@ -1,7 +1,6 @@
 #include "trainer/loggers/loggers.hpp"
 
 #include <algorithm>
-#include <sstream>
 
 namespace leadline::trainer {
 
@@ -11,10 +10,7 @@ const std::vector<std::string> known{"csv", "jsonl", "tensorboard"};
 
 bool wants_logger(const Settings& settings, const std::string& name) {
   bool wanted = false;
-  std::istringstream parts(settings.text("run.loggers"));
-  for (std::string part; std::getline(parts, part, ',');) {
-    part.erase(0, part.find_first_not_of(' '));
-    part.erase(part.find_last_not_of(' ') + 1);
+  for (const std::string& part : settings.list("run.loggers")) {
     if (std::find(known.begin(), known.end(), part) == known.end())
       settings.fail("run.loggers", "there is no logger \"" + part + "\"",
                     "Use " + join_choices(known) + ", or several with commas between");

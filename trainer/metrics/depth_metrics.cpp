@@ -97,9 +97,6 @@ DepthMetrics from_values(const MetricValues& v) {
 
 } // namespace
 
-const char* const DepthMetrics::names[DepthMetrics::count] = {"delta1", "delta2",   "delta3", "abs_rel", "sq_rel",
-                                                              "rmse",   "rmse_log", "log10",  "silog",   "mae"};
-
 double DepthMetrics::value(int i) const {
   const double values[count] = {delta1, delta2, delta3, abs_rel, sq_rel, rmse, rmse_log, log10, silog, mae};
   return i >= 0 && i < count ? values[i] : nan;
@@ -213,8 +210,8 @@ std::string depth_metrics_table(const std::vector<DepthMetricsRow>& rows, const 
   std::string text = "protocol " + protocol.name + ": " + protocol.description + "\n";
   if (!note.empty()) text += note + "\n";
   text += std::string(width, ' ');
-  for (const char* name : DepthMetrics::names) {
-    std::snprintf(cell, sizeof cell, " %8s", name);
+  for (const std::string& name : metric_names()) {
+    std::snprintf(cell, sizeof cell, " %8s", name.c_str());
     text += cell;
   }
   text += "   images\n";

@@ -12,6 +12,7 @@
 #include "shared/core/math.hpp"
 #include "shared/core/reduce.hpp"
 #include "shared/core/tensor.hpp"
+#include "trainer/metrics/names.hpp"
 
 #include <string>
 #include <vector>
@@ -66,8 +67,7 @@ struct DepthMetrics {
   int64_t not_finite = 0; ///< predictions among them that were NaN (taken as clamp_min) or infinite (limited)
 
   static constexpr int count = 10;
-  static const char* const names[count]; ///< "delta1", "delta2", "delta3", "abs_rel", ... in the order above
-  double value(int i) const;             ///< by the order of `names`
+  double value(int i) const; ///< by the order of `names`
 };
 
 /// A table: the protocol's name and note, a header, one line a row.

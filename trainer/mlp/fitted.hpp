@@ -22,6 +22,17 @@ struct FittedMLP {
   std::string data;                  ///< what it was fitted on
   std::vector<NamedNumber> metrics;  ///< on the test part
 
+  /// Takes over shape and weights of a fitted MLPClassifier or MLPRegressor.
+  template <class Estimator> void keep(const Estimator& estimator) {
+    shape = estimator.network_shape();
+    const auto fitted = estimator.weights();
+    weights = {};
+    for (size_t l = 0; l < fitted.coefs.size(); ++l) {
+      weights.coefs.emplace_back(fitted.coefs[l].begin(), fitted.coefs[l].end());
+      weights.intercepts.emplace_back(fitted.intercepts[l].begin(), fitted.intercepts[l].end());
+    }
+  }
+
   /// What the network gives for raw features [n, features]: probabilities of all classes [n, classes] (two columns for
   /// two classes), or values [n, targets]. Throws leadline::Error where the columns are not as many as it was fitted
   /// with.

@@ -211,42 +211,23 @@ MLPResults fit(const MLPParams& params, const std::vector<double>& x, index_t n,
                const std::vector<double>& values, FittedMLP* model) {
   const std::vector<T> input(x.begin(), x.end());
   const MatrixView<T> view{input.data(), n, static_cast<index_t>(x.size()) / n};
-  MLPWeights<T> weights;
-  MLPResults results;
   if (model->classifier) {
     MLPClassifier<T> estimator(params);
     estimator.fit(view, classes);
-    weights = estimator.weights();
-    results = estimator.results();
-    model->shape = estimator.network_shape();
-  } else {
-    const std::vector<T> y(values.begin(), values.end());
-    MLPRegressor<T> estimator(params);
-    estimator.fit(view, {y.data(), n, static_cast<index_t>(values.size()) / n});
-    weights = estimator.weights();
-    results = estimator.results();
-    model->shape = estimator.network_shape();
+    model->keep(estimator);
+    return estimator.results();
   }
-  for (size_t l = 0; l < weights.coefs.size(); ++l) {
-    model->weights.coefs.emplace_back(weights.coefs[l].begin(), weights.coefs[l].end());
-    model->weights.intercepts.emplace_back(weights.intercepts[l].begin(), weights.intercepts[l].end());
-  }
-  return results;
+  const std::vector<T> y(values.begin(), values.end());
+  MLPRegressor<T> estimator(params);
+  estimator.fit(view, {y.data(), n, static_cast<index_t>(values.size()) / n});
+  model->keep(estimator);
+  return estimator.results();
 }
 
 int mlp_fit(const std::vector<std::string>& arguments) {
   const std::vector<OptionGroup> groups = fit_options();
-  Settings settings(groups);
-  const std::vector<std::string> rest = read_command_line(arguments, "leadline mlp fit", settings);
-  if (settings.given("help")) {
-    std::printf("%s\n%s", fit_help, option_help(groups).c_str());
-    return 0;
-  }
-  if (!rest.empty())
-    throw Error({.file = "leadline mlp fit",
-                 .value = rest.front(),
-                 .reason = "every option has a name",
-                 .fix = "`leadline mlp fit --help` lists them"});
+  Settings settings;
+  if (!read_options("leadline mlp fit", fit_help, groups, arguments, &settings)) return 0;
   FittedMLP model;
   model.classifier = settings.text("task") == "classifier";
   model.precision = settings.text("dtype") == "float32" ? "f32" : "f64";

@@ -7,6 +7,7 @@
 #include "trainer/compute.hpp"
 #include "trainer/evaluate.hpp"
 #include "trainer/metrics/baselines.hpp"
+#include "trainer/metrics/names.hpp"
 #include "trainer/mlp/fitted.hpp"
 #include "trainer/mlp/mlp_options.hpp"
 #include "trainer/mlp/score.hpp"
@@ -41,7 +42,7 @@ std::vector<OptionGroup> depth_options() {
         {"depth_size", "12x16", "of the depth map that comes out; enlarged to the frames' size for the metrics"},
         {"max_memory", "1GB",
          "for the table of all pictures and depth maps; frames in equal steps are taken if not all fit"},
-        {"protocol", "raw", "crop, depth range and mean", {"raw", "eigen", "densedepth", "fastdepth", "garg"}},
+        {"protocol", "raw", "crop, depth range and mean", protocol_names()},
         {"out", "", "folder for model and results; empty: runs/mlp-depth-001, -002, ..."}}}};
   std::vector<OptionGroup> more = mlp_options();
   for (OptionGroup& group : more) {
@@ -122,12 +123,7 @@ MLPResults fit_depth(const MLPParams& params, const std::vector<double>& x, cons
   MLPRegressor<T> estimator(params);
   estimator.fit({input.data(), n, static_cast<index_t>(input.size()) / n},
                 {target.data(), n, static_cast<index_t>(target.size()) / n});
-  const MLPWeights<T> weights = estimator.weights();
-  for (size_t l = 0; l < weights.coefs.size(); ++l) {
-    model->weights.coefs.emplace_back(weights.coefs[l].begin(), weights.coefs[l].end());
-    model->weights.intercepts.emplace_back(weights.intercepts[l].begin(), weights.intercepts[l].end());
-  }
-  model->shape = estimator.network_shape();
+  model->keep(estimator);
   return estimator.results();
 }
 
@@ -141,17 +137,8 @@ std::vector<size_t> numbers(size_t begin, size_t end) {
 
 int mlp_depth_command(const std::vector<std::string>& arguments) {
   const std::vector<OptionGroup> groups = depth_options();
-  Settings settings(groups);
-  const std::vector<std::string> rest = read_command_line(arguments, "leadline mlp depth", settings);
-  if (settings.given("help")) {
-    std::printf("%s\n%s", depth_help, option_help(groups).c_str());
-    return 0;
-  }
-  if (!rest.empty())
-    throw Error({.file = "leadline mlp depth",
-                 .value = rest.front(),
-                 .reason = "every option has a name",
-                 .fix = "`leadline mlp depth --help` lists them"});
+  Settings settings;
+  if (!read_options("leadline mlp depth", depth_help, groups, arguments, &settings)) return 0;
   const MLPParams params = mlp_params(settings, false);
   if (params.loss == "poisson")
     settings.fail("loss", "logarithms of depth can be negative", "Use squared_error, absolute_error or huber");

@@ -1,9 +1,9 @@
 #include "trainer/mlp/mlp_options.hpp"
 
 #include "data/image_io.hpp"
+#include "trainer/text.hpp"
 
 #include <limits>
-#include <sstream>
 
 namespace leadline::trainer {
 
@@ -13,12 +13,8 @@ constexpr double huge = std::numeric_limits<double>::max();
 constexpr index_t most = index_t{1} << 40;
 
 std::vector<std::string> parts(const std::string& text) {
-  std::vector<std::string> all;
-  std::istringstream stream(text);
-  for (std::string part; std::getline(stream, part, ',');) {
-    const size_t first = part.find_first_not_of(" ()"), last = part.find_last_not_of(" ()");
-    if (first != std::string::npos) all.push_back(part.substr(first, last - first + 1));
-  }
+  std::vector<std::string> all = comma_list(trimmed(text, " ()"));
+  std::erase(all, "");
   return all;
 }
 

@@ -4,6 +4,7 @@
 #include "data/error.hpp"
 #include "trainer/registry.hpp" // known_names
 #include "trainer/settings.hpp" // parse_real
+#include "trainer/text.hpp"
 
 #include <algorithm>
 #include <fstream>
@@ -12,11 +13,6 @@
 namespace leadline::trainer::mlp {
 
 namespace {
-
-std::string trimmed(const std::string& text) {
-  const size_t first = text.find_first_not_of(" \t\r");
-  return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
-}
 
 /// The fields of a line; those in double quotes may hold separators, and "" for a quote.
 std::vector<std::string> fields_of(const std::string& line, char separator, const std::string& where) {
@@ -69,9 +65,7 @@ std::vector<size_t> target_columns(const std::string& target, const std::vector<
                                    const std::string& file) {
   if (target.empty()) return {names.size() - 1};
   std::vector<size_t> columns;
-  std::istringstream parts(target);
-  for (std::string part; std::getline(parts, part, ',');) {
-    part = trimmed(part);
+  for (const std::string& part : comma_list(target)) {
     auto at = std::find(names.begin(), names.end(), part);
     index_t number = 0;
     if (at == names.end() && parse_integer(part, &number) && number >= 1 &&

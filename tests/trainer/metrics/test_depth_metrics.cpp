@@ -74,7 +74,7 @@ template <class Counts> DepthMetrics slow(const Images& images, const DepthProto
 
 void check_equal(const DepthMetrics& a, const DepthMetrics& b, double tolerance = 1e-11) {
   for (int i = 0; i < DepthMetrics::count; ++i) {
-    INFO(DepthMetrics::names[i]);
+    INFO(metric_names()[static_cast<size_t>(i)]);
     CHECK_FALSE(!(std::abs(a.value(i) - b.value(i)) <= tolerance * (std::abs(b.value(i)) + 1e-3)));
   }
 }

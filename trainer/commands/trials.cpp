@@ -1,4 +1,4 @@
-#include "trainer/trials.hpp"
+#include "trainer/commands/trials.hpp"
 
 #include "data/error.hpp"
 #include "data/image_io.hpp"

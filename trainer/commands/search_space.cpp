@@ -1,4 +1,4 @@
-#include "trainer/search_space.hpp"
+#include "trainer/commands/search_space.hpp"
 
 #include "shared/core/rng.hpp"
 #include "trainer/registry.hpp" // nearest_name, known_names
@@ -11,11 +11,6 @@
 namespace leadline::trainer {
 
 namespace {
-
-std::string trimmed(const std::string& text) {
-  const size_t first = text.find_first_not_of(' ');
-  return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(' ') - first + 1);
-}
 
 [[noreturn]] void fail(const std::string& text, const std::string& reason, const std::string& fix) {
   throw Error({.field = "--over", .value = text, .reason = reason, .fix = fix});

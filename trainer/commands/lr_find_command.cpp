@@ -42,20 +42,9 @@ const OptionGroup own_options{"This command",
 int lr_find_command(const std::vector<std::string>& arguments) {
   std::vector<OptionGroup> groups = train_option_groups();
   groups.insert(groups.begin(), own_options);
-  Settings settings(groups), command_line(groups);
-  const std::vector<std::string> rest = read_command_line(arguments, "leadline lr_find", command_line);
-  if (command_line.given("help")) {
-    std::printf("%s\n%s", introduction, option_help(groups).c_str());
-    return 0;
-  }
-  if (!rest.empty())
-    throw Error({.file = "leadline lr_find",
-                 .value = rest.front(),
-                 .reason = "this word is not expected",
-                 .fix = "A settings file is given with --config FILE"});
-  if (command_line.given("config")) read_settings_file(command_line.required("config"), settings);
-  for (const std::string& key : command_line.keys())
-    if (command_line.given(key)) settings.set(key, command_line.text(key), "--" + key);
+  Settings settings(groups), command_line;
+  if (!read_options("leadline lr_find", introduction, groups, arguments, &command_line)) return 0;
+  apply_settings(command_line, settings);
 
   LrFinderOptions options;
   options.min_lr = settings.real("min_lr", 1e-12, 1e3);

@@ -1,12 +1,13 @@
 // leadline compare
 #include "trainer/commands.hpp"
+#include "trainer/commands/search_space.hpp"
+#include "trainer/commands/trials.hpp"
+#include "trainer/metrics/names.hpp"
 #include "trainer/option_parser.hpp"
 #include "trainer/plot.hpp"
-#include "trainer/search_space.hpp"
 #include "trainer/table.hpp"
 #include "trainer/text.hpp"
 #include "trainer/train_settings.hpp"
-#include "trainer/trials.hpp"
 
 #include "data/image_io.hpp"
 
@@ -29,7 +30,7 @@ constexpr const char* introduction =
   leadline compare --config rooms.ini --over optimizer.lr=log:1e-4..1e-1:4 --train.epochs 5 --out runs/rates
 
 Every combination of the values is trained, with each seed, as `leadline train` would, in a folder of its own below
---out: the same command again goes on where it was stopped. Options of `leadline train` hold for all of them. At the
+--out: the same command again goes on where it was stopped. Options of `leadline train` (see its --help) hold for all of them. At the
 end --out has compare.md and compare.csv, metric.svg and loss.svg.
 
 KEY=VALUES of --over: a list a,b,c (a;b;c where values have commas), or a range with points LOW..HIGH:N,
@@ -177,8 +178,7 @@ Plot Comparison::plot(bool of_loss) const {
 }
 
 std::string csv(const Comparison& comparison, const std::vector<index_t>& seeds) {
-  const std::vector<std::string> names{"epoch", "step", "delta1", "delta2", "delta3",   "abs_rel",   "sq_rel",
-                                       "rmse",  "mae",  "silog",  "log10",  "rmse_log", "train_loss"};
+  const std::vector<std::string> names = metric_choices({"epoch", "step"}, {"train_loss"});
   std::string out = "settings,seed";
   for (const std::string& name : names) out += "," + name;
   out += ",error\n";
@@ -206,20 +206,14 @@ int compare_command(const std::vector<std::string>& all_arguments) {
                       {"seeds", "1",
                        "trainings of each, with train.seed, train.seed + 1, ...: only they tell chance "
                        "from difference"},
-                      {"metric",
-                       "",
-                       "what decides, of each run's best epoch; empty: eval.monitor",
-                       {"", "delta1", "delta2", "delta3", "abs_rel", "sq_rel", "rmse", "rmse_log", "log10", "silog",
-                        "mae", "train_loss"}}});
+                      {"metric", "", "what decides, of each run's best epoch; empty: eval.monitor",
+                       metric_choices({""}, {"train_loss"})}});
   std::vector<OptionGroup> groups = train_option_groups();
   groups.insert(groups.begin(), own);
-  Settings options(groups);
-  const std::vector<std::string> configs = read_command_line(arguments, "leadline compare", options);
-  if (options.given("help")) {
-    std::printf("%s\n%s\nOptions of `leadline train` (see its --help), such as --train.epochs, hold for all.\n",
-                introduction, option_help({own}).c_str());
-    return 0;
-  }
+  Settings options;
+  std::vector<std::string> configs;
+  const std::vector<OptionGroup> shown{own};
+  if (!read_options("leadline compare", introduction, groups, arguments, &options, &configs, &shown)) return 0;
   const index_t seeds = options.integer("seeds", 1, 1000), jobs = options.integer("jobs", 1, 1024),
                 threads = options.integer("threads", 0, 4096);
 
@@ -240,8 +234,7 @@ int compare_command(const std::vector<std::string>& all_arguments) {
   Comparison comparison;
   for (const auto& [name, settings] : files) {
     Variant variant{name, settings, {}};
-    for (const std::string& key : base.keys())
-      if (options.given(key)) variant.settings.set(key, options.text(key), "--" + key);
+    variant.settings.set_given(options);
     comparison.variants.push_back(variant);
   }
   for (const std::string& text : over) {

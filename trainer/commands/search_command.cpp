@@ -1,12 +1,13 @@
 // leadline search
 #include "trainer/commands.hpp"
+#include "trainer/commands/search_space.hpp"
+#include "trainer/commands/trials.hpp"
+#include "trainer/metrics/names.hpp"
 #include "trainer/option_parser.hpp"
 #include "trainer/plot.hpp"
-#include "trainer/search_space.hpp"
 #include "trainer/table.hpp"
 #include "trainer/text.hpp"
 #include "trainer/train_settings.hpp"
-#include "trainer/trials.hpp"
 
 #include "data/image_io.hpp"
 
@@ -34,7 +35,7 @@ halving  successive halving (Jamieson and Talwalkar, AISTATS 2016): --trials set
          1/--factor of them for --factor times as many, and so on up to train.epochs. Every rung trains from the
          start, so that each has its whole schedule
 
-Options of `leadline train` hold for all trials. --out has journal.jsonl (one line a result), a run directory for each
+Options of `leadline train` (see its --help) hold for all trials. --out has journal.jsonl (one line a result), a run directory for each
 trial, and at the end search.md, search.csv, a chart for each range, and best.ini for `leadline train --config`. The same
 command with the same --out goes on where it was stopped, or killed.
 )";
@@ -363,34 +364,20 @@ int search_command(const std::vector<std::string>& all_arguments) {
                       {"seed", "0", "random, halving: of what is drawn"},
                       {"min_epochs", "1", "halving: epochs of the first rung, at least"},
                       {"factor", "3", "halving: one of so many goes on, for so many times as many epochs"},
-                      {"metric",
-                       "",
-                       "what decides, of each trial's best epoch; empty: eval.monitor",
-                       {"", "delta1", "delta2", "delta3", "abs_rel", "sq_rel", "rmse", "rmse_log", "log10", "silog",
-                        "mae", "train_loss"}}});
+                      {"metric", "", "what decides, of each trial's best epoch; empty: eval.monitor",
+                       metric_choices({""}, {"train_loss"})}});
   std::vector<OptionGroup> groups = train_option_groups();
   groups.insert(groups.begin(), own);
-  Settings options(groups);
-  const std::vector<std::string> rest = read_command_line(arguments, "leadline search", options);
-  if (options.given("help")) {
-    std::printf("%s\n%s\nOptions of `leadline train` (see its --help), such as --train.epochs, hold for all.\n",
-                introduction, option_help({own}).c_str());
-    return 0;
-  }
-  if (!rest.empty())
-    throw Error({.file = "leadline search",
-                 .value = rest.front(),
-                 .reason = "this word is not expected",
-                 .fix = "A settings file is given with --config FILE"});
+  Settings options;
+  const std::vector<OptionGroup> shown{own};
+  if (!read_options("leadline search", introduction, groups, arguments, &options, nullptr, &shown)) return 0;
   if (over.empty())
     throw Error({.file = "leadline search",
                  .field = "--over",
                  .reason = "is not given, so there is nothing to vary",
                  .fix = "For example --over optimizer.lr=log:1e-4..1e-1"});
   Settings base(train_option_groups());
-  if (options.given("config")) read_settings_file(options.required("config"), base);
-  for (const std::string& key : base.keys())
-    if (options.given(key)) base.set(key, options.text(key), "--" + key);
+  apply_settings(options, base);
   std::vector<SearchDimension> dimensions;
   for (const std::string& text : over) {
     dimensions.push_back(parse_dimension(text, base));

@@ -1,40 +1,24 @@
-// leadline evaluate, predict
+// leadline predict
 #include "data/depth_filters.hpp"
 #include "data/picture.hpp"
-#include "data/progress.hpp"
 #include "trainer/commands.hpp"
 #include "trainer/compute.hpp"
 #include "trainer/evaluate.hpp"
 #include "trainer/option_parser.hpp"
-#include "trainer/run_directory.hpp"
 #include "trainer/text.hpp"
-#include "trainer/train_settings.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <set>
-#include <sstream>
 
 namespace leadline::trainer {
 
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr const char* evaluate_help =
-    R"(leadline evaluate RUN|CHECKPOINT|MODEL.lead: metrics on a data set, beside the median training depth and the mean map.
-
-  leadline evaluate runs/office --data pairs:val.txt
-  leadline evaluate runs/office --data nyu_h5:nyudepthv2,split=val --protocol eigen --flip
-  leadline evaluate office.lead --data pairs:val.txt --frames val.csv      each frame's metrics into a table
-
-Another program's predictions, a folder with one .npy, .pfm or .png a frame, or one .npy [N, H, W]:
-
-  leadline evaluate --predictions outputs --data nyu_mat:nyu.mat,list=test.txt --protocol eigen
-  leadline evaluate --predictions midas --predictions_are disparity --align disparity --data pairs:val.txt
-)";
 
 constexpr const char* predict_help =
     R"(leadline predict RUN|CHECKPOINT|MODEL.lead INPUT... --out DIR: depth of pictures. INPUT is a picture, a folder of
@@ -48,20 +32,6 @@ pictures, or data as `leadline data --help` has it. DIR gets, for each of the fo
   leadline predict office.lead kitchen.jpg --out depth --format colour,ply --fov 66
   leadline predict runs/office pairs:val.txt --out depth --filter median:1,guided:8:0.001 --flip
 )";
-
-std::vector<std::string> comma_list(const std::string& text) {
-  std::vector<std::string> all;
-  std::istringstream parts(text);
-  for (std::string part; std::getline(parts, part, ',');) {
-    part.erase(0, std::min(part.find_first_not_of(' '), part.size()));
-    part.erase(part.find_last_not_of(' ') + 1);
-    if (!part.empty()) all.push_back(part);
-  }
-  return all;
-}
-
-// ---------------------------------------------------------------------------------------------------------------------
-// predict
 
 /// A picture to be answered.
 struct Input {
@@ -175,11 +145,7 @@ std::string predict_one(Predictor& network, const Input& input, const Settings& 
     image = data::resized(seen, network.height, network.width);
     depth = std::move(placed.depth);
   } else {
-    const data::DepthMap large = data::resize_depth(placed.depth, window.height, window.width);
-    depth = {sample.height, sample.width, std::vector<float>(sample.pixels())}; // 0 outside what the network saw
-    for (int y = 0; y < window.height; ++y)
-      std::copy_n(large.metres.begin() + ptrdiff_t{y} * window.width, window.width,
-                  depth.metres.begin() + ptrdiff_t{window.y + y} * sample.width + window.x);
+    depth = placed.on_picture(sample.height, sample.width);
   }
   depth = data::filter_depth(s.filter, image, std::move(depth));
 
@@ -217,104 +183,6 @@ std::string predict_one(Predictor& network, const Input& input, const Settings& 
 
 } // namespace
 
-int evaluate_command(const std::vector<std::string>& arguments) {
-  const std::vector<OptionGroup> groups{
-      {"Options",
-       {{"data", "", "frames to evaluate on, SCHEME:WHERE; empty: the run's own validation frames"},
-        {"protocol",
-         "",
-         "crop, depth range and mean; empty: that of the run",
-         {"raw", "eigen", "densedepth", "fastdepth", "garg"}},
-        {"resolution",
-         "automatic",
-         "where prediction and truth meet: at the prediction's size or the ground truth's; automatic: the latter for "
-         "eigen, densedepth and garg, whose published figures are made so",
-         {"automatic", "prediction", "frame"}},
-        {"flip", "", "the mean of what the network says about the picture and its mirror image", {}, true},
-        {"align", "none", "fit each image to its truth first, by scale, or scale and shift of depth or of 1/depth",
-         alignment_names()},
-        {"frames", "", "file for each frame's metrics, .csv"},
-        {"on_bad_sample", "stop", "what an unreadable frame does", {"stop", "skip"}},
-        checkpoint_option,
-        threads_option,
-        help_option}},
-      {"Predictions of another program",
-       {{"predictions", "", "folder with one .npy, .pfm or .png a frame, or one .npy [N, H, W]; takes RUN's place"},
-        {"predictions_unit", "0.001", "metres of one step where they are whole numbers"},
-        {"predictions_are", "depth", "disparity: 1/depth, up to scale and shift", {"depth", "disparity"}}}}};
-  Settings options;
-  std::string path;
-  // --predictions takes the operand's place: see first whether it is there.
-  const bool files = std::any_of(arguments.begin(), arguments.end(),
-                                 [](const std::string& a) { return a.rfind("--predictions", 0) == 0; }) &&
-                     std::find(arguments.begin(), arguments.end(), "--help") == arguments.end();
-  if (files) {
-    options = Settings(groups);
-    if (const std::vector<std::string> rest = read_command_line(arguments, "leadline evaluate", options); !rest.empty())
-      throw Error({.file = "leadline evaluate",
-                   .field = "RUN",
-                   .value = rest.front(),
-                   .reason = "with --predictions there is no network to run",
-                   .fix = "Leave one of them out"});
-    options.required("predictions");
-    options.required("data");
-  } else if (!read_command("leadline evaluate", evaluate_help, groups, arguments, "RUN", &options, &path)) {
-    return 0;
-  }
-
-  const int threads = static_cast<int>(options.integer("threads", 0, 4096));
-  const Compute compute(threads);
-  EvaluateOptions how;
-  how.protocol = options.text("protocol");
-  how.alignment = static_cast<Alignment>(
-      std::find(alignment_names().begin(), alignment_names().end(), options.text("align")) - alignment_names().begin());
-  how.on_bad_sample = options.text("on_bad_sample") == "skip" ? data::OnBadSample::skip : data::OnBadSample::stop;
-  data::DatasetPtr frames;
-  std::string name = options.text("data");
-  if (!name.empty()) {
-    frames = data::open_dataset(name, {.on_bad_sample = how.on_bad_sample});
-  } else if (path.ends_with(".lead")) {
-    options.required("data");
-  } else {
-    const std::string file = find_checkpoint(path, options.text("checkpoint") == "best");
-    const Datasets sets = open_datasets(checkpoint_settings(read_checkpoint(file), file));
-    frames = sets.val;
-    name = sets.val_name;
-  }
-  std::unique_ptr<Predictor> network;
-  std::vector<PredictionSource> sources;
-  std::string what;
-  if (files) {
-    what = options.text("predictions");
-    sources = {prediction_files(what, *frames, options.real("predictions_unit", 1e-9, 1e9),
-                                options.text("predictions_are") == "disparity")};
-    if (how.protocol.empty()) how.protocol = "raw";
-  } else {
-    network = open_predictor(path, options.text("checkpoint") == "best", threads);
-    what = network->origin;
-    sources = prediction_sources(*network, options.given("flip"));
-    if (how.protocol.empty()) how.protocol = network->protocol;
-  }
-  const std::string& resolution = options.text("resolution");
-  const bool published_large = how.protocol == "eigen" || how.protocol == "densedepth" || how.protocol == "garg";
-  how.resolution = resolution == "frame" || (resolution == "automatic" && published_large) ? Resolution::frame
-                                                                                           : Resolution::prediction;
-  data::Progress progress("evaluating", frames->size());
-  sources.front().predict = [inner = sources.front().predict, &progress](size_t i, const data::Sample& frame) {
-    PlacedDepth placed = inner(i, frame);
-    progress.step();
-    return placed;
-  };
-  const Evaluation result = evaluate(sources, *frames, how);
-  progress.finish();
-  if (!options.text("frames").empty()) write_frame_metrics(options.text("frames"), result);
-  std::printf("%s, on %lld frames of %s\n%s%s images/s\n", what.c_str(), static_cast<long long>(result.images),
-              name.c_str(), result.table.c_str(), decimals(result.images_per_second, 1).c_str());
-  if (result.skipped > 0)
-    std::printf("%lld frames couldn't be read and were left out\n", static_cast<long long>(result.skipped));
-  return 0;
-}
-
 int predict_command(const std::vector<std::string>& arguments) {
   const std::vector<OptionGroup> groups{
       {"Options",
@@ -350,7 +218,8 @@ int predict_command(const std::vector<std::string>& arguments) {
     if (!(s.range[0] >= 0 && s.range[0] < s.range[1]))
       options.fail("range", "the first distance must be at least 0 and below the second", "e.g. 0.5,8");
   }
-  for (const std::string& format : comma_list(options.required("format"))) {
+  options.required("format");
+  for (const std::string& format : options.list("format")) {
     if (std::find(std::begin(formats), std::end(formats), format) == std::end(formats))
       options.fail("format", "there is no format \"" + format + "\"", "Known: png16, npy, pfm, colour, ply");
     s.formats.insert(format);

@@ -1,15 +1,8 @@
-// leadline export, verify, inspect
-#include "data/image_io.hpp"
-#include "trainer/autotune.hpp"
+// leadline inspect
+#include "shared/core/image.hpp"
 #include "trainer/commands.hpp"
-#include "trainer/compute.hpp"
-#include "trainer/export.hpp"
 #include "trainer/option_parser.hpp"
-#include "trainer/report.hpp"
-#include "trainer/run_directory.hpp"
 #include "trainer/text.hpp"
-#include "trainer/train_settings.hpp"
-#include "trainer/verify.hpp"
 
 #include <leadline/leadline.hpp>
 
@@ -20,25 +13,6 @@ namespace leadline::trainer {
 
 namespace {
 
-constexpr const char* export_help = R"(leadline export RUN|CHECKPOINT --out FILE: write a network for devices.
-
-  leadline export runs/office --out office.lead
-  leadline export runs/office --out office.onnx --format onnx     for other engines
-  leadline export runs/office --out office.lead --autotune        the fastest plan for this machine, recorded
-  leadline export runs/office --out office.lead --algorithm head=host_gemm,down.0.0=winograd4
-
-Batch norms are folded, activations fused; preprocessing, origin and a golden sample go into the file. A .lead
-file appears only once the device's engine has run it and given the trainer's answer, bit for bit.
-)";
-constexpr const char* verify_help =
-    R"(leadline verify RUN|CHECKPOINT MODEL.lead: prove that the device's engine and the trainer agree, on real frames with
-preprocessing and all: the same bits for the same plan, and how far other levels of this CPU, bf16 products and the
-network as it was trained (norms not folded) are from that. In a run directory the table stays as parity.txt and becomes
-part of report.html.
-
-  leadline verify runs/office office.lead
-  leadline verify runs/office office.lead --data pairs:val.txt --count 50
-)";
 constexpr const char* inspect_help =
     R"(leadline inspect MODEL.lead: layers, shapes, cost, memory and origin of a model file, and the plan for this CPU:
 which algorithm each layer runs by, and how much memory its weights take in the form that the kernels read.
@@ -49,88 +23,6 @@ which algorithm each layer runs by, and how much memory its weights take in the 
 )";
 
 } // namespace
-
-int export_command(const std::vector<std::string>& arguments) {
-  const std::vector<OptionGroup> groups{
-      {"Options",
-       {{"out", "", "model file to write; replaced if it exists"},
-        {"format", "lead", "lead: for this library; onnx: for other engines (opset 17)", {"lead", "onnx"}},
-        {"algorithm", "automatic",
-         "recorded in the file: automatic (devices choose), one for all layers, or LAYER=ALGORITHM,..."},
-        {"autotune", "", "measure each layer's algorithms on this machine and record the fastest", {}, true},
-        checkpoint_option,
-        threads_option,
-        help_option}}};
-  Settings options;
-  std::string path;
-  if (!read_command("leadline export", export_help, groups, arguments, "RUN", &options, &path)) return 0;
-  const std::string out = options.required("out");
-  const bool onnx = options.text("format") == "onnx";
-  if (!onnx && out.ends_with(".onnx"))
-    throw Error({.file = "leadline export",
-                 .field = "--out",
-                 .value = out,
-                 .reason = "the name is that of an ONNX file, the format that of a .lead file",
-                 .fix = "Add --format onnx, or name a .lead file"});
-  const std::string file = find_checkpoint(path, options.text("checkpoint") == "best");
-  const Checkpoint checkpoint = read_checkpoint(file);
-  const Compute compute(static_cast<int>(options.integer("threads", 0, 4096)));
-  std::string measured;
-  ChooseAlgorithms choose;
-  if (options.given("autotune"))
-    choose = [&](const Graph& graph, const std::vector<std::vector<float>>& weights) {
-      constexpr int rounds = 20;
-      return autotune(graph, weights, ComputePrecision::full, rounds, &measured);
-    };
-  else if (options.text("algorithm") != "automatic")
-    choose = [&](const Graph& graph, const std::vector<std::vector<float>>&) {
-      return parse_algorithms(options.text("algorithm"), graph);
-    };
-  const ExportReport report = onnx ? export_onnx(checkpoint, file, out) : export_model(checkpoint, file, out, choose);
-  std::fputs(measured.c_str(), stdout);
-  std::printf("%s: %s KiB, %zu layers (%zu before folding, which changed the answer by %.1e), %lld parameters\n%s",
-              out.c_str(), decimals(static_cast<double>(report.file_bytes) / 1024, 1).c_str(), report.nodes_after,
-              report.nodes_before, report.fold_error, static_cast<long long>(report.parameters),
-              onnx ? "" : "verified: the engine gives the trainer's bits, and passes its self-test\n");
-  return 0;
-}
-
-int verify_command(const std::vector<std::string>& arguments) {
-  const std::vector<OptionGroup> groups{
-      {"Options",
-       {{"data", "", "frames to compare on, SCHEME:WHERE; empty: the run's own validation frames"},
-        {"count", "16", "frames, evenly spread"},
-        checkpoint_option,
-        threads_option,
-        help_option}}};
-  Settings options;
-  std::string path;
-  std::vector<std::string> models;
-  if (!read_command("leadline verify", verify_help, groups, arguments, "RUN", &options, &path, &models)) return 0;
-  if (models.size() != 1)
-    throw Error(
-        {.file = "leadline verify",
-         .field = "MODEL.lead",
-         .reason = models.empty() ? "is missing" : "exactly one is wanted, not " + std::to_string(models.size()),
-         .fix = "`leadline verify --help` has an example"});
-  const std::string file = find_checkpoint(path, options.text("checkpoint") == "best");
-  const Checkpoint checkpoint = read_checkpoint(file);
-  const data::DatasetPtr frames = options.text("data").empty()
-                                      ? open_datasets(checkpoint_settings(checkpoint, file)).val
-                                      : data::open_dataset(options.text("data"));
-  const Compute compute(static_cast<int>(options.integer("threads", 0, 4096)));
-  const Parity parity = verify_parity(checkpoint, file, models.front(), *frames,
-                                      static_cast<size_t>(options.integer("count", 1, 1 << 20)));
-  const std::string text = models.front() + " and " + file + ", epoch " + std::to_string(checkpoint.epoch) + "\n" +
-                           parity.table + (parity.passed ? "they agree\n" : "they do NOT agree\n");
-  std::fputs(text.c_str(), stdout);
-  if (path != file) { // a run directory
-    const RunDirectory run{path};
-    data::write_file(run.parity(), text.data(), text.size());
-    write_report(run);
-  }
-  return parity.passed ? 0 : 1;
-}
 
 int inspect_command(const std::vector<std::string>& arguments) {
   const std::vector<OptionGroup> groups{

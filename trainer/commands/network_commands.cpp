@@ -99,13 +99,10 @@ bool choose_network(const std::string& command, const char* introduction, const 
   std::vector<OptionGroup> shown{own};
   for (const OptionGroup& group : groups)
     if (group.title == "Model") shown.push_back(group);
-  Settings command_line(groups), settings(groups);
-  const std::vector<std::string> rest = read_command_line(arguments, command, command_line);
+  Settings command_line, settings(groups);
+  std::vector<std::string> rest;
+  if (!read_options(command, introduction, groups, arguments, &command_line, &rest, &shown)) return false;
   *options = command_line;
-  if (command_line.given("help")) {
-    std::printf("%s\n%s", introduction, option_help(shown).c_str());
-    return false;
-  }
   if (rest.size() > 1)
     throw Error({.file = command,
                  .value = rest[1],
@@ -135,9 +132,7 @@ bool choose_network(const std::string& command, const char* introduction, const 
     *network = network_of(checkpoint_settings(read_checkpoint(file), file));
     return true;
   }
-  if (command_line.given("config")) read_settings_file(command_line.required("config"), settings);
-  for (const std::string& key : command_line.keys())
-    if (command_line.given(key)) settings.set(key, command_line.text(key), "--" + key);
+  apply_settings(command_line, settings);
   *network = network_of(settings);
   return true;
 }

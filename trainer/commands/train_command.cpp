@@ -64,17 +64,8 @@ std::string pretraining(const std::string& weights) {
 int train_command(const std::vector<std::string>& arguments) {
   std::vector<OptionGroup> groups = train_option_groups();
   groups.insert(groups.begin(), own_options);
-  Settings settings(groups), command_line(groups);
-  const std::vector<std::string> rest = read_command_line(arguments, "leadline train", command_line);
-  if (command_line.given("help")) {
-    std::printf("%s\n%s", introduction, option_help(groups).c_str());
-    return 0;
-  }
-  if (!rest.empty())
-    throw Error({.file = "leadline train",
-                 .value = rest.front(),
-                 .reason = "this word is not expected",
-                 .fix = "A settings file is given with --config FILE"});
+  Settings settings(groups), command_line;
+  if (!read_options("leadline train", introduction, groups, arguments, &command_line)) return 0;
 
   // File or earlier run first, the command line over it.
   Checkpoint checkpoint;
@@ -96,11 +87,8 @@ int train_command(const std::vector<std::string>& arguments) {
     read_settings_text(checkpoint.settings, checkpoint_file + " (settings)", settings);
     if (std::filesystem::is_directory(command_line.text("resume")))
       settings.set("run.dir", command_line.text("resume"), "--resume"); // it may have been moved
-  } else if (command_line.given("config")) {
-    read_settings_file(command_line.required("config"), settings);
   }
-  for (const std::string& key : command_line.keys())
-    if (command_line.given(key)) settings.set(key, command_line.text(key), "--" + key);
+  apply_settings(command_line, settings);
 
   const Compute compute(static_cast<int>(settings.integer("threads", 0, 4096)));
   const Datasets sets = open_datasets(settings);
