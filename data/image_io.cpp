@@ -12,6 +12,9 @@
 #include <filesystem>
 #include <memory>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 // stb's only implementation in this library; static, so that a program may bring its own. Without stb (an edge build on
 // a machine with a compiler and CMake alone) a small PNG reader and writer of our own takes its place.
 #if LEADLINE_HAVE_STB
@@ -291,20 +294,29 @@ std::vector<std::uint8_t> read_file(const std::string& file, std::size_t max_byt
   return bytes;
 }
 
-void write_file(const std::string& file, const void* bytes, std::size_t size) {
+void write_file(const std::string& file, const void* bytes, std::size_t size, Keep keep) {
   const std::string partial = file + ".partial";
   std::FILE* out = std::fopen(partial.c_str(), "wb");
   if (!out)
     throw Error({.file = file,
                  .reason = std::string("it can't be written (") + std::strerror(errno) + ")",
                  .fix = "Check that the folder exists and may be written to."});
-  const bool written = std::fwrite(bytes, 1, size, out) == size;
+  bool written = std::fwrite(bytes, 1, size, out) == size && std::fflush(out) == 0;
+  // Bytes first, then the name: renamed before its bytes are on the disk, a power cut could leave an empty file.
+  if (keep == Keep::on_disk) written = written && fsync(fileno(out)) == 0;
   const bool closed = std::fclose(out) == 0;
   if (!written || !closed || std::rename(partial.c_str(), file.c_str()) != 0) {
     const std::string why = std::strerror(errno);
     std::remove(partial.c_str());
     throw Error(
         {.file = file, .reason = "it can't be written (" + why + ")", .fix = "Check the free space of the disk."});
+  }
+  if (keep == Keep::in_system) return;
+  // File systems that can't sync a folder order renames themselves: no error.
+  const fs::path folder = fs::path(file).parent_path();
+  if (const int handle = open(folder.empty() ? "." : folder.c_str(), O_RDONLY); handle >= 0) {
+    fsync(handle);
+    close(handle);
   }
 }
 

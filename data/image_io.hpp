@@ -61,7 +61,10 @@ void write_depth_png(const std::string& file, int height, int width, const float
 
 /// A whole file in memory; refuses folders, empty files and more than `max_bytes`.
 std::vector<std::uint8_t> read_file(const std::string& file, std::size_t max_bytes = std::size_t{1} << 30);
-/// Writes beside `file`, then renames.
-void write_file(const std::string& file, const void* bytes, std::size_t size);
+/// Whether a file only has to be there for who looks next, or has to outlive a power cut as well.
+enum class Keep { in_system, on_disk };
+/// Writes beside `file`, then renames. With `on_disk`, the old file or the whole new one is there after a power cut,
+/// too.
+void write_file(const std::string& file, const void* bytes, std::size_t size, Keep keep = Keep::in_system);
 
 } // namespace leadline::data

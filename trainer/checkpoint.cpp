@@ -102,7 +102,7 @@ public:
     check(closed);
     uint64_t size = 0; // memory was taken in advance: the superblock (version 3) says where the file ends
     for (int i = 0; i < 8; ++i) size |= uint64_t{image_.get()[28 + i]} << (8 * i);
-    data::write_file(file_, image_.get(), size);
+    data::write_file(file_, image_.get(), size, data::Keep::on_disk);
   }
 
   /// Makes the groups above `path` that aren't there yet.

@@ -1,17 +1,14 @@
 #include "trainer/onnx_writer.hpp"
 
 #include "data/error.hpp"
+#include "data/image_io.hpp" // write_file
 #include "trainer/protobuf.hpp"
 #include "trainer/weight_layout.hpp"
 
 #include <leadline/leadline.h>
 
 #include <bit>
-#include <cerrno>
 #include <cstdint>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <set>
 
 namespace leadline::trainer {
@@ -378,19 +375,8 @@ std::string encode_onnx(const Graph& graph, const std::vector<std::vector<float>
 
 void write_onnx(const std::string& path, const Graph& graph, const std::vector<std::vector<float>>& weights,
                 const std::map<std::string, std::string>& metadata) {
-  const std::string bytes = encode_onnx(graph, weights, metadata), temporary = path + ".part";
-  errno = 0;
-  std::ofstream file(temporary, std::ios::binary);
-  file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  file.close();
-  std::error_code error;
-  if (file) std::filesystem::rename(temporary, path, error);
-  if (file && !error) return;
-  const std::string reason = error ? error.message() : errno != 0 ? std::strerror(errno) : "it can't be written";
-  std::filesystem::remove(temporary, error);
-  throw Error({.file = path,
-               .reason = "the ONNX file can't be written: " + reason,
-               .fix = "Name a file in a folder that exists, on a disk with room"});
+  const std::string bytes = encode_onnx(graph, weights, metadata);
+  data::write_file(path, bytes.data(), bytes.size());
 }
 
 } // namespace leadline::trainer
