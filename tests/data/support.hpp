@@ -4,6 +4,7 @@
 #include "data/dataset.hpp"
 #include "data/error.hpp"
 #include "data/image_io.hpp"
+#include "tests/support/temp_dir.hpp"
 
 #include <hdf5.h>
 
@@ -14,32 +15,11 @@
 #include <string>
 #include <vector>
 
-#include <unistd.h>
-
 namespace leadline::data::test {
 
 namespace fs = std::filesystem;
 
-/// A new folder, removed at the end.
-class TempDir {
-public:
-  TempDir() {
-    std::string path = (fs::temp_directory_path() / "leadline-test-XXXXXX").string();
-    if (!mkdtemp(path.data())) throw Error("a folder for test files can't be made: " + path);
-    path_ = path;
-  }
-  ~TempDir() {
-    std::error_code ec;
-    fs::remove_all(path_, ec);
-  }
-  TempDir(const TempDir&) = delete;
-  TempDir& operator=(const TempDir&) = delete;
-  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
-  std::string path() const { return path_.string(); }
-
-private:
-  fs::path path_;
-};
+using leadline::testing::TempDir;
 
 inline void write_text(const std::string& file, const std::string& text) {
   std::ofstream(file, std::ios::binary) << text;

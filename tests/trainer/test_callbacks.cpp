@@ -1,4 +1,5 @@
 // Listeners: what they are told and when, what they may ask, and each of the built-in ones.
+#include "tests/support/temp_dir.hpp"
 #include "tests/trainer/toy_runs.hpp"
 #include "trainer/callbacks/callbacks.hpp"
 #include "trainer/callbacks/checkpoint_writer.hpp"
@@ -17,7 +18,6 @@
 #include <limits>
 #include <set>
 #include <sys/resource.h>
-#include <unistd.h>
 
 using namespace leadline;
 using namespace leadline::testing;
@@ -60,12 +60,6 @@ struct Probe final : Callback {
 std::unique_ptr<TrainLoop> toy_loop(const Settings& settings) {
   return make_train_loop(settings, toy_frames(22, 1), toy_frames(5, 2));
 }
-
-struct Folder {
-  fs::path path = fs::temp_directory_path() / ("leadline_callbacks_" + std::to_string(::getpid()));
-  Folder() { fs::create_directories(path); }
-  ~Folder() { fs::remove_all(path); }
-};
 
 /// What a listener that only ends runs needs of one.
 struct FakeRun final : RunControl {
@@ -273,14 +267,14 @@ TEST_CASE("signals stop the run, once") {
 }
 
 TEST_CASE("the best few checkpoints are kept, through a resume, too") {
-  const Folder folder;
+  const TempDir folder;
   const Settings settings = toy_settings({{"train.epochs", "6"},
                                           {"scheduler.name", "cosine_restarts"},
                                           {"optimizer.lr", "0.1"},
                                           {"run.checkpoint_top_k", "2"},
                                           {"eval.monitor", "rmse"}});
   const auto run = [&](const std::string& name, const Checkpoint* start, index_t stop_at) {
-    const RunDirectory dir{(folder.path / name).string()};
+    const RunDirectory dir{folder / name};
     make_folders(dir);
     Run out;
     const auto loop = toy_loop(settings);
@@ -293,7 +287,7 @@ TEST_CASE("the best few checkpoints are kept, through a resume, too") {
   };
   const auto kept = [&](const std::string& name) {
     std::set<std::string> files;
-    for (const auto& entry : fs::directory_iterator(folder.path / name / "checkpoints"))
+    for (const auto& entry : fs::directory_iterator(fs::path(folder / name) / "checkpoints"))
       files.insert(entry.path().filename().string());
     return files;
   };
@@ -305,18 +299,17 @@ TEST_CASE("the best few checkpoints are kept, through a resume, too") {
   for (size_t i = 0; i < 2; ++i)
     expected.insert(fs::path(RunDirectory{}.of_epoch(ranks[i].second)).filename().string());
   CHECK(kept("whole") == expected);
-  CHECK(read_checkpoint(RunDirectory{(folder.path / "whole").string()}.of_epoch(ranks[0].second)).epoch ==
-        ranks[0].second);
+  CHECK(read_checkpoint(RunDirectory{folder / "whole"}.of_epoch(ranks[0].second)).epoch == ranks[0].second);
 
   run("again", nullptr, 17);
-  const Checkpoint half = read_checkpoint(RunDirectory{(folder.path / "again").string()}.last());
+  const Checkpoint half = read_checkpoint(RunDirectory{folder / "again"}.last());
   run("again", &half, 0);
   CHECK(kept("again") == expected);
 }
 
 TEST_CASE("timers say where the time went, and end a run whose time is over") {
-  const Folder folder;
-  const std::string file = (folder.path / "timers.csv").string();
+  const TempDir folder;
+  const std::string file = folder / "timers.csv";
   const auto loop = toy_loop(toy_settings({{"train.epochs", "3"}}));
   loop->add(std::make_unique<Timers>(file, 0));
   CHECK_FALSE(loop->run().stopped);
@@ -342,8 +335,8 @@ TEST_CASE("a program's own listener has options like the built-in ones") {
                                    made_with = settings.integer("counter.every", 1, 100);
                                    return std::make_unique<Probe>();
                                  }});
-  const Folder folder;
-  const RunDirectory dir{folder.path.string()};
+  const TempDir folder;
+  const RunDirectory dir{folder.path()};
   CHECK(make_callbacks(toy_settings({{"counter.every", "7"}}), dir, false).size() >= 5);
   CHECK(made_with == 7);
   CHECK_THAT(toy_settings().to_ini(true), ContainsSubstring("[counter]\n# steps between two counts\nevery = 5"));
@@ -353,8 +346,8 @@ TEST_CASE("a program's own listener has options like the built-in ones") {
 }
 
 TEST_CASE("a full disk leaves the checkpoint before whole") {
-  const Folder folder;
-  const std::string file = (folder.path / "last.h5").string();
+  const TempDir folder;
+  const std::string file = folder / "last.h5";
   Checkpoint checkpoint = train(toy_settings({{"train.epochs", "1"}})).end;
   write_checkpoint(file, checkpoint);
   const auto size = fs::file_size(file);
@@ -376,7 +369,7 @@ TEST_CASE("a full disk leaves the checkpoint before whole") {
     }
     REQUIRE(setrlimit(RLIMIT_FSIZE, &before) == 0);
     CHECK_THAT(message, ContainsSubstring("last.h5") && ContainsSubstring("disk"));
-    CHECK(std::distance(fs::directory_iterator(folder.path), fs::directory_iterator()) == 1); // no rest left behind
+    CHECK(folder.entries() == 1); // no rest left behind
     CHECK(read_checkpoint(file).step != 77);
   }
   std::signal(SIGXFSZ, handler);

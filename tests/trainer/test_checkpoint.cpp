@@ -1,5 +1,6 @@
 // Checkpoints: everything comes back exactly, damage is seen, nothing half-written is left.
 #include "data/error.hpp"
+#include "tests/support/temp_dir.hpp"
 #include "trainer/checkpoint.hpp"
 #include "trainer/networks/unet.hpp"
 #include "trainer/weight_io.hpp"
@@ -11,23 +12,15 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <unistd.h>
 
 using namespace leadline;
 using namespace leadline::trainer;
 using Catch::Matchers::ContainsSubstring;
 using Catch::Matchers::MessageMatches;
+using leadline::testing::TempDir;
 namespace fs = std::filesystem;
 
 namespace {
-
-/// A folder of this test's own.
-struct Folder {
-  fs::path path = fs::temp_directory_path() / ("leadline_checkpoint_" + std::to_string(::getpid()));
-  Folder() { fs::create_directories(path); }
-  ~Folder() { fs::remove_all(path); }
-  std::string file(const std::string& name) const { return (path / name).string(); }
-};
 
 Checkpoint example(const std::string& precision) {
   Checkpoint c;
@@ -74,11 +67,11 @@ void write_bytes(const std::string& file, const std::string& bytes) { std::ofstr
 } // namespace
 
 TEST_CASE("what is written comes back, in float and double") {
-  const Folder folder;
+  const TempDir folder;
   for (const std::string precision : {"f32", "f64"}) {
     const Checkpoint c = example(precision);
-    write_checkpoint(folder.file("c.h5"), c);
-    const Checkpoint r = read_checkpoint(folder.file("c.h5"));
+    write_checkpoint(folder / "c.h5", c);
+    const Checkpoint r = read_checkpoint(folder / "c.h5");
     CHECK(r.settings == c.settings);
     CHECK(r.network == c.network);
     CHECK(r.precision == c.precision);
@@ -108,37 +101,37 @@ TEST_CASE("what is written comes back, in float and double") {
 }
 
 TEST_CASE("the same state gives the same bytes") {
-  const Folder folder;
-  write_checkpoint(folder.file("a.h5"), example("f32"));
-  write_checkpoint(folder.file("b.h5"), example("f32"));
-  CHECK(bytes_of(folder.file("a.h5")) == bytes_of(folder.file("b.h5")));
+  const TempDir folder;
+  write_checkpoint(folder / "a.h5", example("f32"));
+  write_checkpoint(folder / "b.h5", example("f32"));
+  CHECK(bytes_of(folder / "a.h5") == bytes_of(folder / "b.h5"));
 }
 
 TEST_CASE("a file that was cut off anywhere is refused") {
-  const Folder folder;
-  write_checkpoint(folder.file("c.h5"), example("f32"));
-  const std::string bytes = bytes_of(folder.file("c.h5"));
+  const TempDir folder;
+  write_checkpoint(folder / "c.h5", example("f32"));
+  const std::string bytes = bytes_of(folder / "c.h5");
   REQUIRE(bytes.size() > 1000);
   for (size_t size = 0; size < bytes.size(); size += size < 200 ? 13 : 397) {
     INFO(size << " of " << bytes.size() << " bytes");
-    write_bytes(folder.file("cut.h5"), bytes.substr(0, size));
-    CHECK_THROWS_MATCHES(read_checkpoint(folder.file("cut.h5")), Error, MessageMatches(ContainsSubstring("cut.h5")));
+    write_bytes(folder / "cut.h5", bytes.substr(0, size));
+    CHECK_THROWS_MATCHES(read_checkpoint(folder / "cut.h5"), Error, MessageMatches(ContainsSubstring("cut.h5")));
   }
 }
 
 TEST_CASE("a flipped bit is refused or harmless, never a crash or a wrong number") {
-  const Folder folder;
+  const TempDir folder;
   const Checkpoint c = example("f32");
-  write_checkpoint(folder.file("c.h5"), c);
-  const std::string bytes = bytes_of(folder.file("c.h5"));
+  write_checkpoint(folder / "c.h5", c);
+  const std::string bytes = bytes_of(folder / "c.h5");
   size_t refused = 0, tried = 0;
   for (size_t at = 0; at < bytes.size(); at += 7) {
     std::string damaged = bytes;
     damaged[at] = static_cast<char>(damaged[at] ^ (1 << at % 8));
-    write_bytes(folder.file("flipped.h5"), damaged);
+    write_bytes(folder / "flipped.h5", damaged);
     ++tried;
     try {
-      const Checkpoint r = read_checkpoint(folder.file("flipped.h5"));
+      const Checkpoint r = read_checkpoint(folder / "flipped.h5");
       INFO("byte " << at);
       CHECK(same(r.weights, c.weights)); // what can't be told from the sound file
       CHECK(same(r.optimizer_state, c.optimizer_state));
@@ -151,24 +144,23 @@ TEST_CASE("a flipped bit is refused or harmless, never a crash or a wrong number
 }
 
 TEST_CASE("files that are something else, or nothing") {
-  const Folder folder;
-  CHECK_THROWS_MATCHES(read_checkpoint(folder.file("none.h5")), Error, MessageMatches(ContainsSubstring("no such")));
-  write_bytes(folder.file("text.h5"), "just text");
-  CHECK_THROWS_MATCHES(read_checkpoint(folder.file("text.h5")), Error,
-                       MessageMatches(ContainsSubstring("no HDF5 file")));
+  const TempDir folder;
+  CHECK_THROWS_MATCHES(read_checkpoint(folder / "none.h5"), Error, MessageMatches(ContainsSubstring("no such")));
+  write_bytes(folder / "text.h5", "just text");
+  CHECK_THROWS_MATCHES(read_checkpoint(folder / "text.h5"), Error, MessageMatches(ContainsSubstring("no HDF5 file")));
 }
 
 TEST_CASE("what can't be written leaves nothing behind, and the old file as it was") {
-  const Folder folder;
-  CHECK_THROWS_MATCHES(write_checkpoint(folder.file("no/such/c.h5"), example("f32")), Error,
+  const TempDir folder;
+  CHECK_THROWS_MATCHES(write_checkpoint(folder / "no/such/c.h5", example("f32")), Error,
                        MessageMatches(ContainsSubstring("can't be written")));
-  write_checkpoint(folder.file("c.h5"), example("f32"));
-  const std::string before = bytes_of(folder.file("c.h5"));
+  write_checkpoint(folder / "c.h5", example("f32"));
+  const std::string before = bytes_of(folder / "c.h5");
   Checkpoint impossible = example("f32");
   impossible.weights.push_back(impossible.weights.front()); // a name twice
-  CHECK_THROWS_AS(write_checkpoint(folder.file("c.h5"), impossible), Error);
-  CHECK(bytes_of(folder.file("c.h5")) == before);
-  CHECK(std::distance(fs::directory_iterator(folder.path), fs::directory_iterator()) == 1);
+  CHECK_THROWS_AS(write_checkpoint(folder / "c.h5", impossible), Error);
+  CHECK(bytes_of(folder / "c.h5") == before);
+  CHECK(folder.entries() == 1);
 }
 
 TEST_CASE("weights of another network are refused by name") {

@@ -1,5 +1,6 @@
 // Predictions of networks and of files, alignment, resolution: the numbers are what they say they are.
 #include "data/depth_filters.hpp"
+#include "tests/support/temp_dir.hpp"
 #include "tests/trainer/toy_frames.hpp"
 #include "trainer/evaluate.hpp"
 #include "trainer/export.hpp"
@@ -10,7 +11,6 @@
 
 #include <cmath>
 #include <filesystem>
-#include <unistd.h>
 
 using namespace leadline;
 using namespace leadline::testing;
@@ -19,13 +19,6 @@ using Catch::Matchers::ContainsSubstring;
 namespace fs = std::filesystem;
 
 namespace {
-
-struct Folder {
-  fs::path path = fs::temp_directory_path() / ("leadline_evaluate_" + std::to_string(::getpid()));
-  Folder() { fs::create_directories(path); }
-  ~Folder() { fs::remove_all(path); }
-  std::string file(const std::string& name) const { return (path / name).string(); }
-};
 
 double metric(const Evaluation& evaluation, const std::string& name, size_t row = 0) {
   for (const NamedNumber& number : evaluation.rows.at(row).metrics)
@@ -99,7 +92,7 @@ TEST_CASE("resolution: at the prediction's size or the frame's, and the table sa
 }
 
 TEST_CASE("a checkpoint, its exported model and its predictions in files get the same metrics") {
-  const Folder folder;
+  const TempDir folder;
   const Checkpoint checkpoint = trained();
   const auto network = checkpoint_predictor(checkpoint, "toy.h5");
   const auto frames = toy_frames(5, 2);
@@ -108,7 +101,7 @@ TEST_CASE("a checkpoint, its exported model and its predictions in files get the
   const Evaluation direct = evaluate(sources, *frames, {.protocol = "raw"});
   CHECK(direct.images == 5);
 
-  const std::string model = folder.file("toy.lead");
+  const std::string model = folder / "toy.lead";
   export_model(checkpoint, "toy.h5", model);
   const auto engine = open_predictor(model, true, 1);
   CHECK(engine->height == 16);
@@ -121,28 +114,28 @@ TEST_CASE("a checkpoint, its exported model and its predictions in files get the
   std::vector<float> all;
   for (size_t i = 0; i < frames->size(); ++i) {
     const PlacedDepth placed = sources[0].predict(i, frames->load(i));
-    const std::string file = folder.file(keys[i]);
+    const std::string file = folder / keys[i];
     if (i % 2 == 0)
       data::write_npy(file + ".npy", {16, 24}, placed.depth.metres.data());
     else
       data::write_pfm(file + "_depth.pfm", placed.depth);
     all.insert(all.end(), placed.depth.metres.begin(), placed.depth.metres.end());
   }
-  data::write_npy(folder.file("all.npy"), {5, 16, 24, 1}, all.data());
-  for (const std::string& path : {folder.path.string(), folder.file("all.npy")}) {
+  data::write_npy(folder / "all.npy", {5, 16, 24, 1}, all.data());
+  for (const std::string& path : {folder.path(), folder / "all.npy"}) {
     const Evaluation files = evaluate({prediction_files(path, *frames, 0.001, false)}, *frames, {.protocol = "raw"});
     CHECK(files.rows[0].metrics == direct.rows[0].metrics);
   }
   // as 1/depth, with any scale and shift
   for (float& value : all) value = 5 / value + 3;
-  data::write_npy(folder.file("inverse.npy"), {5, 16, 24}, all.data());
+  data::write_npy(folder / "inverse.npy", {5, 16, 24}, all.data());
   const EvaluateOptions aligned{.protocol = "raw", .alignment = Alignment::disparity};
   const double before = metric(evaluate({sources[0]}, *frames, aligned), "abs_rel");
-  const Evaluation after = evaluate({prediction_files(folder.file("inverse.npy"), *frames, 1, true)}, *frames, aligned);
+  const Evaluation after = evaluate({prediction_files(folder / "inverse.npy", *frames, 1, true)}, *frames, aligned);
   CHECK(!(std::abs(metric(after, "abs_rel") - before) > 1e-5));
 
-  write_frame_metrics(folder.file("frames.csv"), direct);
-  CHECK(fs::file_size(folder.file("frames.csv")) > 500);
+  write_frame_metrics(folder / "frames.csv", direct);
+  CHECK(fs::file_size(folder / "frames.csv") > 500);
 }
 
 TEST_CASE("the mean over a picture and its mirror image is the same for both") {
@@ -163,7 +156,7 @@ TEST_CASE("the mean over a picture and its mirror image is the same for both") {
 }
 
 TEST_CASE("what can't be evaluated is refused with its reason") {
-  const Folder folder;
+  const TempDir folder;
   const auto frames = toy_frames(3, 1);
   const auto source = changed_truth([](float t) { return t; });
   const auto refuses = [](const auto& call, const std::string& a, const std::string& b) {
@@ -176,12 +169,12 @@ TEST_CASE("what can't be evaluated is refused with its reason") {
     FAIL("nothing was refused: " << a);
   };
   refuses([&] { evaluate({source}, *frames, {.protocol = "egen"}); }, "egen", "eigen");
-  refuses([&] { prediction_files(folder.file("none"), *frames, 1, false); }, "none", "no such");
-  const PredictionSource empty = prediction_files(folder.path.string(), *frames, 1, false);
+  refuses([&] { prediction_files(folder / "none", *frames, 1, false); }, "none", "no such");
+  const PredictionSource empty = prediction_files(folder.path(), *frames, 1, false);
   refuses([&] { evaluate({empty}, *frames, {.protocol = "raw"}); }, "toy frame 0", ".npy");
   const std::vector<float> few(2 * 4 * 6, 1.0f);
-  data::write_npy(folder.file("few.npy"), {2, 4, 6}, few.data());
-  refuses([&] { prediction_files(folder.file("few.npy"), *frames, 1, false); }, "few.npy", "3 frames");
-  refuses([&] { open_predictor(folder.file("x.lead"), true, 1); }, "x.lead", "");
-  refuses([&] { open_predictor(folder.file("x"), true, 1); }, "x", "");
+  data::write_npy(folder / "few.npy", {2, 4, 6}, few.data());
+  refuses([&] { prediction_files(folder / "few.npy", *frames, 1, false); }, "few.npy", "3 frames");
+  refuses([&] { open_predictor(folder / "x.lead", true, 1); }, "x.lead", "");
+  refuses([&] { open_predictor(folder / "x", true, 1); }, "x", "");
 }

@@ -1,5 +1,6 @@
 // Export: the engine gives the trainer's bits for every kind of U-Net; the file says what it should; failures leave
 // nothing.
+#include "tests/support/temp_dir.hpp"
 #include "tests/trainer/toy_frames.hpp"
 #include "trainer/autotune.hpp"
 #include "trainer/export.hpp"
@@ -15,7 +16,6 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <unistd.h>
 
 using namespace leadline;
 using namespace leadline::testing;
@@ -25,14 +25,6 @@ using Catch::Matchers::MessageMatches;
 namespace fs = std::filesystem;
 
 namespace {
-
-struct Folder {
-  fs::path path = fs::temp_directory_path() / ("leadline_export_" + std::to_string(::getpid()));
-  Folder() { fs::create_directories(path); }
-  ~Folder() { fs::remove_all(path); }
-  std::string file(const std::string& name) const { return (path / name).string(); }
-  std::ptrdiff_t files() const { return std::distance(fs::directory_iterator(path), fs::directory_iterator()); }
-};
 
 Checkpoint trained(const std::vector<std::pair<std::string, std::string>>& changes) {
   std::vector<std::pair<std::string, std::string>> all{{"train.epochs", "1"}};
@@ -45,7 +37,7 @@ Checkpoint trained(const std::vector<std::pair<std::string, std::string>>& chang
 } // namespace
 
 TEST_CASE("the engine's answer is the trainer's, bit for bit") {
-  const Folder folder;
+  const TempDir folder;
   const std::vector<std::vector<std::pair<std::string, std::string>>> networks{
       {},
       {{"model.up_sampling", "bilinear"}, {"model.activation", "silu"}, {"model.head", "softplus"}},
@@ -68,32 +60,31 @@ TEST_CASE("the engine's answer is the trainer's, bit for bit") {
   };
   for (const auto& changes : networks) {
     const Checkpoint checkpoint = trained(changes);
-    const std::string file = folder.file("model.lead");
+    const std::string file = folder / "model.lead";
     INFO(checkpoint.settings);
     const ExportReport report = export_model(checkpoint, "c.h5", file); // verifies on HostExec and Kokkos
     CHECK(report.nodes_after < report.nodes_before);
     CHECK(report.fold_error <= 1e-5);
     CHECK(fs::file_size(file) == report.file_bytes);
-    CHECK(folder.files() == 1); // no temporary file is left
+    CHECK(folder.entries() == 1); // no temporary file is left
   }
 }
 
 TEST_CASE("verification sees a model that answers otherwise") {
-  const Folder folder;
+  const TempDir folder;
   const Checkpoint checkpoint = trained({});
   Graph graph;
   ModelSpec spec = model_spec(checkpoint, "c.h5", &graph);
-  write_model(folder.file("model.lead"), spec);
-  CHECK_NOTHROW(verify_model(folder.file("model.lead"), spec));
+  write_model(folder / "model.lead", spec);
+  CHECK_NOTHROW(verify_model(folder / "model.lead", spec));
   spec.weights.back()[0] = std::nextafter(spec.weights.back()[0], 100.0f) + 0.01f; // the head's bias
-  CHECK_THROWS_MATCHES(verify_model(folder.file("model.lead"), spec), Error,
-                       MessageMatches(ContainsSubstring("differs")));
+  CHECK_THROWS_MATCHES(verify_model(folder / "model.lead", spec), Error, MessageMatches(ContainsSubstring("differs")));
 }
 
 TEST_CASE("algorithms that are asked for or measured are recorded, and the bits are still the trainer's") {
-  const Folder folder;
+  const TempDir folder;
   const Checkpoint checkpoint = trained({});
-  const std::string file = folder.file("model.lead");
+  const std::string file = folder / "model.lead";
   std::vector<Algorithm> chosen;
   std::string report;
   const std::vector<std::function<std::vector<Algorithm>(const Graph&, const std::vector<std::vector<float>>&)>>
@@ -131,13 +122,13 @@ TEST_CASE("algorithms that are asked for or measured are recorded, and the bits 
 }
 
 TEST_CASE("the file carries size, preprocessing, range, cameras and origin") {
-  const Folder folder;
+  const TempDir folder;
   const Checkpoint checkpoint =
       trained({{"run.data_licence", "CC BY 4.0"}, {"data.crop", "centre"}, {"data.mean", "0.1, 0.2, 0.3"}});
-  export_model(checkpoint, "c.h5", folder.file("model.lead"));
+  export_model(checkpoint, "c.h5", folder / "model.lead");
   Model model;
   leadline::ErrorText error;
-  REQUIRE(model.open_file(folder.file("model.lead").c_str(), error) == LEADLINE_OK);
+  REQUIRE(model.open_file((folder / "model.lead").c_str(), error) == LEADLINE_OK);
   const leadline_model_info info = model.info();
   CHECK(std::string(info.name) == "unet");
   CHECK(info.input_height == 16);
@@ -155,28 +146,28 @@ TEST_CASE("the file carries size, preprocessing, range, cameras and origin") {
 }
 
 TEST_CASE("an ONNX file carries the folded network, what its input wants, and its origin") {
-  const Folder folder;
+  const TempDir folder;
   const Checkpoint checkpoint = trained({{"run.data_licence", "CC BY 4.0"}, {"data.mean", "0.1, 0.2, 0.3"}});
-  const ExportReport report = export_onnx(checkpoint, "c.h5", folder.file("model.onnx"));
+  const ExportReport report = export_onnx(checkpoint, "c.h5", folder / "model.onnx");
   CHECK(report.nodes_after < report.nodes_before);
-  CHECK(folder.files() == 1);
-  std::ifstream stream(folder.file("model.onnx"), std::ios::binary);
+  CHECK(folder.entries() == 1);
+  std::ifstream stream(folder / "model.onnx", std::ios::binary);
   const std::string bytes{std::istreambuf_iterator<char>(stream), {}};
   CHECK(bytes.size() == report.file_bytes);
   for (const char* text : {"0.1, 0.2, 0.3", "0.25, 0.25, 0.25", "CC BY 4.0", "down.0.0.weight", "ConvTranspose"})
     CHECK_THAT(bytes, ContainsSubstring(text));
   CHECK_THAT(bytes, !ContainsSubstring("BatchNormalization"));
-  CHECK_THROWS_AS(export_onnx(checkpoint, "c.h5", folder.file("no/such/folder/model.onnx")), Error);
+  CHECK_THROWS_AS(export_onnx(checkpoint, "c.h5", folder / "no/such/folder/model.onnx"), Error);
 }
 
 TEST_CASE("the engine answers a camera's picture as the trainer's validation does") {
-  const Folder folder;
+  const TempDir folder;
   const Checkpoint checkpoint = trained({});
-  export_model(checkpoint, "c.h5", folder.file("model.lead"));
+  export_model(checkpoint, "c.h5", folder / "model.lead");
   Model model;
   Session session;
   leadline::ErrorText error;
-  REQUIRE(model.open_file(folder.file("model.lead").c_str(), error) == LEADLINE_OK);
+  REQUIRE(model.open_file((folder / "model.lead").c_str(), error) == LEADLINE_OK);
   REQUIRE(session.create(model, error) == LEADLINE_OK);
   const data::Sample frame = ToyFrames(4, 2).load(0);
   std::vector<float> depth(session.output_values());
@@ -200,20 +191,20 @@ TEST_CASE("the engine answers a camera's picture as the trainer's validation doe
 }
 
 TEST_CASE("what can't be exported is refused and leaves the old file alone") {
-  const Folder folder;
+  const TempDir folder;
   Checkpoint checkpoint = trained({});
-  std::ofstream(folder.file("model.lead")) << "old";
+  std::ofstream(folder / "model.lead") << "old";
   Checkpoint broken = checkpoint;
   broken.weights[0].values[0] = std::nan("");
-  CHECK_THROWS_MATCHES(export_model(broken, "c.h5", folder.file("model.lead")), Error,
+  CHECK_THROWS_MATCHES(export_model(broken, "c.h5", folder / "model.lead"), Error,
                        MessageMatches(ContainsSubstring("down.0.0.weight") && ContainsSubstring("diverged")));
   broken = checkpoint;
   broken.weights.pop_back();
-  CHECK_THROWS_MATCHES(export_model(broken, "c.h5", folder.file("model.lead")), Error,
+  CHECK_THROWS_MATCHES(export_model(broken, "c.h5", folder / "model.lead"), Error,
                        MessageMatches(ContainsSubstring("head.bias")));
-  CHECK_THROWS_MATCHES(export_model(checkpoint, "c.h5", folder.path.string()), Error,
+  CHECK_THROWS_MATCHES(export_model(checkpoint, "c.h5", folder.path()), Error,
                        MessageMatches(ContainsSubstring("folder")));
-  CHECK_THROWS_AS(export_model(checkpoint, "c.h5", folder.file("no/such/folder/model.lead")), Error);
-  CHECK(folder.files() == 1);
-  CHECK(fs::file_size(folder.file("model.lead")) == 3);
+  CHECK_THROWS_AS(export_model(checkpoint, "c.h5", folder / "no/such/folder/model.lead"), Error);
+  CHECK(folder.entries() == 1);
+  CHECK(fs::file_size(folder / "model.lead") == 3);
 }

@@ -1,4 +1,5 @@
 // The loop: it learns, it resumes to the same bits from anywhere, it tells its listeners, it refuses what can't go on.
+#include "tests/support/temp_dir.hpp"
 #include "tests/trainer/toy_runs.hpp"
 #include "trainer/callbacks/checkpoint_writer.hpp"
 #include "trainer/callbacks/console.hpp"
@@ -15,7 +16,6 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <unistd.h>
 
 using namespace leadline;
 using namespace leadline::testing;
@@ -32,12 +32,6 @@ double metric(const EpochReport& report, const std::string& name) {
   FAIL("no metric " << name);
   return 0;
 }
-
-struct Folder {
-  fs::path path = fs::temp_directory_path() / ("leadline_run_" + std::to_string(::getpid()));
-  Folder() { fs::create_directories(path); }
-  ~Folder() { fs::remove_all(path); }
-};
 
 std::string text_of(const std::string& file) {
   std::ifstream in(file, std::ios::binary);
@@ -118,8 +112,8 @@ TEST_CASE("first weights are those of the rule that the settings name") {
 }
 
 TEST_CASE("a run begins with another one's weights") {
-  const Folder folder;
-  const std::string file = (folder.path / "first.h5").string();
+  const TempDir folder;
+  const std::string file = folder / "first.h5";
   const Run first = train(toy_settings({{"train.ema", "0.9"}})); // its averages, which evaluation would use
   write_checkpoint(file, first.end);
   const Settings settings = toy_settings({{"model.weights", file}, {"train.ema", "0.5"}, {"train.seed", "5"}});
@@ -176,11 +170,11 @@ TEST_CASE("a checkpoint from between an epoch's last step and its end is as good
 }
 
 TEST_CASE("2 epochs and 2 more are 4, also through a file") {
-  const Folder folder;
+  const TempDir folder;
   const Run whole = train(toy_settings());
   const Run half = train(toy_settings({{"train.epochs", "2"}}));
-  write_checkpoint((folder.path / "half.h5").string(), half.end);
-  const Checkpoint read = read_checkpoint((folder.path / "half.h5").string());
+  write_checkpoint(folder / "half.h5", half.end);
+  const Checkpoint read = read_checkpoint(folder / "half.h5");
   check_same_bits(train(toy_settings(), &read).end, whole.end);
 }
 
@@ -259,9 +253,9 @@ TEST_CASE("baselines are those of the training frames, unflipped") {
 }
 
 TEST_CASE("the run directory holds what it should, and a resumed run leaves the same bytes") {
-  const Folder folder;
+  const TempDir folder;
   const auto run_in = [&](const std::string& name, const Checkpoint* start, index_t stop_at) {
-    const RunDirectory dir{(folder.path / name).string()};
+    const RunDirectory dir{folder / name};
     make_folders(dir);
     Diary diary;
     const auto loop = make_train_loop(toy_settings(), toy_frames(22, 1), toy_frames(5, 2));

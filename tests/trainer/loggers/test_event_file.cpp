@@ -3,6 +3,7 @@
 
 #include "data/error.hpp"
 #include "data/image_io.hpp"
+#include "tests/support/temp_dir.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
@@ -10,23 +11,12 @@
 #include <cmath>
 #include <filesystem>
 #include <limits>
-#include <unistd.h>
 
 using namespace leadline;
 using namespace leadline::trainer;
 using namespace leadline::testing;
 using Catch::Matchers::ContainsSubstring;
 namespace fs = std::filesystem;
-
-namespace {
-
-struct Folder {
-  fs::path path = fs::temp_directory_path() / ("leadline_events_" + std::to_string(getpid()));
-  Folder() { fs::remove_all(path); }
-  ~Folder() { fs::remove_all(path); }
-};
-
-} // namespace
 
 TEST_CASE("CRC-32C gives the values of RFC 3720, appendix B.4") {
   const std::string zeros(32, '\0'), ones(32, '\xff');
@@ -44,10 +34,10 @@ TEST_CASE("CRC-32C gives the values of RFC 3720, appendix B.4") {
 }
 
 TEST_CASE("a file is whole records that hold what was told") {
-  const Folder folder;
+  const TempDir folder;
   std::string name;
   {
-    EventFile file(folder.path.string(), 0);
+    EventFile file(folder.path(), 0);
     name = file.name();
     EventSummary summary;
     summary.scalar("train/loss", 0.25);
@@ -102,7 +92,7 @@ TEST_CASE("a file is whole records that hold what was told") {
 }
 
 TEST_CASE("a resumed run leaves no step twice") {
-  const Folder folder;
+  const TempDir folder;
   std::string first, second;
   const auto write = [&](EventFile& file, index_t from, index_t to) {
     for (index_t step = from; step <= to; ++step) {
@@ -112,7 +102,7 @@ TEST_CASE("a resumed run leaves no step twice") {
     }
   };
   {
-    EventFile file(folder.path.string(), 0);
+    EventFile file(folder.path(), 0);
     first = file.name();
     write(file, 1, 9);
   }
@@ -120,9 +110,9 @@ TEST_CASE("a resumed run leaves no step twice") {
     std::ofstream cut(first, std::ios::app | std::ios::binary);
     cut << "half a record";
   }
-  trim_event_files(folder.path.string(), 6);
+  trim_event_files(folder.path(), 6);
   {
-    EventFile file(folder.path.string(), 7);
+    EventFile file(folder.path(), 7);
     second = file.name();
     write(file, 7, 12);
   }
@@ -140,11 +130,11 @@ TEST_CASE("a resumed run leaves no step twice") {
   CHECK(find(start, 2)->integer == 7);
   CHECK(find(fields_of(find(start, 7)->bytes), 1)->integer == 1); // SessionLog START
 
-  trim_event_files(folder.path.string(), 0); // from the very beginning
+  trim_event_files(folder.path(), 0); // from the very beginning
   CHECK(scalars_of(first).empty());
   CHECK(scalars_of(second).empty());
   CHECK(records_of(first, &whole).size() == 1); // the version
-  trim_event_files((folder.path / "not there").string(), 0);
+  trim_event_files(folder / "not there", 0);
 }
 
 TEST_CASE("a place that can't be written is named") {

@@ -1,6 +1,7 @@
 // Fitted MLPs in files and on devices: what was written is read, and model.lead answers in the engine what predict
 // does.
 #include "data/error.hpp"
+#include "tests/support/temp_dir.hpp"
 #include "trainer/export.hpp"
 #include "trainer/mlp/fitted.hpp"
 #include "trainer/mlp/score.hpp"
@@ -18,19 +19,9 @@
 using namespace leadline;
 using namespace leadline::trainer;
 using Catch::Matchers::ContainsSubstring;
+using leadline::testing::TempDir;
 
 namespace {
-
-struct Folder {
-  std::filesystem::path path = std::filesystem::temp_directory_path() / ("leadline-mlp-" + std::to_string(::getpid()));
-  Folder() { std::filesystem::create_directories(path); }
-  ~Folder() { std::filesystem::remove_all(path); }
-  std::string file(const std::string& name) const { return (path / name).string(); }
-  std::string write(const std::string& name, const std::string& text) const {
-    std::ofstream(file(name)) << text;
-    return file(name);
-  }
-};
 
 /// Fitted for a few epochs to noise: classes as many as asked for, or 0 for a regressor with two targets.
 FittedMLP fitted(index_t classes, const std::string& activation, bool poisson) {
@@ -81,10 +72,10 @@ TEST_CASE("a fitted MLP comes back from its file, and answers the same on a devi
   const index_t classes = GENERATE(0, 2, 5);
   const std::string activation = GENERATE("relu", "tanh", "logistic", "identity");
   const bool poisson = activation == "tanh";
-  const Folder folder;
+  const TempDir folder;
   const FittedMLP model = fitted(classes, activation, poisson);
-  write_mlp(folder.file("model.h5"), model);
-  const FittedMLP read = read_mlp(folder.file("model.h5"));
+  write_mlp(folder / "model.h5", model);
+  const FittedMLP read = read_mlp(folder / "model.h5");
   CHECK(read.classes == model.classes);
   CHECK(read.features == model.features);
   CHECK(read.metrics == model.metrics);
@@ -94,10 +85,10 @@ TEST_CASE("a fitted MLP comes back from its file, and answers the same on a devi
   CHECK(wanted.size() == static_cast<size_t>(classes > 0 ? classes : 2));
   CHECK_THROWS_WITH(read.predict({1, 2}, 1), ContainsSubstring("fitted with 6"));
 
-  export_model(read_checkpoint(folder.file("model.h5")), folder.file("model.h5"), folder.file("model.lead"));
+  export_model(read_checkpoint(folder / "model.h5"), folder / "model.h5", folder / "model.lead");
   Model device;
   ErrorText error;
-  REQUIRE(device.open_file(folder.file("model.lead").c_str(), error) == LEADLINE_OK);
+  REQUIRE(device.open_file((folder / "model.lead").c_str(), error) == LEADLINE_OK);
   CHECK(device.info().output_kind == LEADLINE_VALUES);
   Session session;
   REQUIRE(session.create(device, error) == LEADLINE_OK);
@@ -110,7 +101,7 @@ TEST_CASE("a fitted MLP comes back from its file, and answers the same on a devi
 }
 
 TEST_CASE("tables from CSV files") {
-  const Folder folder;
+  const TempDir folder;
   const mlp::Table table = mlp::read_table(
       "csv:" + folder.write("a.csv", "\xEF\xBB\xBFlength,\"wi,dth\",kind\n1,2.5,\"a \"\"b\"\"\"\n\n3, -4e1 ,c\r\n"),
       "");
