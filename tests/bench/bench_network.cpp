@@ -10,11 +10,14 @@
 //   --algorithm NAME  the same for every layer that has it
 //   --clock wall      cpu: only time that the process worked (for busy machines; 1 thread)
 //   --csv FILE        the same table for programs
+//   --layers 1        a table of the layers: time, share, part of the measured multiply-add peak and memory bandwidth
 //   --once 1          open, run once and leave, with no clock: for callgrind (instructions.py)
 #include "tests/bench/bench.hpp"
+#include "tests/bench/machine.hpp"
 
 #include <leadline/leadline.hpp>
 
+#include <cmath>
 #include <memory>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -109,12 +112,65 @@ ColdStart cold_start(const Setup& setup, int threads) {
   return result;
 }
 
+/// One line per layer: where an engine's time goes, and how near each layer is to what the machine could do. Bytes are
+/// those of its sources, its result and its weights, once each.
+void print_layers(Engine& engine, int threads, int rounds, Clock clock) {
+  const leadline_model_info model = engine.model.info();
+  const leadline_session_info shape = engine.session.info();
+  const auto count = static_cast<size_t>(model.nodes);
+  std::vector<Times> times(count);
+  std::vector<int64_t> ticks(count);
+  const auto read = [](void* context) { return static_cast<int64_t>((*static_cast<Clock*>(context))() * 1e9); };
+  Clock used = clock;
+  for (int round = -1; round < rounds; ++round) {
+    std::fill(ticks.begin(), ticks.end(), 0);
+    leadline_session_set_clock(engine.session.get(), read, &used, ticks.data(), model.nodes);
+    engine.run();
+    for (size_t i = 0; i < count && round >= 0; ++i) times[i].add(static_cast<double>(ticks[i]) * 1e-9);
+  }
+  leadline_session_set_clock(engine.session.get(), nullptr, nullptr, nullptr, 0);
+
+  const double peak = peak_flops(shape.isa, threads), bandwidth = memory_bandwidth(threads);
+  std::printf("\n%d thread%s; %.1f GFLOP/s in registers, %.1f GB/s of memory\n", threads, threads == 1 ? "" : "s",
+              peak * 1e-9, bandwidth * 1e-9);
+  std::printf("%-28s %-16s %-10s %15s %8s %9s %7s %8s %7s %7s\n", "layer", "kind", "algorithm", "result", "MMAC",
+              "median ms", "share", "GFLOP/s", "% peak", "% mem");
+  double total = 0;
+  for (const Times& time : times) total += time.median();
+  const double scale = static_cast<double>(shape.input_height) * shape.input_width / model.input_height /
+                       model.input_width; // layers are described at the default size
+  const auto values = [&](const leadline_node_info& node) { return scale * node.height * node.width * node.channels; };
+  for (int32_t i = 0; i < model.nodes; ++i) {
+    leadline_node_info node{}, source{};
+    leadline_node_plan plan{};
+    node.struct_size = source.struct_size = sizeof node;
+    plan.struct_size = sizeof plan;
+    leadline_model_get_node(engine.model.get(), i, &node);
+    leadline_session_get_node(engine.session.get(), i, &plan);
+    double moved = values(node) + static_cast<double>(node.parameters);
+    for (int32_t s = 0; s < node.inputs; ++s) {
+      if (node.input[s] < 0)
+        moved += static_cast<double>(engine.input.size());
+      else if (leadline_model_get_node(engine.model.get(), node.input[s], &source) == LEADLINE_OK)
+        moved += values(source);
+    }
+    const double time = times[static_cast<size_t>(i)].median(), flops = 2 * scale * static_cast<double>(node.macs);
+    const std::string result = std::to_string(static_cast<int>(node.height * std::sqrt(scale))) + "x" +
+                               std::to_string(static_cast<int>(node.width * std::sqrt(scale))) + "x" +
+                               std::to_string(node.channels);
+    std::printf("%-28s %-16s %-10s %15s %8.2f %9.4f %6.1f%% %8.1f %6.1f%% %6.1f%%\n", node.name, node.layer,
+                plan.algorithm, result.c_str(), flops / 2e6, time * 1e3, 100 * time / total, flops / time * 1e-9,
+                100 * flops / time / peak, 100 * moved * sizeof(float) / time / bandwidth);
+  }
+  std::printf("%-28s %64.4f ms\n", "all layers", total * 1e3);
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
   const Arguments arguments(argc, argv,
                             {"threads", "rounds", "seconds", "size", "isa", "csv", "clock", "memory_limit", "precision",
-                             "algorithm", "once"});
+                             "algorithm", "layers", "once"});
   if (arguments.operands().size() != 1)
     usage_error("bench_network MODEL.lead [--threads 1,2] [--rounds 20] [--seconds 0.1] [--size HxW] [--isa NAME] "
                 "[--csv FILE]; bench_model writes models");
@@ -191,4 +247,6 @@ int main(int argc, char** argv) {
                    start.first_run * 1e3, start.peak_rss, session_mib, arena_mib);
   }
   if (csv) std::fclose(csv);
+  if (arguments.integer("layers", 0) != 0)
+    for (size_t e = 0; e < engines.size(); ++e) print_layers(*engines[e], thread_counts[e], 5 * rounds, clock);
 }
