@@ -98,6 +98,20 @@ struct Resize {
     const bool align = params.align_corners != 0, nearest = params.mode == ResizeMode::nearest;
     const detail::ResizeAxis rows{src.shape.h, dst.shape.h, params.mode, align};
     const detail::ResizeAxis columns{src.shape.w, dst.shape.w, params.mode, align};
+    if constexpr (Exec::on_host)
+      if (nearest) { // pixel by pixel without divisions: maps of one channel are ordinary
+        parallel_for(exec, "leadline::resize::forward", dst.shape.n * dst.shape.h, [=](index_t row) {
+          const index_t n = row / dst.shape.h, oh = row % dst.shape.h;
+          const T* x = &src(n, rows.nearest(oh), 0, 0);
+          T* y = &dst(n, oh, 0, 0);
+          index_t part = 0; // ow in modulo out
+          for (index_t ow = 0; ow < columns.out; ++ow, y += dst.stride_w) {
+            for (index_t c = 0; c < dst.shape.c; ++c) y[c] = x[c];
+            for (part += columns.in; part >= columns.out; part -= columns.out) x += src.stride_w;
+          }
+        });
+        return;
+      }
     const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t oh, index_t ow, index_t first, index_t last) {
       T* y = &dst(n, oh, ow, 0);
       if (nearest) {

@@ -164,7 +164,8 @@ template <class T> void apply(const ApplyJob<T>& job, index_t task) {
 }
 
 // Few channels written per group: a panel's vectors would be mostly empty, so the vector runs over the channels read.
-// Weights are `[group][m][tap][group_k]`. Sixteen partial sums on every level, so that all of them round alike.
+// Weights are `[group][m][tap][group_k]`. Sixteen partial sums on every level, so that all of them round alike; as many
+// pixels as a vector has lanes add up theirs together.
 template <class T> void apply_few(const ApplyJob<T>& job, index_t task) {
   using S = Simd<T>;
   constexpr int partial = 16, vectors = partial / S::lanes;
@@ -173,31 +174,36 @@ template <class T> void apply_few(const ApplyJob<T>& job, index_t task) {
   for (index_t tile = task * job.tiles_per_task; tile < last_tile; ++tile) {
     const Phase& phase = phase_of(job, tile);
     const TilePixels pixels = find_pixels(job, phase, tile - phase.first_tile);
+    const auto sum_pixel = [&](index_t channel, index_t group, int r) {
+      const T* weights = job.panels + channel * job.panel_values + phase.first_tap * job.group_k;
+      typename S::vector sum[vectors] = {};
+      for (int32_t t = 0; t < phase.taps; ++t, weights += job.group_k) {
+        const Tap tap = job.taps[phase.first_tap + t];
+        const index_t y = pixels.y[r] + tap.y, x = pixels.x[r] + tap.x;
+        if (!pixels.interior && (y < 0 || y >= job.src_h || x < 0 || x >= job.src_w)) continue;
+        const T* src =
+            job.src + pixels.src[r] + tap.y * job.src_stride_h + tap.x * job.src_stride_w + group * job.group_k;
+        for (index_t k = 0; k < job.group_k; k += partial) LEADLINE_UNROLL
+        for (int v = 0; v < vectors; ++v) {
+          const index_t at = k + v * S::lanes, left = job.group_k - at;
+          if (left > 0) sum[v] = multiply_add(load_some(src + at, left), load_some(weights + at, left), sum[v]);
+        }
+      }
+      for (int step = vectors / 2; step > 0; step /= 2)
+        for (int v = 0; v < step; ++v) sum[v] += sum[v + step];
+      return sum[0];
+    };
     for (index_t group = 0; group < job.groups; ++group)
       for (index_t m = 0; m < job.group_m; ++m) {
         const index_t channel = group * job.group_m + m;
-        T results[tile_rows];
-        for (int r = 0; r < pixels.count; ++r) {
-          const T* weights = job.panels + channel * job.panel_values + phase.first_tap * job.group_k;
-          typename S::vector sum[vectors] = {};
-          for (int32_t t = 0; t < phase.taps; ++t, weights += job.group_k) {
-            const Tap tap = job.taps[phase.first_tap + t];
-            const index_t y = pixels.y[r] + tap.y, x = pixels.x[r] + tap.x;
-            if (!pixels.interior && (y < 0 || y >= job.src_h || x < 0 || x >= job.src_w)) continue;
-            const T* src =
-                job.src + pixels.src[r] + tap.y * job.src_stride_h + tap.x * job.src_stride_w + group * job.group_k;
-            for (index_t k = 0; k < job.group_k; k += partial) LEADLINE_UNROLL
-            for (int v = 0; v < vectors; ++v) {
-              const index_t at = k + v * S::lanes, left = job.group_k - at;
-              if (left > 0) sum[v] = multiply_add(load_some(src + at, left), load_some(weights + at, left), sum[v]);
-            }
-          }
-          alignas(64) T sums[partial];
-          LEADLINE_UNROLL
-          for (int v = 0; v < vectors; ++v) S::store(sums + v * S::lanes, sum[v]);
-          for (int step = partial / 2; step > 0; step /= 2)
-            for (int i = 0; i < step; ++i) sums[i] += sums[i + step];
-          results[r] = job.bias ? sums[0] + job.bias[channel] : sums[0];
+        alignas(64) T results[tile_rows + S::lanes];
+        for (int first = 0; first < pixels.count; first += S::lanes) {
+          typename S::vector sums[S::lanes];
+          for (int r = 0; r < S::lanes; ++r) // pixels beyond the last repeat it
+            sums[r] = sum_pixel(channel, group, first + r < pixels.count ? first + r : pixels.count - 1);
+          typename S::vector total = sum_rows<T>(sums);
+          if (job.bias) total += job.bias[channel];
+          S::store(results + first, total);
         }
         if (job.epilogue != 0) job.activate(job.activation, results, pixels.count);
         for (int r = 0; r < pixels.count; ++r) {

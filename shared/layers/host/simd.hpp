@@ -105,6 +105,31 @@ template <class T> LEADLINE_ALWAYS_INLINE void store_some(T* p, typename Simd<T>
   for (index_t i = 0; i < count; ++i) p[i] = values[i];
 }
 
+template <int... i> struct Indices {};
+template <int n, int... i> struct IndicesBelow : IndicesBelow<n - 1, n - 1, i...> {};
+template <int... i> struct IndicesBelow<0, i...> { using type = Indices<i...>; };
+
+/// Of a and b, seen as segments of `length` lanes: the first half (`part` 0) or the second (length / 2) of each.
+template <int length, int part, class V, int... i> LEADLINE_ALWAYS_INLINE V halves(V a, V b, Indices<i...>) {
+  constexpr int lanes = sizeof...(i), half = length / 2;
+  return __builtin_shufflevector(a, b,
+                                 (i / (lanes / 2) * lanes + i % (lanes / 2) / half * length + i % half + part)...);
+}
+
+/// Lane r of the result is the sum of all lanes of rows[r]: x[i] + x[i + lanes / 2], and so on down to one.
+/// `rows` has as many vectors as a vector has lanes, and is overwritten.
+template <class T, int length = Simd<T>::lanes>
+LEADLINE_ALWAYS_INLINE typename Simd<T>::vector sum_rows(typename Simd<T>::vector* rows) {
+  if constexpr (length > 1) {
+    const typename IndicesBelow<Simd<T>::lanes>::type all;
+    for (int j = 0; j < length / 2; ++j)
+      rows[j] = halves<length, 0>(rows[2 * j], rows[2 * j + 1], all) +
+                halves<length, length / 2>(rows[2 * j], rows[2 * j + 1], all);
+    return sum_rows<T, length / 2>(rows);
+  }
+  return rows[0];
+}
+
 /// The epilogues that kernels have in their own vectors; others go through a job's activate(). NaN passes through.
 enum class Epilogue : int32_t { none = 0, relu = 1, relu6 = 2, other = 3 };
 
