@@ -35,6 +35,25 @@ bool find_algorithm(const char* name, Algorithm* algorithm) {
   return false;
 }
 
+/// What a selective build may have left out.
+Status check_build(const SessionSize& size, Message* message) {
+  if (!host::isa_supported()) {
+    *message
+        << "this build of the library has kernels for CPUs that this one isn't; build it with another LEADLINE_ISA";
+    return Status::unsupported;
+  }
+  const Algorithm algorithm = size.algorithm;
+  if (algorithm == automatic || algorithm == Algorithm::portable) return Status::ok;
+  const bool built = host::is_winograd(algorithm) ? built_winograd
+                     : host::is_bf16(algorithm)   ? built_bf16
+                                                  : built_host_kernels;
+  if (built) return Status::ok;
+  *message
+      << "algorithm is \"" << algorithm_name(algorithm)
+      << "\", which this build of the library leaves out; build it with another LEADLINE_ALGORITHMS or LEADLINE_ISA";
+  return Status::unsupported;
+}
+
 constexpr int32_t default_max_picture = 4096;
 
 Status choose_size(const leadline_model& model, const leadline_session_options& options, SessionSize* size,
@@ -68,6 +87,7 @@ Status choose_size(const leadline_model& model, const leadline_session_options& 
       *message << (i == 0 ? " " : i + 1 < num_algorithms ? ", " : " or ") << algorithm_name(static_cast<Algorithm>(i));
     return Status::invalid_argument;
   }
+  LEADLINE_TRY(check_build(*size, message));
   if (input.channels == 3) { // 0 for a size that the plan will refuse
     // Without a crop the scratch is largest: no window has more rows or columns than the picture.
     Preprocess preprocess = input.preprocess;
@@ -412,7 +432,7 @@ leadline_status leadline_session_get_info(const leadline_session* session, leadl
   i.bytes = session->bytes;
   i.arena_bytes = session->summary.arena_bytes;
   i.prepared_bytes = session->summary.prepared_bytes;
-  i.isa = host::host_kernels().isa;
+  i.isa = host::isa_name();
   return to_c(write_info(info, i));
 }
 

@@ -34,6 +34,7 @@
 #include "shared/core/math.hpp"
 #include "shared/core/reduce.hpp"
 #include "shared/core/rng.hpp"
+#include "shared/core/selection.hpp"
 #include "shared/core/status.hpp"
 #include "shared/core/tensor.hpp"
 

@@ -60,22 +60,34 @@ LEADLINE_FOR_EACH_LAYER(LEADLINE_LAYER_KIND)
 /// Carries a layer type to a generic function.
 template <class L> struct LayerTag { using Layer = L; };
 
-/// Calls f(LayerTag<Layer>{}) for the layer of that number; returns false for numbers that name none.
+/// Calls f(LayerTag<Layer>{}) for the layer of that number; returns false for numbers that name none, or one that this
+/// build leaves out (selection.hpp).
 template <class F> bool visit_layer(LayerKind kind, F&& f) {
   switch (static_cast<uint16_t>(kind)) {
 #define LEADLINE_VISIT(Layer, number)                                                                                  \
-  case number: f(LayerTag<Layer>{}); return true;
+  case number:                                                                                                         \
+    if constexpr (built_layer(number)) f(LayerTag<Layer>{});                                                           \
+    return built_layer(number);
     LEADLINE_FOR_EACH_LAYER(LEADLINE_VISIT)
 #undef LEADLINE_VISIT
   default: return false;
   }
 }
 
-/// The layer's name, "unknown" for numbers that name none.
+/// The layer's name, also where this build leaves the layer out; null for numbers that name none.
+inline const char* known_layer(LayerKind kind) {
+  switch (static_cast<uint16_t>(kind)) {
+#define LEADLINE_NAME(Layer, number)                                                                                   \
+  case number: return Layer::name;
+    LEADLINE_FOR_EACH_LAYER(LEADLINE_NAME)
+#undef LEADLINE_NAME
+  default: return nullptr;
+  }
+}
+/// The same; "unknown" for numbers that name none.
 inline const char* layer_name(LayerKind kind) {
-  const char* name = "unknown";
-  visit_layer(kind, [&](auto tag) { name = decltype(tag)::Layer::name; });
-  return name;
+  const char* name = known_layer(kind);
+  return name ? name : "unknown";
 }
 
 /// Bit i set: weight i may be absent (a bias, an affine-less norm).

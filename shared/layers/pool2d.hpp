@@ -89,7 +89,7 @@ struct MaxPool2d {
     const Tensor<const T> src = args.src[0];
     const Tensor<T> dst = args.dst;
     int32_t* const winners = static_cast<int32_t*>(args.saved);
-    if constexpr (Exec::on_host && sizeof(T) == sizeof(float))
+    if constexpr (built_host_kernels && Exec::on_host && sizeof(T) == sizeof(float))
       return host::max_pool(exec, "leadline::max_pool2d::forward", p, src, dst, winners);
     const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t oh, index_t ow, index_t first, index_t last) {
       const detail::PoolSpan rows(oh, p.stride_h, p.padding_top, p.kernel_h, src.shape.h);

@@ -86,6 +86,12 @@ Status infer_node(const GraphView& graph, int32_t i, Shape* values, GraphError* 
       }
     }
   });
+  if (!built_layer(static_cast<uint32_t>(node.kind)) && known_layer(node.kind))
+    return fail(
+        error, i,
+        "this build of the library leaves the layer out; build it with the model in LEADLINE_MODELS or the layer "
+        "in LEADLINE_LAYERS",
+        Status::unsupported);
   if (status != Status::ok) return fail(error, i, what, status);
   if (const char* rule = check_quantization(graph, node, shapes)) return fail(error, i, rule);
 

@@ -8,16 +8,21 @@
 namespace leadline {
 namespace {
 
-// Four bytes at a time: table[k][b] is the effect of byte b followed by k zero bytes.
+// Four bytes at a time, one where size counts: table[k][b] is the effect of byte b followed by k zero bytes.
+#ifdef __OPTIMIZE_SIZE__
+constexpr int crc_bytes = 1;
+#else
+constexpr int crc_bytes = 4;
+#endif
 struct CrcTable {
-  uint32_t entry[4][256] = {};
+  uint32_t entry[crc_bytes][256] = {};
   constexpr CrcTable() {
     for (uint32_t b = 0; b < 256; ++b) {
       uint32_t crc = b;
       for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ ((crc & 1) != 0 ? 0xEDB88320u : 0u);
       entry[0][b] = crc;
     }
-    for (int k = 1; k < 4; ++k)
+    for (int k = 1; k < crc_bytes; ++k)
       for (uint32_t b = 0; b < 256; ++b) entry[k][b] = entry[k - 1][b] >> 8 ^ entry[0][entry[k - 1][b] & 255];
   }
 };
@@ -80,9 +85,15 @@ public:
   }
 
 private:
-  template <class... Parts> __attribute__((noinline, cold)) Status fail(Status status, Parts... parts) {
+  template <class... Parts> Status fail(Status status, Parts... parts) {
+    return say(status, Message::kinds_of<Parts...>, Message::part(parts)...);
+  }
+  __attribute__((noinline, cold)) Status say(Status status, const char* kinds, ...) {
     message_ << "model file: ";
-    (message_ << ... << parts);
+    va_list parts;
+    va_start(parts, kinds);
+    message_.list(kinds, parts);
+    va_end(parts);
     message_ << " (" << status_text(status) << ")";
     return status;
   }
@@ -451,11 +462,12 @@ const char* section_name(uint32_t kind) { return section_names[kind <= last_sect
 uint32_t crc32(const void* data, size_t bytes, uint32_t crc) {
   const unsigned char* p = static_cast<const unsigned char*>(data);
   crc = ~crc;
-  for (; bytes >= 4; bytes -= 4, p += 4) {
-    crc ^= p[0] | uint32_t{p[1]} << 8 | uint32_t{p[2]} << 16 | uint32_t{p[3]} << 24;
-    crc = crc_table.entry[3][crc & 255] ^ crc_table.entry[2][crc >> 8 & 255] ^ crc_table.entry[1][crc >> 16 & 255] ^
-          crc_table.entry[0][crc >> 24];
-  }
+  if constexpr (crc_bytes == 4)
+    for (; bytes >= 4; bytes -= 4, p += 4) {
+      crc ^= p[0] | uint32_t{p[1]} << 8 | uint32_t{p[2]} << 16 | uint32_t{p[3]} << 24;
+      crc = crc_table.entry[crc_bytes - 1][crc & 255] ^ crc_table.entry[crc_bytes - 2][crc >> 8 & 255] ^
+            crc_table.entry[1][crc >> 16 & 255] ^ crc_table.entry[0][crc >> 24];
+    }
   for (; bytes > 0; --bytes, ++p) crc = crc >> 8 ^ crc_table.entry[0][(crc ^ *p) & 255];
   return ~crc;
 }

@@ -59,10 +59,15 @@ inline double bf16_cost(const ConvGeometry& g, ConvDirection direction, bool spl
 /// The unit's cost of `conv_run`; more for what can't be done at all.
 inline double conv_cost(const ConvGeometry& g, ConvDirection direction, Algorithm algorithm) {
   algorithm = conv_algorithm(algorithm, g, sizeof(float));
-  if (algorithm == Algorithm::portable) return 100 * gemm_cost(g, direction);
-  if (algorithm == Algorithm::host_gemm) return gemm_cost(g, direction);
-  if (is_winograd(algorithm)) return winograd_cost(g, direction, winograd_tile(algorithm));
-  return bf16_cost(g, direction, is_split(algorithm));
+  if constexpr (built_host_kernels) {
+    if (algorithm == Algorithm::portable) return 100 * gemm_cost(g, direction);
+    if constexpr (built_winograd)
+      if (is_winograd(algorithm)) return winograd_cost(g, direction, winograd_tile(algorithm));
+    if constexpr (built_bf16)
+      if (is_bf16(algorithm)) return bf16_cost(g, direction, is_split(algorithm));
+    return gemm_cost(g, direction);
+  }
+  return 0;
 }
 
 /// The cheapest algorithm of a precision, where it is worth its memory: each candidate's weights take more than the
@@ -77,10 +82,12 @@ inline Algorithm choose_conv(const ConvGeometry& g, ConvDirection direction, Com
         conv_cost(g, direction, algorithm) < gain * conv_cost(g, direction, best))
       best = algorithm;
   };
-  consider(Algorithm::winograd4);
-  if (!exact && winograd_fits(g) && winograd_prepared_bytes(g, direction, 6) <= largest_weights)
-    consider(Algorithm::winograd6);
-  if (precision == ComputePrecision::bf16) consider(Algorithm::bf16);
+  if constexpr (built_winograd) {
+    consider(Algorithm::winograd4);
+    if (!exact && winograd_fits(g) && winograd_prepared_bytes(g, direction, 6) <= largest_weights)
+      consider(Algorithm::winograd6);
+  }
+  if (built_bf16 && precision == ComputePrecision::bf16) consider(Algorithm::bf16);
   return best;
 }
 

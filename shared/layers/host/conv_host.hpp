@@ -15,13 +15,13 @@ namespace leadline::host {
 /// What really runs for `algorithm`: kernels of 3x3 filters do no others, and only gemm does doubles. portable: no
 /// kernel here can.
 inline Algorithm conv_algorithm(Algorithm algorithm, const ConvGeometry& g, size_t element) {
-  if (algorithm == Algorithm::portable || !conv_fits(g)) return Algorithm::portable;
+  if (!built_host_kernels || algorithm == Algorithm::portable || !conv_fits(g)) return Algorithm::portable;
   bool can = false;
   switch (algorithm) {
   case Algorithm::winograd4:
-  case Algorithm::winograd6: can = winograd_fits(g); break;
+  case Algorithm::winograd6: can = built_winograd && winograd_fits(g); break;
   case Algorithm::bf16:
-  case Algorithm::bf16x3: can = bf16_fits(g); break;
+  case Algorithm::bf16x3: can = built_bf16 && bf16_fits(g); break;
   default: break;
   }
   return can && element == sizeof(float) ? algorithm : Algorithm::host_gemm;
@@ -30,6 +30,7 @@ inline Algorithm conv_algorithm(Algorithm algorithm, const ConvGeometry& g, size
 inline bool is_winograd(Algorithm algorithm) {
   return algorithm == Algorithm::winograd4 || algorithm == Algorithm::winograd6;
 }
+inline bool is_bf16(Algorithm algorithm) { return algorithm == Algorithm::bf16 || algorithm == Algorithm::bf16x3; }
 inline int winograd_tile(Algorithm algorithm) { return algorithm == Algorithm::winograd4 ? 4 : 6; }
 inline bool is_split(Algorithm algorithm) { return algorithm == Algorithm::bf16x3; }
 
@@ -37,10 +38,15 @@ inline bool is_split(Algorithm algorithm) { return algorithm == Algorithm::bf16x
 template <class T> size_t conv_prepared_bytes(const ConvGeometry& g, ConvDirection direction, Algorithm algorithm) {
   algorithm = conv_algorithm(algorithm, g, sizeof(T));
   if (algorithm == Algorithm::portable) return 0;
-  if (g.depthwise()) return depthwise_prepared_bytes<T>(g, direction);
-  if (algorithm == Algorithm::host_gemm) return gemm_prepared_bytes<T>(g, direction);
-  if (is_winograd(algorithm)) return winograd_prepared_bytes(g, direction, winograd_tile(algorithm));
-  return bf16_prepared_bytes(g, direction, is_split(algorithm));
+  if constexpr (built_host_kernels) {
+    if (g.depthwise()) return depthwise_prepared_bytes<T>(g, direction);
+    if constexpr (built_winograd)
+      if (is_winograd(algorithm)) return winograd_prepared_bytes(g, direction, winograd_tile(algorithm));
+    if constexpr (built_bf16)
+      if (is_bf16(algorithm)) return bf16_prepared_bytes(g, direction, is_split(algorithm));
+    return gemm_prepared_bytes<T>(g, direction);
+  }
+  return 0;
 }
 
 template <class T, class Exec>
@@ -48,14 +54,15 @@ void conv_prepare(const Exec& exec, const char* label, const ConvGeometry& g, Co
                   Algorithm algorithm, Tensor<const T> weights, void* prepared) {
   algorithm = conv_algorithm(algorithm, g, sizeof(T));
   if (algorithm == Algorithm::portable) return;
-  if (g.depthwise()) return depthwise_prepare(exec, label, g, direction, weights, prepared);
-  if constexpr (sizeof(T) == sizeof(float)) {
-    if (is_winograd(algorithm))
-      return winograd_prepare(exec, label, g, direction, winograd_tile(algorithm), weights, prepared);
-    if (algorithm != Algorithm::host_gemm)
-      return bf16_prepare(exec, label, g, direction, is_split(algorithm), weights, prepared);
+  if constexpr (built_host_kernels) {
+    if (g.depthwise()) return depthwise_prepare(exec, label, g, direction, weights, prepared);
+    if constexpr (built_winograd && sizeof(T) == sizeof(float))
+      if (is_winograd(algorithm))
+        return winograd_prepare(exec, label, g, direction, winograd_tile(algorithm), weights, prepared);
+    if constexpr (built_bf16 && sizeof(T) == sizeof(float))
+      if (is_bf16(algorithm)) return bf16_prepare(exec, label, g, direction, is_split(algorithm), weights, prepared);
+    gemm_prepare(exec, label, g, direction, weights, prepared);
   }
-  gemm_prepare(exec, label, g, direction, weights, prepared);
 }
 
 /// Bytes of scratch for `conv_run`, prepared weights not included.
@@ -63,10 +70,15 @@ template <class T>
 size_t conv_run_bytes(const ConvGeometry& g, ConvDirection direction, Algorithm algorithm, int threads) {
   algorithm = conv_algorithm(algorithm, g, sizeof(T));
   if (algorithm == Algorithm::portable) return 0;
-  if (g.depthwise()) return depthwise_workspace_bytes<T>();
-  if (algorithm == Algorithm::host_gemm) return gemm_workspace_bytes<T>(g, direction);
-  if (is_winograd(algorithm)) return winograd_workspace_bytes(g, direction, winograd_tile(algorithm), threads);
-  return bf16_workspace_bytes(g, direction, is_split(algorithm), threads);
+  if constexpr (built_host_kernels) {
+    if (g.depthwise()) return depthwise_workspace_bytes<T>();
+    if constexpr (built_winograd)
+      if (is_winograd(algorithm)) return winograd_workspace_bytes(g, direction, winograd_tile(algorithm), threads);
+    if constexpr (built_bf16)
+      if (is_bf16(algorithm)) return bf16_workspace_bytes(g, direction, is_split(algorithm), threads);
+    return gemm_workspace_bytes<T>(g, direction);
+  }
+  return 0;
 }
 
 /// dst = activation(bias + convolution) in one direction. `prepared`: as conv_prepare left it, or null: then it is
@@ -77,28 +89,31 @@ void conv_run(const Exec& exec, const char* label, const ConvGeometry& g, ConvDi
               ActivationParams activation, Tensor<T> dst, bool accumulate, Workspace workspace) {
   algorithm = conv_algorithm(algorithm, g, sizeof(T));
   if (algorithm == Algorithm::portable) {
-    if (direction == ConvDirection::apply)
-      return conv::apply(exec, label, g, src, weights, bias, activation, dst, accumulate);
-    return conv::apply_transposed(exec, label, g, src, weights, bias, activation, dst, accumulate);
+    constexpr bool both = Exec::trains || built_layer(2); // conv_transpose2d; training's data gradients
+    if (both && direction == ConvDirection::apply_transposed)
+      return conv::apply_transposed(exec, label, g, src, weights, bias, activation, dst, accumulate);
+    return conv::apply(exec, label, g, src, weights, bias, activation, dst, accumulate);
   }
-  if (!prepared) {
-    const size_t bytes = conv_prepared_bytes<T>(g, direction, algorithm);
-    conv_prepare(exec, label, g, direction, algorithm, weights, workspace.data);
-    prepared = workspace.data;
-    workspace.data += bytes;
-    workspace.bytes -= bytes;
+  if constexpr (built_host_kernels) {
+    if (!prepared) {
+      const size_t bytes = conv_prepared_bytes<T>(g, direction, algorithm);
+      conv_prepare(exec, label, g, direction, algorithm, weights, workspace.data);
+      prepared = workspace.data;
+      workspace.data += bytes;
+      workspace.bytes -= bytes;
+    }
+    if (g.depthwise())
+      return depthwise_run(exec, label, g, direction, src, prepared, bias, activation, dst, accumulate, workspace);
+    if constexpr (built_winograd && sizeof(T) == sizeof(float))
+      if (is_winograd(algorithm))
+        return winograd_run(exec, label, g, direction, winograd_tile(algorithm), src, prepared, bias, activation, dst,
+                            accumulate, workspace);
+    if constexpr (built_bf16 && sizeof(T) == sizeof(float))
+      if (is_bf16(algorithm))
+        return bf16_run(exec, label, g, direction, is_split(algorithm), src, prepared, bias, activation, dst,
+                        accumulate, workspace);
+    gemm_run(exec, label, g, direction, src, prepared, bias, activation, dst, accumulate, workspace);
   }
-  if (g.depthwise())
-    return depthwise_run(exec, label, g, direction, src, prepared, bias, activation, dst, accumulate, workspace);
-  if constexpr (sizeof(T) == sizeof(float)) {
-    if (is_winograd(algorithm))
-      return winograd_run(exec, label, g, direction, winograd_tile(algorithm), src, prepared, bias, activation, dst,
-                          accumulate, workspace);
-    if (algorithm != Algorithm::host_gemm)
-      return bf16_run(exec, label, g, direction, is_split(algorithm), src, prepared, bias, activation, dst, accumulate,
-                      workspace);
-  }
-  gemm_run(exec, label, g, direction, src, prepared, bias, activation, dst, accumulate, workspace);
 }
 
 /// Bytes of scratch for `conv_gradient`.

@@ -13,7 +13,8 @@ enum class Int8Form : uint8_t { portable, products, depthwise };
 /// What runs on the level in use.
 inline Int8Form int8_form(const ConvGeometry& g, ConvDirection direction, Algorithm algorithm) {
   const Int8Kernels& kernels = int8_kernels();
-  if (algorithm == Algorithm::portable || kernels.panel_width == 0 || !conv_fits(g)) return Int8Form::portable;
+  if (!built_host_kernels || algorithm == Algorithm::portable || kernels.panel_width == 0 || !conv_fits(g))
+    return Int8Form::portable;
   if (!g.depthwise()) return Int8Form::products;
   if (direction != ConvDirection::apply) return Int8Form::portable;
   const index_t columns = (int8_depthwise_strip - 1) * g.stride_w + (g.kw - 1) * g.dilation_w + 1;

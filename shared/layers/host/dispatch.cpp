@@ -11,20 +11,20 @@
 
 namespace leadline::host {
 
-extern const HostKernels host_kernels_baseline;
-extern const Bf16Kernels bf16_kernels_baseline;
-extern const Int8Kernels int8_kernels_baseline;
-#ifdef LEADLINE_HAVE_X86_LEVELS
-extern const HostKernels host_kernels_v3, host_kernels_v4;
-extern const Bf16Kernels bf16_kernels_v3, bf16_kernels_v4, bf16_kernels_v4_bf16, bf16_kernels_v4_amx;
-extern const Int8Kernels int8_kernels_v3, int8_kernels_v4, int8_kernels_v4_vnni;
-#endif
+#if LEADLINE_HOST_KERNELS
+
+extern const HostKernels host_kernels_baseline, host_kernels_v3, host_kernels_v4;
+extern const Bf16Kernels bf16_kernels_baseline, bf16_kernels_v3, bf16_kernels_v4, bf16_kernels_v4_bf16,
+    bf16_kernels_v4_amx;
+extern const Int8Kernels int8_kernels_baseline, int8_kernels_v3, int8_kernels_v4, int8_kernels_v4_vnni;
 
 namespace {
 
+#if defined(LEADLINE_HAVE_BASELINE)
 bool always() { return true; }
+#endif
 
-#ifdef LEADLINE_HAVE_X86_LEVELS
+#if defined(LEADLINE_HAVE_V3) || defined(LEADLINE_HAVE_V4)
 
 // What this CPU has and the operating system saves, from CPUID by hand: libgcc's __builtin_cpu_supports would add a
 // symbol that is neither libc's nor libm's.
@@ -51,15 +51,15 @@ Features features() {
   return f;
 }
 
-bool has_v3() { return features().v3; }
-bool has_v4() { return features().v4; }
-bool has_vnni() { return features().vnni; }
-bool has_bf16() { return features().bf16; }
-bool has_amx() { return features().amx; }
+[[maybe_unused]] bool has_v3() { return features().v3; }
+[[maybe_unused]] bool has_v4() { return features().v4; }
+[[maybe_unused]] bool has_vnni() { return features().vnni; }
+[[maybe_unused]] bool has_bf16() { return features().bf16; }
+[[maybe_unused]] bool has_amx() { return features().amx; }
 
 // Linux gives the 8 KiB of matrix registers only to processes that ask. For all threads, those to come included; fails
 // where a thread's signal stack is too small for them. Asked once, and only from here.
-bool ask_for_amx() {
+[[maybe_unused]] bool ask_for_amx() {
 #if defined(__linux__)
   static int answer; // 0: not asked yet, 1: granted, 2: refused. Racing threads get and write the same one.
   int known = __atomic_load_n(&answer, __ATOMIC_RELAXED);
@@ -91,30 +91,55 @@ template <class Kernels> struct Level {
   bool available() const { return present() && (!ask || ask()); }
 };
 constexpr Level<HostKernels> levels[] = {
-#ifdef LEADLINE_HAVE_X86_LEVELS
+#ifdef LEADLINE_HAVE_V4
     {&host_kernels_v4, has_v4},
+#endif
+#ifdef LEADLINE_HAVE_V3
     {&host_kernels_v3, has_v3},
 #endif
+#ifdef LEADLINE_HAVE_BASELINE
     {&host_kernels_baseline, always},
+#endif
 };
+#if LEADLINE_BF16
 constexpr Level<Bf16Kernels> bf16_levels[] = {
-#ifdef LEADLINE_HAVE_X86_LEVELS
+#ifdef LEADLINE_HAVE_V4_AMX
     {&bf16_kernels_v4_amx, has_amx, ask_for_amx},
+#endif
+#ifdef LEADLINE_HAVE_V4_BF16
     {&bf16_kernels_v4_bf16, has_bf16},
+#endif
+#ifdef LEADLINE_HAVE_V4
     {&bf16_kernels_v4, has_v4},
+#endif
+#ifdef LEADLINE_HAVE_V3
     {&bf16_kernels_v3, has_v3},
 #endif
+#ifdef LEADLINE_HAVE_BASELINE
     {&bf16_kernels_baseline, always},
+#endif
 };
+constexpr const auto& named_levels = bf16_levels; // what people can ask for
+#else
+constexpr const auto& named_levels = levels;
+#endif
 
+#if LEADLINE_INT8
 constexpr Level<Int8Kernels> int8_levels[] = {
-#ifdef LEADLINE_HAVE_X86_LEVELS
+#ifdef LEADLINE_HAVE_V4_VNNI
     {&int8_kernels_v4_vnni, has_vnni},
+#endif
+#ifdef LEADLINE_HAVE_V4
     {&int8_kernels_v4, has_v4},
+#endif
+#ifdef LEADLINE_HAVE_V3
     {&int8_kernels_v3, has_v3},
 #endif
+#ifdef LEADLINE_HAVE_BASELINE
     {&int8_kernels_baseline, always},
+#endif
 };
+#endif
 
 template <class Kernels, size_t count> const Kernels* best(const Level<Kernels> (&table)[count]) {
   for (const Level<Kernels>& level : table)
@@ -130,8 +155,6 @@ template <class Kernels, size_t count> const Kernels* find(const Level<Kernels> 
 
 // Null: not looked for yet. Racing threads find and write the same ones.
 const HostKernels* current;
-const Bf16Kernels* current_bf16;
-const Int8Kernels* current_int8;
 
 } // namespace
 
@@ -144,6 +167,10 @@ const HostKernels& host_kernels() {
   return *kernels;
 }
 
+#if LEADLINE_BF16
+
+static const Bf16Kernels* current_bf16;
+
 const Bf16Kernels& bf16_kernels() {
   const Bf16Kernels* kernels = __atomic_load_n(&current_bf16, __ATOMIC_RELAXED);
   if (!kernels) {
@@ -152,6 +179,19 @@ const Bf16Kernels& bf16_kernels() {
   }
   return *kernels;
 }
+
+void use_bf16_kernels(const Bf16Kernels* kernels) { __atomic_store_n(&current_bf16, kernels, __ATOMIC_RELAXED); }
+
+Bf16Speed bf16_speed() {
+  const char* extra = strchr(bf16_kernels().isa, '+');
+  return !extra ? Bf16Speed::imitated : strcmp(extra, "+amx") == 0 ? Bf16Speed::matrix : Bf16Speed::vector;
+}
+
+#endif
+
+#if LEADLINE_INT8
+
+static const Int8Kernels* current_int8;
 
 const Int8Kernels& int8_kernels() {
   const Int8Kernels* kernels = __atomic_load_n(&current_int8, __ATOMIC_RELAXED);
@@ -162,42 +202,53 @@ const Int8Kernels& int8_kernels() {
   return *kernels;
 }
 
-void use_bf16_kernels(const Bf16Kernels* kernels) { __atomic_store_n(&current_bf16, kernels, __ATOMIC_RELAXED); }
+#endif
 
 bool force_host_kernels(const char* isa) {
-  if (!isa) {
-    __atomic_store_n(&current, best(levels), __ATOMIC_RELAXED);
-    __atomic_store_n(&current_int8, best(int8_levels), __ATOMIC_RELAXED);
-    use_bf16_kernels(nullptr);
-    return true;
+  const HostKernels* kernels = best(levels);
+  if (isa) {
+    // "x86-64-v4+bf16" is x86-64-v4 but for bf16, and for bytes, where it takes all that the CPU has.
+    char base[32];
+    size_t length = 0;
+    while (isa[length] != '\0' && isa[length] != '+') ++length;
+    if (length >= sizeof base) return false;
+    memcpy(base, isa, length);
+    base[length] = '\0';
+    kernels = find(levels, base);
+    if (!kernels || !find(named_levels, isa)) return false;
   }
-  // "x86-64-v4+bf16" is x86-64-v4 but for bf16, and for bytes, where it takes all that the CPU has.
-  char base[32];
-  size_t length = 0;
-  while (isa[length] != '\0' && isa[length] != '+') ++length;
-  if (length >= sizeof base) return false;
-  memcpy(base, isa, length);
-  base[length] = '\0';
-  const HostKernels* kernels = find(levels, base);
-  const Bf16Kernels* bf16 = find(bf16_levels, isa);
-  if (!kernels || !bf16) return false;
   __atomic_store_n(&current, kernels, __ATOMIC_RELAXED);
-  const Int8Kernels* int8 = find(int8_levels, isa);
+#if LEADLINE_BF16
+  use_bf16_kernels(isa ? find(bf16_levels, isa) : nullptr);
+#endif
+#if LEADLINE_INT8
+  const Int8Kernels* int8 = isa ? find(int8_levels, isa) : nullptr;
   __atomic_store_n(&current_int8, int8 ? int8 : best(int8_levels), __ATOMIC_RELAXED);
-  use_bf16_kernels(bf16);
+#endif
   return true;
 }
 
-Bf16Speed bf16_speed() {
-  const char* extra = strchr(bf16_kernels().isa, '+');
-  return !extra ? Bf16Speed::imitated : strcmp(extra, "+amx") == 0 ? Bf16Speed::matrix : Bf16Speed::vector;
-}
-
 const char* isa_level(int index) {
-  for (const Level<Bf16Kernels>& level : bf16_levels)
+  for (const auto& level : named_levels)
     if (level.present() && index-- == 0) return level.kernels->isa;
   return nullptr;
 }
+
+bool isa_supported() { return isa_level(0) != nullptr; }
+const char* isa_name() { return host_kernels().isa; }
+
+#else // no SIMD kernels: one level, without a CPU's name
+
+bool force_host_kernels(const char* isa) { return !isa || strcmp(isa, isa_name()) == 0; }
+const char* isa_level(int index) { return index == 0 ? isa_name() : nullptr; }
+bool isa_supported() { return true; }
+const char* isa_name() { return "portable"; }
+const Int8Kernels& int8_kernels() {
+  static constexpr Int8Kernels none{}; // all that is asked of it is that it has no panels
+  return none;
+}
+
+#endif
 
 void cpu_name(char* name) {
   name[0] = '\0';

@@ -3,7 +3,9 @@
 #include "shared/layers/host/apply_kernels.hpp"
 #include "shared/layers/host/depthwise_kernels.hpp"
 #include "shared/layers/host/pool_kernels.hpp"
+#if LEADLINE_WINOGRAD
 #include "shared/layers/host/winograd_kernels.hpp"
+#endif
 
 namespace leadline::host {
 #define LEADLINE_JOIN_(a, b) a##b
@@ -16,8 +18,10 @@ const HostKernels LEADLINE_JOIN(host_kernels_, LEADLINE_ISA) = {
     .f64_sizes = {2 * Simd<double>::lanes, tile_rows},
     .gradient_rows = gradient_rows,
     .f32 = {apply<float>, apply_few<float>, depthwise<float>},
+#if LEADLINE_WINOGRAD
     .winograd4 = {winograd<4>, winograd_weights<4>},
     .winograd6 = {winograd<6>, winograd_weights<6>},
+#endif
     .max_pool = max_pool,
 };
 

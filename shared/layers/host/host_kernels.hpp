@@ -7,6 +7,7 @@
 #pragma once
 
 #include "shared/core/config.hpp"
+#include "shared/core/selection.hpp"
 
 namespace leadline::host {
 
@@ -141,12 +142,17 @@ struct HostKernels {
   TileSizes f32_sizes, f64_sizes;
   int32_t gradient_rows; ///< output channels of a weight gradient's register tile
   KernelTable<float> f32;
-  WinogradTable winograd4, winograd6;
+  WinogradTable winograd4, winograd6; ///< empty where built_winograd says that there are none
   void (*max_pool)(const MaxPoolJob& job, index_t row);
 };
 
-/// The level in use: the best that this CPU (and its operating system) runs, unless one was forced. Thread-safe.
+/// The level in use: the best that this CPU (and its operating system) runs, unless one was forced. Thread-safe. Where
+/// the CPU has none of the levels that were built, the last of them, whose functions mustn't be called.
 const HostKernels& host_kernels();
+/// Whether the CPU has one of the levels that were built; always, but for some selective builds. Thread-safe.
+bool isa_supported();
+/// Name of the level in use; "portable" in a build without SIMD kernels. Thread-safe.
+const char* isa_name();
 /// Uses the level of that name from now on; null: the best again. False, and nothing changes, where this build or CPU
 /// doesn't have it. Workspaces planned for another level are no longer large enough: force before planning.
 bool force_host_kernels(const char* isa);

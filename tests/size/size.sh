@@ -1,0 +1,163 @@
+#!/usr/bin/env bash
+# How large the library is in a program, and whether that is within its limits.
+#
+#   bash tests/size/size.sh native   builds for this machine's CPU: half a minute (ctest)
+#   bash tests/size/size.sh all      the other targets too, as far as their compilers are there; writes inference/docs/size.md
+#
+# Each row is a build of its own in build/size, of a program that opens a model, makes a session and runs it
+# (tests/size/program.c), linked with --gc-sections. The programs are run: natively, or in qemu.
+#
+# BUILD=folder  where the release build is that leadline-depth, and the models made for tests, are taken from (default: build)
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+BUILD=$(realpath -m "${BUILD:-build}")
+JOBS=${JOBS:-$(nproc)}
+work=$BUILD/size
+model=$PWD/inference/demos/models/rooms.lead
+kib=1024
+rows="" failed=0
+
+# NAME WHAT CORE LAYERS KERNELS LIMIT_CORE LIMIT_ALL (limits in KiB; 0: none)
+row() {
+  local sum=$(($3 + $4 + $5)) verdict=""
+  [ "$6" = 0 ] || [ $(($3)) -le $(($6 * kib)) ] || verdict="core is above $6 KiB"
+  [ "$7" = 0 ] || [ $sum -le $(($7 * kib)) ] || verdict="$verdict all is above $7 KiB"
+  local limit=""
+  [ "$6" = 0 ] || limit="core $6"
+  [ "$7" = 0 ] || limit="${limit:+$limit, }all $7"
+  local line
+  line=$(awk -v n="$1" -v w="$2" -v c="$3" -v l="$4" -v k="$5" -v t="${limit:-–}" \
+    'BEGIN { printf "| %s | %s | %.1f | %.1f | %.1f | **%.1f** | %s |", n, w, c / 1024, l / 1024, k / 1024, (c + l + k) / 1024, t }')
+  echo "$line"
+  rows+="$line"$'\n'
+  [ -z "$verdict" ] || { echo "size.sh: $1 ($2): $verdict" >&2; failed=1; }
+}
+
+# NAME PRESET_OR_- OPTION...: a library in $work/NAME
+library() {
+  local name=$1 preset=$2
+  shift 2
+  local generator=()
+  [ -e "$work/$name/CMakeCache.txt" ] || ! command -v ninja >/dev/null || generator=(-G Ninja)
+  [ "$preset" = - ] || generator+=(--preset "$preset")
+  cmake -S . -B "$work/$name" "${generator[@]}" -D LEADLINE_BUILD_TRAINER=OFF -D LEADLINE_BUILD_TESTS=OFF \
+    -D LEADLINE_BUILD_DEMOS=OFF "$@" >"$work/$name.log" 2>&1 &&
+    cmake --build "$work/$name" -j "$JOBS" --target leadline_edge >>"$work/$name.log" 2>&1 ||
+    { tail -n 30 "$work/$name.log" >&2; exit 1; }
+}
+
+# NAME CC: the program with the library of that name; prints what its map says
+program() {
+  local name=$1
+  shift
+  "$@" -std=c99 -Os -ffunction-sections -fdata-sections -Iinference/include tests/size/program.c -L"$work/$name/lib" \
+    -lleadline -lm -Wl,--gc-sections -Wl,-Map="$work/$name.map" -o "$work/$name/program"
+  awk -f tests/size/map.awk "$work/$name.map"
+}
+
+must_fail() { # WORD COMMAND...: it ends with status 1 and its message has the word
+  local word=$1 text status=0
+  shift
+  text=$("$@" 2>&1) || status=$?
+  [ $status = 1 ] && grep -qF -- "$word" <<<"$text" || { echo "size.sh: $*: expected a message with $word, got status $status, $text" >&2; exit 1; }
+}
+
+native() {
+  local parts name
+  library full - -D CMAKE_BUILD_TYPE=Release
+  read -r -a parts < <(program full cc)
+  "$work/full/program" "$model"
+  row "$(uname -m)" "every layer, every level, \`Release\`" "${parts[@]}" 0 0
+
+  library portable - -D CMAKE_BUILD_TYPE=MinSizeRel -D LEADLINE_MODELS="$model" -D LEADLINE_ISA=none
+  read -r -a parts < <(program portable cc)
+  "$work/portable/program" "$model"
+  row "$(uname -m)" "one model, no SIMD kernels, \`MinSizeRel\`" "${parts[@]}" 32 160
+
+  if [ "$(uname -m)" = x86_64 ]; then
+    for level in x86-64 x86-64-v3 x86-64-v4; do
+      library $level - -D CMAKE_BUILD_TYPE=MinSizeRel -D LEADLINE_MODELS="$model" -D LEADLINE_ISA=$level
+      read -r -a parts < <(program $level cc)
+      if [ $level = x86-64 ] || grep -qw avx2 /proc/cpuinfo && { [ $level != x86-64-v4 ] || grep -qw avx512bw /proc/cpuinfo; }; then
+        "$work/$level/program" "$model"
+      fi
+      row $level "one model, one level, \`MinSizeRel\`" "${parts[@]}" 0 160
+    done
+    if command -v qemu-x86_64 >/dev/null; then # an old CPU is told, not killed
+      must_fail LEADLINE_ISA qemu-x86_64 -cpu Nehalem "$work/x86-64-v3/program" "$model"
+    fi
+  fi
+  # What was left out is named.
+  if [ -e "$BUILD/tests/inference/models/zoo.lead" ]; then
+    must_fail LEADLINE_LAYERS "$work/portable/program" "$BUILD/tests/inference/models/zoo.lead"
+  fi
+  # The demo with everything.
+  if [ -x "$BUILD/bin/leadline-depth" ]; then
+    local bytes
+    bytes=$(size "$BUILD/bin/leadline-depth" | awk 'NR == 2 { print $1 + $2 }')
+    echo "leadline-depth: $bytes bytes"
+    demo="\`leadline-depth\` with every layer and level: $((bytes / kib)) KiB of code and constants (limit 1536)."
+    [ "$bytes" -le $((1536 * kib)) ] || { echo "size.sh: leadline-depth has $bytes bytes, more than 1.5 MiB" >&2; failed=1; }
+  fi
+}
+
+cross() { # PRESET COMPILER QEMU SYSROOT
+  local parts
+  command -v "$2" >/dev/null || { echo "$1: no $2"; return 0; }
+  library "$1" "$1" -D CMAKE_BUILD_TYPE=MinSizeRel -D LEADLINE_MODELS="$model"
+  read -r -a parts < <(program "$1" "$2")
+  ! command -v "$3" >/dev/null || "$3" -L "$4" "$work/$1/program" "$model"
+  row "$1" "one model, one level, \`MinSizeRel\`" "${parts[@]}" 0 160
+}
+
+cortex_m() {
+  command -v arm-none-eabi-gcc >/dev/null || { echo "cortex-m7: no arm-none-eabi-gcc"; return 0; }
+  library cortex-m7 cortex-m7 -D LEADLINE_MODELS="$model" -D LEADLINE_SELF_TEST_MODEL="$model" -D LEADLINE_SELF_TEST_MEMORY=3600000
+  cmake --build "$work/cortex-m7" -j "$JOBS" --target leadline-self-test >>"$work/cortex-m7.log" 2>&1
+  local image=$work/cortex-m7/bin/leadline-self-test flash
+  flash=$(arm-none-eabi-size -A "$image" | awk '$1 ~ /^\.(text|data|ARM)/ { sum += $2 } END { print sum }')
+  if command -v qemu-system-arm >/dev/null; then
+    timeout 300 qemu-system-arm -M mps2-an500 -nographic -semihosting -monitor none -serial none -kernel "$image" </dev/null
+  fi
+  echo "Cortex-M7 image: $flash bytes of flash besides its model"
+  microcontroller="A Cortex-M7 image without an operating system, start-up code and C library included: $((flash / kib)) KiB of flash besides the model (limit 64)."
+  [ "$flash" -le $((64 * kib)) ] || { echo "size.sh: the Cortex-M7 image takes $flash bytes" >&2; failed=1; }
+}
+
+page() {
+  cat >inference/docs/size.md <<EOF
+# How large it is
+
+Written by \`bash tests/size/size.sh all\`. KiB of code and constants of \`libleadline.a\` in a program that opens a model from
+memory, makes a session, runs the golden sample and a picture, linked with \`--gc-sections\`. The model is the one of the
+demos: $(sed -n 's/^-- Layers: //p' "$work/portable.log").
+
+- *core*: reader, planner, session, pictures, messages
+- *layers*: the layers' shape rules and portable loops, what launches kernels, decoding of weights, mathematics
+- *kernels*: SIMD kernels
+
+| target | build | core | layers | kernels | all | limit |
+|---|---|---:|---:|---:|---:|---|
+$rows
+${demo:-}
+
+${microcontroller:-}
+
+How to build as small a library: [embedding.md](embedding.md#a-library-for-one-device).
+EOF
+}
+
+mkdir -p "$work"
+case ${1:-} in
+native) native ;;
+all)
+  native
+  cross aarch64 aarch64-linux-gnu-gcc qemu-aarch64 /usr/aarch64-linux-gnu
+  cross armv7 arm-linux-gnueabihf-gcc qemu-arm /usr/arm-linux-gnueabihf
+  cross riscv64 riscv64-linux-gnu-gcc qemu-riscv64 /usr/riscv64-linux-gnu
+  cortex_m
+  page
+  ;;
+*) echo "usage: $0 native|all" >&2; exit 2 ;;
+esac
+exit $failed
