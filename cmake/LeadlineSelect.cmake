@@ -116,6 +116,9 @@ if(NOT "${LEADLINE_MODELS}${LEADLINE_LAYERS}" STREQUAL "")
   list(JOIN _layers ", " _text)
   message(STATUS "Layers: ${_text}")
   add_compile_definitions(LEADLINE_LAYER_MASK=${_mask}u)
+  if(NOT quantize IN_LIST _layers)
+    set(LEADLINE_WITHOUT_INT8 ON)
+  endif()
 endif()
 
 # ---- kernels -----------------------------------------------------------------------------------------------------------

@@ -28,5 +28,6 @@ constexpr bool built_layer(uint32_t number) { return number < 32 && (LEADLINE_LA
 constexpr bool built_host_kernels = LEADLINE_HOST_KERNELS != 0;
 constexpr bool built_winograd = LEADLINE_WINOGRAD != 0;
 constexpr bool built_bf16 = LEADLINE_BF16 != 0;
+constexpr bool built_int8 = built_layer(20); ///< networks that run on bytes begin with a quantize layer
 
 } // namespace leadline

@@ -149,7 +149,7 @@ bool forward_layer(const Exec& exec, LayerKind kind, const unsigned char* params
 
 /// Whether a layer can run on bytes: see quantization.hpp.
 template <class Layer> constexpr bool runs_on_bytes() {
-  return requires { Layer::int8_grid; };
+  return built_int8 && requires { Layer::int8_grid; };
 }
 /// Bytes that such a layer's weights take when prepared, and of its scratch; 0 for most layers.
 template <class Layer>
@@ -172,7 +172,7 @@ template <class Exec>
 void prepare_layer_int8(const Exec& exec, LayerKind kind, const unsigned char* params, const Int8PrepareArgs& args) {
   visit_layer(kind, [&](auto tag) {
     using Layer = typename decltype(tag)::Layer;
-    if constexpr (requires(typename Layer::Params values) { Layer::prepare_int8(exec, values, args); }) {
+    if constexpr (built_int8 && requires(typename Layer::Params values) { Layer::prepare_int8(exec, values, args); }) {
       typename Layer::Params values;
       memcpy(&values, params, sizeof values);
       Layer::prepare_int8(exec, values, args);

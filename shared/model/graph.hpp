@@ -70,8 +70,8 @@ struct GraphView {
   /// Whether node `i` runs on bytes: it writes them, or reads them.
   bool runs_on_bytes(int32_t i) const {
     const Node& node = nodes[i];
-    return value_quantization(node.output).quantized() ||
-           (node.num_inputs > 0 && value_quantization(node.inputs[0]).quantized());
+    return built_int8 && (value_quantization(node.output).quantized() ||
+                          (node.num_inputs > 0 && value_quantization(node.inputs[0]).quantized()));
   }
 };
 

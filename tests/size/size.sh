@@ -4,14 +4,16 @@
 #   bash tests/size/size.sh native   builds for this machine's CPU: half a minute (ctest)
 #   bash tests/size/size.sh all      the other targets too, as far as their compilers are there; writes inference/docs/size.md
 #
-# Each row is a build of its own in build/size, of a program that opens a model, makes a session and runs it
+# Each row is a build of its own, of a program that opens a model, makes a session and runs it
 # (tests/size/program.c), linked with --gc-sections. The programs are run: natively, or in qemu.
 #
-# BUILD=folder  where the release build is that leadline-depth, and the models made for tests, are taken from (default: build)
+# BUILD=folder  the release build: its leadline-depth and the models made for tests are used, ours go to its folder size
+# CC=compiler
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 BUILD=$(realpath -m "${BUILD:-build}")
 JOBS=${JOBS:-$(nproc)}
+CC=${CC:-cc}
 work=$BUILD/size
 model=$PWD/inference/demos/models/rooms.lead
 kib=1024
@@ -65,19 +67,19 @@ must_fail() { # WORD COMMAND...: it ends with status 1 and its message has the w
 native() {
   local parts name
   library full - -D CMAKE_BUILD_TYPE=Release
-  read -r -a parts < <(program full cc)
+  read -r -a parts < <(program full "$CC")
   "$work/full/program" "$model"
   row "$(uname -m)" "every layer, every level, \`Release\`" "${parts[@]}" 0 0
 
   library portable - -D CMAKE_BUILD_TYPE=MinSizeRel -D LEADLINE_MODELS="$model" -D LEADLINE_ISA=none
-  read -r -a parts < <(program portable cc)
+  read -r -a parts < <(program portable "$CC")
   "$work/portable/program" "$model"
   row "$(uname -m)" "one model, no SIMD kernels, \`MinSizeRel\`" "${parts[@]}" 32 160
 
   if [ "$(uname -m)" = x86_64 ]; then
     for level in x86-64 x86-64-v3 x86-64-v4; do
       library $level - -D CMAKE_BUILD_TYPE=MinSizeRel -D LEADLINE_MODELS="$model" -D LEADLINE_ISA=$level
-      read -r -a parts < <(program $level cc)
+      read -r -a parts < <(program $level "$CC")
       if [ $level = x86-64 ] || grep -qw avx2 /proc/cpuinfo && { [ $level != x86-64-v4 ] || grep -qw avx512bw /proc/cpuinfo; }; then
         "$work/$level/program" "$model"
       fi
@@ -119,6 +121,9 @@ cortex_m() {
   if command -v qemu-system-arm >/dev/null; then
     timeout 300 qemu-system-arm -M mps2-an500 -nographic -semihosting -monitor none -serial none -kernel "$image" </dev/null
   fi
+  local parts
+  read -r -a parts < <(awk -f tests/size/map.awk "$image.map")
+  row cortex-m7 "one model, no SIMD kernels, \`MinSizeRel\`" "${parts[@]}" 32 64
   echo "Cortex-M7 image: $flash bytes of flash besides its model"
   microcontroller="A Cortex-M7 image without an operating system, start-up code and C library included: $((flash / kib)) KiB of flash besides the model (limit 64)."
   [ "$flash" -le $((64 * kib)) ] || { echo "size.sh: the Cortex-M7 image takes $flash bytes" >&2; failed=1; }
