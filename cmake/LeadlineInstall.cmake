@@ -2,6 +2,7 @@
 #
 #   find_package(Leadline)                        leadline::leadline        libleadline.a, plain C
 #   find_package(Leadline COMPONENTS trainer)     leadline::trainer too     networks, losses, callbacks of one's own
+#                                                 leadline::leadline_shared where LEADLINE_BUILD_SHARED_EDGE is on
 #   pkg-config --cflags --libs leadline           the edge library without CMake
 #
 # The edge headers go to include/leadline. The trainer's includes are relative to the source root ("trainer/loss.hpp"),
@@ -21,6 +22,10 @@ if(TARGET leadline_edge)
   leadline_public_includes(leadline_edge "${PROJECT_SOURCE_DIR}/inference/include" "${CMAKE_INSTALL_INCLUDEDIR}")
   set_target_properties(leadline_edge PROPERTIES EXPORT_NAME leadline)
   install(TARGETS leadline_edge EXPORT LeadlineEdgeTargets COMPONENT edge)
+  if(TARGET leadline_edge_shared)
+    set_target_properties(leadline_edge_shared PROPERTIES EXPORT_NAME leadline_shared)
+    install(TARGETS leadline_edge_shared EXPORT LeadlineEdgeTargets COMPONENT edge)
+  endif()
   install(DIRECTORY inference/include/leadline DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT edge
           FILES_MATCHING PATTERN "*.h" PATTERN "*.hpp")
   install(EXPORT LeadlineEdgeTargets NAMESPACE leadline:: DESTINATION "${_config_dir}" COMPONENT edge)

@@ -1,6 +1,7 @@
 # What is built, and the language rules that hold for every file of the project.
 
 option(LEADLINE_BUILD_TRAINER "Build data/, trainer/ and the program `leadline` (needs Kokkos, HDF5, Boost, stb)" ON)
+option(LEADLINE_BUILD_SHARED_EDGE "Build libleadline.so too: the C functions alone, for ctypes, JNI and the like" OFF)
 option(LEADLINE_BUILD_DEMOS "Build inference/demos (the program `leadline-depth`)" ON)
 option(LEADLINE_BUILD_TESTS "Build tests/ (needs Catch2 3)" ${PROJECT_IS_TOP_LEVEL})
 option(LEADLINE_INSTALL "Provide `cmake --install`" ${PROJECT_IS_TOP_LEVEL})
