@@ -10,15 +10,15 @@ set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source tests/support/steps.sh
 
-configure() { # PRESET FOLDER OPTION...: with the generator that the folder has, or Ninja where it is there
+configure() { # PRESET FOLDER: with the generator that the folder has, or Ninja where it is there
   local more=()
   [ -e "$2/CMakeCache.txt" ] || ! command -v ninja >/dev/null || more=(-G Ninja)
-  cmake --preset "$1" "${more[@]}" "${@:3}" -D LEADLINE_BUILD_TESTS=ON -D LEADLINE_WARNINGS_AS_ERRORS="${LEADLINE_WERROR:-0}"
+  cmake --preset "$1" "${more[@]}" -D LEADLINE_BUILD_TESTS=ON -D LEADLINE_WARNINGS_AS_ERRORS="${LEADLINE_WERROR:-0}"
 }
 
 dependencies() { bash cmake/dependencies.sh; }
 
-release() { configure release build -D LEADLINE_BUILD_SHARED_EDGE=ON && cmake --build build -j "$JOBS"; }
+release() { configure release build && cmake --build build -j "$JOBS"; }
 
 ctest_release() { ctest --test-dir build -j "$JOBS" --output-on-failure; }
 

@@ -52,5 +52,5 @@ pixels = info.height * info.width
 depth = (ctypes.c_float * pixels)()
 check(c.leadline_run_rgb8(session, rgb, width, height, ctypes.c_ssize_t(0), depth, ctypes.c_size_t(pixels)), error)
 assert all(0 < value < 1e6 for value in depth), depth[:4]
-c.leadline_model_close(model)
 print(f"leadline {c.leadline_version_string().decode()}: {info.name.decode()}, {info.width} x {info.height}, {len(names)} functions")
+c.leadline_model_close(model)

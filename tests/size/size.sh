@@ -66,7 +66,11 @@ must_fail() { # WORD COMMAND...: it ends with status 1 and its message has the w
 
 native() {
   local parts name
-  library full - -D CMAKE_BUILD_TYPE=Release
+  library full - -D CMAKE_BUILD_TYPE=Release -D LEADLINE_BUILD_SHARED_EDGE=ON
+  cmake --build "$work/full" -j "$JOBS" --target leadline_edge_shared >>"$work/full.log" 2>&1
+  if command -v python3 >/dev/null; then
+    python3 tests/inference/check_shared.py "$work/full/lib/shared/libleadline.so" "$model" nm
+  fi
   read -r -a parts < <(program full "$CC")
   "$work/full/program" "$model"
   row "$(uname -m)" "every layer, every level, \`Release\`" "${parts[@]}" 0 0
