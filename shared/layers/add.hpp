@@ -2,6 +2,7 @@
 #pragma once
 
 #include "shared/layers/broadcast.hpp"
+#include "shared/layers/host/int8.hpp"
 #include "shared/layers/quantization.hpp"
 
 namespace leadline {
@@ -63,17 +64,38 @@ struct Add {
   template <class Exec> static void forward_int8(const Exec& exec, const Params&, const Int8Args& args) {
     const Tensor<const uint8_t> a = args.src[0], b = detail::repeat_pixels(args.src[1]);
     const Tensor<uint8_t> dst = args.dst;
-    const index_t step = b.shape.c == a.shape.c ? 1 : 0;
     const Quantization qa = args.src_quantization[0], qb = args.src_quantization[1];
-    const float ma = qa.scale / args.dst_quantization.scale, mb = qb.scale / args.dst_quantization.scale;
     const ByteRange range = byte_range(args.dst_quantization);
+    host::Int8AddJob job{};
+    job.repeat_b = b.shape.c != a.shape.c;
+    job.a_multiplier = qa.scale / args.dst_quantization.scale;
+    job.b_multiplier = qb.scale / args.dst_quantization.scale;
+    job.a_zero_point = qa.zero_point;
+    job.b_zero_point = qb.zero_point;
+    job.low = range.low;
+    job.high = range.high;
+    job.zero_point = range.zero_point;
+    if constexpr (Exec::on_host) {
+      const auto run = host::int8_kernels().add;
+      const auto kernel = [=](index_t n, index_t h, index_t w, index_t first, index_t last) {
+        host::Int8AddJob some = job;
+        some.a = &a(n, h, w, first);
+        some.b = &b(n, h, w, job.repeat_b ? 0 : first);
+        some.dst = &dst(n, h, w, first);
+        some.count = last - first;
+        run(some);
+      };
+      if (job.repeat_b)
+        parallel_pixels(exec, "leadline::add::forward_int8", dst.shape, kernel);
+      else
+        parallel_elements(exec, "leadline::add::forward_int8", dst.shape, kernel, a, b, dst);
+      return;
+    }
     const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
-      const uint8_t *x = &a(n, h, w, 0), *z = &b(n, h, w, 0);
-      uint8_t* y = &dst(n, h, w, 0);
       for (index_t c = first; c < last; ++c) {
-        const float left = static_cast<float>(x[c] - qa.zero_point) * ma;
-        const float right = static_cast<float>(z[c * step] - qb.zero_point) * mb;
-        y[c] = to_byte(left + right, range);
+        const float left = static_cast<float>(a(n, h, w, c) - job.a_zero_point) * job.a_multiplier;
+        const float right = static_cast<float>(b(n, h, w, job.repeat_b ? 0 : c) - job.b_zero_point) * job.b_multiplier;
+        dst(n, h, w, c) = to_byte(left + right, range);
       }
     };
     parallel_pixels(exec, "leadline::add::forward_int8", dst.shape, kernel);

@@ -44,6 +44,18 @@ struct Int8DepthwiseJob {
   int32_t zero_point;
 };
 
+/// dst[i] = requantize(a_multiplier * (a[i] - a_zero_point) + ...), both products and their sum rounded to float.
+struct Int8AddJob {
+  const uint8_t *a, *b;
+  uint8_t* dst;
+  index_t count;
+  bool repeat_b; ///< b is one byte
+  float a_multiplier, b_multiplier;
+  int32_t a_zero_point, b_zero_point;
+  float low, high; ///< ByteRange
+  int32_t zero_point;
+};
+
 /// Which of a block's 64 channels lane `lane` of its vector `v` works on: what unpacking bytes, then words, leaves.
 constexpr index_t interleaved_channel(index_t v, index_t lane) { return lane / 4 * 16 + 4 * v + lane % 4; }
 
@@ -55,6 +67,7 @@ struct Int8Kernels {
   bool interleaves; ///< which of the depthwise kernels it is
   void (*apply)(const Int8ApplyJob& job, index_t task);
   void (*depthwise)(const Int8DepthwiseJob& job, index_t task);
+  void (*add)(const Int8AddJob& job); ///< on all levels
 };
 
 /// The best level that this CPU has, or what force_host_kernels chose. Thread-safe.

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "shared/layers/host/apply_kernels.hpp"
+#include "shared/layers/host/int8_elements.hpp"
 
 #include <emmintrin.h>
 #include <string.h>
@@ -65,38 +66,42 @@ LEADLINE_ALWAYS_INLINE DotVector dot(DotVector sum, DotVector pixel, DotVector w
   return _mm_add_epi32(sum, _mm_madd_epi16(pixel, weights));
 }
 #endif
+// What a sum begins with; with two lanes to an output `start` is added at the end.
+LEADLINE_ALWAYS_INLINE DotVector first_sum(const int32_t* start) {
+#if defined(__AVX512VNNI__)
+  return _mm512_loadu_si512(start);
+#else
+  (void)start;
+  return DotVector{};
+#endif
+}
 constexpr int dot_lanes = static_cast<int>(sizeof(DotVector) / sizeof(int32_t));
 constexpr int dot_outputs = dot_lanes / dot_pairs; // of a vector
 
-// requantize of quantization.hpp, which the compiler makes vectors of.
-LEADLINE_ALWAYS_INLINE uint8_t finish_sum(int32_t sum, float multiplier, float low, float high, int32_t zero_point) {
-  constexpr float rounder = 0x1.8p23f;
-  float x = static_cast<float>(sum) * multiplier;
-  x = x > low ? x : low;
-  x = x < high ? x : high;
-  return static_cast<uint8_t>(static_cast<int32_t>((x + rounder) - rounder) + zero_point);
-}
-
 template <int V>
 LEADLINE_ALWAYS_INLINE void store_bytes(const Int8ApplyJob& job, const TilePixels& pixels, const DotVector (*sum)[V],
-                                        const int32_t* start, const float* multipliers, uint8_t* dst, index_t used) {
+                                        [[maybe_unused]] const int32_t* start, const float* multipliers, uint8_t* dst,
+                                        index_t used) {
 #if defined(__AVX512VNNI__)
-  const __m512 low = _mm512_set1_ps(job.low), high = _mm512_set1_ps(job.high);
-  const __m512i zero_point = _mm512_set1_epi32(job.zero_point);
+  const __m512 high = _mm512_set1_ps(job.high);
+  const __m512i zero_point = _mm512_set1_epi16(static_cast<short>(job.zero_point));
+  const __m256i low = _mm256_set1_epi8(static_cast<char>(static_cast<int>(job.low) + job.zero_point));
+  const __mmask32 mask = used >= 32 ? ~__mmask32{0} : (__mmask32{1} << used) - 1;
+  // Packing works on each 128 bits.
+  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  __m512 multiplier[V];
   LEADLINE_UNROLL
-  for (int v = 0; v < V; ++v) {
-    const index_t count = smaller(used - v * dot_outputs, dot_outputs);
-    const __mmask16 mask = static_cast<__mmask16>((1u << count) - 1);
-    const __m512i first = _mm512_loadu_si512(start + v * dot_outputs);
-    const __m512 multiplier = _mm512_loadu_ps(multipliers + v * dot_outputs);
+  for (int v = 0; v < V; ++v) multiplier[v] = _mm512_loadu_ps(multipliers + v * dot_outputs);
+  LEADLINE_UNROLL
+  for (int r = 0; r < tile_rows; ++r) {
+    if (r >= pixels.count) return;
+    __m512i y[V];
     LEADLINE_UNROLL
-    for (int r = 0; r < tile_rows; ++r) {
-      if (r >= pixels.count) break;
-      __m512 x = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_add_epi32(sum[r][v], first)), multiplier);
-      x = _mm512_min_ps(_mm512_max_ps(x, low), high);
-      const __m512i y = _mm512_add_epi32(_mm512_cvtps_epi32(x), zero_point); // to nearest even: see FloatEnvironment
-      _mm_mask_storeu_epi8(dst + pixels.dst[r] + v * dot_outputs, mask, _mm512_cvtepi32_epi8(y));
-    }
+    for (int v = 0; v < V; ++v) // to nearest even: see FloatEnvironment. Too small becomes the smallest integer.
+      y[v] = _mm512_cvtps_epi32(_mm512_min_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(sum[r][v]), multiplier[v]), high));
+    const __m512i words = _mm512_adds_epi16(_mm512_packs_epi32(y[0], y[V - 1]), zero_point);
+    const __m512i bytes = _mm512_permutexvar_epi32(order, _mm512_packus_epi16(words, words));
+    _mm256_mask_storeu_epi8(dst + pixels.dst[r], mask, _mm256_max_epu8(_mm512_castsi512_si256(bytes), low));
   }
 #else
   alignas(64) int32_t lanes[tile_rows][V * dot_lanes];
@@ -108,7 +113,7 @@ LEADLINE_ALWAYS_INLINE void store_bytes(const Int8ApplyJob& job, const TilePixel
     for (index_t j = 0; j < used; ++j) {
       int32_t total = start[j];
       for (int p = 0; p < dot_pairs; ++p) total += lanes[r][j * dot_pairs + p];
-      to[j] = finish_sum(total, multipliers[j], job.low, job.high, job.zero_point);
+      to[j] = finish(static_cast<float>(total) * multipliers[j], job.low, job.high, job.zero_point);
     }
   }
 #endif
@@ -122,10 +127,12 @@ void int8_tile(const Int8ApplyJob& job, const Phase& phase, const TilePixels& pi
   const uint8_t* src = job.src + group * job.group_k;
   const DotWeight* weights = static_cast<const DotWeight*>(job.weights) + panel_index * job.panel_values +
                              phase.first_tap * blocks * width * int8_block;
+  const index_t column = panel_index * width;
+  const int32_t* start = job.sums + (&phase - job.phases) * job.padded_m + column;
   DotVector sum[tile_rows][V];
   LEADLINE_UNROLL
   for (int r = 0; r < tile_rows; ++r) LEADLINE_UNROLL
-  for (int v = 0; v < V; ++v) sum[r][v] = DotVector{};
+  for (int v = 0; v < V; ++v) sum[r][v] = first_sum(start + v * dot_outputs);
   for (int32_t tap = 0; tap < phase.taps; ++tap) {
     const Tap t = job.taps[phase.first_tap + tap];
     const index_t at = t.y * job.src_stride_h + t.x * job.src_stride_w;
@@ -151,9 +158,7 @@ void int8_tile(const Int8ApplyJob& job, const Phase& phase, const TilePixels& pi
       }
     }
   }
-  const index_t column = panel_index * width;
-  store_bytes<V>(job, pixels, sum, job.sums + (&phase - job.phases) * job.padded_m + column, job.multipliers + column,
-                 job.dst + group * job.group_m + first_m, used);
+  store_bytes<V>(job, pixels, sum, start, job.multipliers + column, job.dst + group * job.group_m + first_m, used);
 }
 
 // A task is a block of tiles times a block of panels, as in `apply`.

@@ -73,8 +73,9 @@ inline void depthwise_pixels(const Int8DepthwiseJob& job, const DepthwiseStrip& 
           sum[p][v] = _mm512_dpbusd_epi32(sum[p][v], _mm512_load_si512(line + p * step + 64 * v), w);
       }
     }
-  const __m512 low = _mm512_set1_ps(job.low), high = _mm512_set1_ps(job.high);
+  const __m512 high = _mm512_set1_ps(job.high);
   const __m512i zero_point = _mm512_set1_epi16(static_cast<short>(job.zero_point));
+  const __m512i low = _mm512_set1_epi8(static_cast<char>(static_cast<int>(job.low) + job.zero_point));
   uint8_t* dst = job.dst + strip.n * job.dst_stride_n + strip.y * job.dst_stride_h +
                  (strip.x + first) * job.dst_stride_w + strip.first_c;
   LEADLINE_UNROLL
@@ -84,12 +85,13 @@ inline void depthwise_pixels(const Int8DepthwiseJob& job, const DepthwiseStrip& 
     LEADLINE_UNROLL
     for (int v = 0; v < 4; ++v) {
       const __m512 x = _mm512_mul_ps(_mm512_cvtepi32_ps(sum[p][v]), _mm512_loadu_ps(multipliers + 16 * v));
-      y[v] = _mm512_cvtps_epi32(_mm512_min_ps(_mm512_max_ps(x, low), high));
+      y[v] = _mm512_cvtps_epi32(_mm512_min_ps(x, high)); // too small becomes the smallest integer
     }
     // Packing undoes the order of interleaving.
-    const __m512i words_low = _mm512_add_epi16(_mm512_packs_epi32(y[0], y[1]), zero_point);
-    const __m512i words_high = _mm512_add_epi16(_mm512_packs_epi32(y[2], y[3]), zero_point);
-    _mm512_mask_storeu_epi8(dst + p * job.dst_stride_w, strip.mask, _mm512_packus_epi16(words_low, words_high));
+    const __m512i words_low = _mm512_adds_epi16(_mm512_packs_epi32(y[0], y[1]), zero_point);
+    const __m512i words_high = _mm512_adds_epi16(_mm512_packs_epi32(y[2], y[3]), zero_point);
+    _mm512_mask_storeu_epi8(dst + p * job.dst_stride_w, strip.mask,
+                            _mm512_max_epu8(_mm512_packus_epi16(words_low, words_high), low));
   }
 }
 
@@ -155,7 +157,7 @@ void int8_depthwise(const Int8DepthwiseJob& job, index_t task) {
           }
         }
         for (index_t i = 0; i < count; ++i)
-          dst[c + i] = finish_sum(sum[i], job.multipliers[c + i], job.low, job.high, job.zero_point);
+          dst[c + i] = finish(static_cast<float>(sum[i]) * job.multipliers[c + i], job.low, job.high, job.zero_point);
       }
     }
   }

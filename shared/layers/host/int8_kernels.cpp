@@ -3,7 +3,7 @@
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized" // of g++ 12 in its own <immintrin.h>
 #endif
-#include "shared/layers/host/int8.hpp"
+#include "shared/layers/host/int8_elements.hpp"
 
 #if defined(__x86_64__)
 #include "shared/layers/host/int8_apply.hpp"
@@ -25,6 +25,7 @@ const Int8Kernels LEADLINE_JOIN(int8_kernels_, LEADLINE_ISA) = {
     .interleaves = interleaves,
     .apply = int8_apply,
     .depthwise = int8_depthwise,
+    .add = int8_add,
 #else
     .panel_width = 0,
     .weight_bytes = 1,
@@ -32,6 +33,7 @@ const Int8Kernels LEADLINE_JOIN(int8_kernels_, LEADLINE_ISA) = {
     .interleaves = false,
     .apply = nullptr,
     .depthwise = nullptr,
+    .add = int8_add,
 #endif
 };
 
