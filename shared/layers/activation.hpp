@@ -240,7 +240,10 @@ struct Activation {
     const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
       const uint8_t* x = &src(n, h, w, 0);
       uint8_t* y = &dst(n, h, w, 0);
-      for (index_t c = first; c < last; ++c) y[c] = requantize(x[c] - zero_point, multiplier, range);
+      const ByteRange bounds = range; // a byte that is written could be any of the captures'
+      const float factor = multiplier;
+      const int32_t zero = zero_point;
+      for (index_t c = first; c < last; ++c) y[c] = requantize(x[c] - zero, factor, bounds);
     };
     parallel_elements(exec, "leadline::activation::forward_int8", dst.shape, kernel, src, dst);
   }

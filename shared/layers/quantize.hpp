@@ -87,7 +87,9 @@ struct Quantize {
     const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
       const float* x = &src(n, h, w, 0);
       uint8_t* y = &dst(n, h, w, 0);
-      for (index_t c = first; c < last; ++c) y[c] = to_byte(x[c] * inverse, range);
+      const ByteRange bounds = range; // a byte that is written could be any of the captures'
+      const float steps = inverse;
+      for (index_t c = first; c < last; ++c) y[c] = to_byte(x[c] * steps, bounds);
     };
     parallel_elements(exec, "leadline::quantize::forward_int8", dst.shape, kernel, src, dst);
   }
@@ -139,7 +141,9 @@ struct Dequantize {
     const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
       const uint8_t* x = &src(n, h, w, 0);
       float* y = &dst(n, h, w, 0);
-      for (index_t c = first; c < last; ++c) y[c] = scale * static_cast<float>(x[c] - zero_point);
+      const float step = scale;
+      const int32_t zero = zero_point;
+      for (index_t c = first; c < last; ++c) y[c] = step * static_cast<float>(x[c] - zero);
     };
     parallel_elements(exec, "leadline::dequantize::forward_int8", dst.shape, kernel, src, dst);
   }

@@ -19,8 +19,9 @@ template <bool repeat_b> void add_bytes(const Int8AddJob& job) {
   const uint8_t* __restrict a = job.a, * __restrict b = job.b;
   uint8_t* __restrict dst = job.dst;
   const float a_multiplier = job.a_multiplier, b_multiplier = job.b_multiplier, low = job.low, high = job.high;
+  const index_t count = job.count; // a byte that is written could be any of the job's
   const int32_t a_zero = job.a_zero_point, b_zero = job.b_zero_point, zero_point = job.zero_point;
-  for (index_t i = 0; i < job.count; ++i)
+  for (index_t i = 0; i < count; ++i)
     dst[i] = finish(static_cast<float>(a[i] - a_zero) * a_multiplier +
                         static_cast<float>(b[repeat_b ? 0 : i] - b_zero) * b_multiplier,
                     low, high, zero_point);
