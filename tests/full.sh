@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that is too long for the gate (run.sh), which runs first:
 #
-#   bash tests/full.sh [STEP...]     steps: gate clang format tidy old_cpus aarch64 armv7 riscv64 cortex_m size hostile hip tensorboard web quickstart edge   (default: all)
+#   bash tests/full.sh [STEP...]     steps: gate clang format tidy old_cpus aarch64 armv7 riscv64 cortex_m size hostile fuzz hip tensorboard web quickstart edge   (default: all)
 #
 #   clang       the edge build with clang; the model proves itself
 #   format      clang-format on every file
@@ -11,6 +11,7 @@
 #   cortex_m    the self-test on a microcontroller, in qemu
 #   size        the library's size on every target, against its limits
 #   hostile     a hundred thousand damaged model files and odd pictures, under the sanitizers
+#   fuzz        every fuzzer of tests/fuzz for two minutes
 #   hip         the trainer's GPU files compile for AMD GPUs (hipcc; see cmake/hip_headers.sh)
 #   tensorboard the real TensorBoard (installed into build/python) loads a run's event files
 #   web         the library for browsers, and the demo page in a headless Chromium (playwright goes into build/python)
@@ -60,6 +61,7 @@ for target in aarch64:qemu-aarch64:aarch64-linux-gnu-g++ armv7:qemu-arm:arm-linu
   fi
 done
 step size bash tests/size/size.sh all
+step fuzz bash tests/fuzz/run.sh 120
 step hostile env LEADLINE_TEST_EDITS=100000 build-asan/tests/bin/test_inference_robustness
 if command -v hipcc >/dev/null; then step hip hip; else skip hip "no hipcc on this machine"; fi
 if command -v python3 >/dev/null; then step tensorboard tensorboard; else skip tensorboard "no python3"; fi

@@ -2,7 +2,7 @@
 # The gate: installs what is missing, builds everything and runs every test that is short enough, in under 25 minutes on
 # two cores. What takes longer is in full.sh.
 #
-#   bash tests/run.sh [STEP...]      steps: dependencies release ctest qemu asan tsan cuda   (default: all)
+#   bash tests/run.sh [STEP...]      steps: dependencies release ctest qemu asan tsan fuzz cuda   (default: all)
 #
 # JOBS=n          parallel jobs (default: the cores)
 # LEADLINE_WERROR=1   warnings are errors, as in continuous integration
@@ -51,6 +51,7 @@ else
 fi
 step asan asan
 step tsan tsan
+step fuzz bash tests/fuzz/run.sh 5 pairs settings depth_files video
 if command -v nvcc >/dev/null || [ -x /usr/local/cuda/bin/nvcc ]; then
   step cuda cuda
 else
