@@ -111,7 +111,8 @@ struct ConvTranspose2d {
     return host::int8_prepared_bytes(geometry(p, shapes.src[0], shapes.dst), forward_direction, algorithm);
   }
   static size_t workspace_bytes_int8(const LayerShapes& shapes, const Params& p, Algorithm algorithm) {
-    return host::int8_workspace_bytes(geometry(p, shapes.src[0], shapes.dst), forward_direction, algorithm);
+    return host::int8_workspace_bytes(geometry(p, shapes.src[0], shapes.dst), forward_direction, algorithm,
+                                      shapes.threads);
   }
   template <class Exec> static void prepare_int8(const Exec& exec, const Params& p, const Int8PrepareArgs& args) {
     host::int8_prepare(exec, "leadline::conv_transpose2d::prepare_int8",

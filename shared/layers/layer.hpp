@@ -53,7 +53,7 @@ enum class Algorithm : uint8_t {
   winograd6 = 3, ///< F(6x6, 3x3) likewise: fewer products, larger rounding errors
   bf16 = 4,      ///< products of values rounded to bf16, sums in float; host_gemm for depthwise; host execs, float
   bf16x3 = 5,    ///< bf16 of values split in two: three products for nearly float's precision
-  int8 = 6,      ///< bytes, sums in int32: what nodes do whose values are quantised (or portable), and no others
+  int8 = 6,      ///< bytes, sums in int32: nodes whose values are quantised (host_gemm: with less memory), no others
 };
 constexpr int num_algorithms = 6; ///< those that can be asked for
 /// What a plan chooses for itself, from shapes, ISA level and memory limit.

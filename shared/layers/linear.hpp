@@ -112,7 +112,8 @@ struct Linear {
     return host::int8_prepared_bytes(geometry(shapes.src[0], shapes.dst.c, true), ConvDirection::apply, algorithm);
   }
   static size_t workspace_bytes_int8(const LayerShapes& shapes, const Params&, Algorithm algorithm) {
-    return host::int8_workspace_bytes(geometry(shapes.src[0], shapes.dst.c, true), ConvDirection::apply, algorithm);
+    return host::int8_workspace_bytes(geometry(shapes.src[0], shapes.dst.c, true), ConvDirection::apply, algorithm,
+                                      shapes.threads);
   }
   template <class Exec> static void prepare_int8(const Exec& exec, const Params&, const Int8PrepareArgs& args) {
     host::int8_prepare(exec, "leadline::linear::prepare_int8", geometry(args.shapes.src[0], args.shapes.dst.c, true),

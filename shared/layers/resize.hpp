@@ -60,6 +60,23 @@ struct ResizeAxis {
   }
 };
 
+/// Nearest, pixel by pixel without divisions: maps of one channel are ordinary.
+template <class T, class Exec>
+void copy_nearest(const Exec& exec, const char* label, const ResizeAxis& rows, const ResizeAxis& columns,
+                  const Tensor<const T>& src, const Tensor<T>& dst) {
+  parallel_for(exec, label, dst.shape.n * dst.shape.h, [=](index_t row) {
+    const index_t n = row / dst.shape.h, oh = row % dst.shape.h, channels = dst.shape.c;
+    const index_t in = columns.in, out = columns.out, src_step = src.stride_w, dst_step = dst.stride_w;
+    const T* x = &src(n, rows.nearest(oh), 0, 0);
+    T* y = &dst(n, oh, 0, 0);
+    index_t part = 0; // ow in modulo out
+    for (index_t ow = 0; ow < out; ++ow, y += dst_step) {
+      for (index_t c = 0; c < channels; ++c) y[c] = x[c];
+      for (part += in; part >= out; part -= out) x += src_step;
+    }
+  });
+}
+
 } // namespace detail
 
 /// dst = src resized to height x width, or by whole factors where those are 0.
@@ -99,19 +116,7 @@ struct Resize {
     const detail::ResizeAxis rows{src.shape.h, dst.shape.h, params.mode, align};
     const detail::ResizeAxis columns{src.shape.w, dst.shape.w, params.mode, align};
     if constexpr (Exec::on_host)
-      if (nearest) { // pixel by pixel without divisions: maps of one channel are ordinary
-        parallel_for(exec, "leadline::resize::forward", dst.shape.n * dst.shape.h, [=](index_t row) {
-          const index_t n = row / dst.shape.h, oh = row % dst.shape.h;
-          const T* x = &src(n, rows.nearest(oh), 0, 0);
-          T* y = &dst(n, oh, 0, 0);
-          index_t part = 0; // ow in modulo out
-          for (index_t ow = 0; ow < columns.out; ++ow, y += dst.stride_w) {
-            for (index_t c = 0; c < dst.shape.c; ++c) y[c] = x[c];
-            for (part += columns.in; part >= columns.out; part -= columns.out) x += src.stride_w;
-          }
-        });
-        return;
-      }
+      if (nearest) return detail::copy_nearest(exec, "leadline::resize::forward", rows, columns, src, dst);
     const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t oh, index_t ow, index_t first, index_t last) {
       T* y = &dst(n, oh, ow, 0);
       if (nearest) {
@@ -168,6 +173,8 @@ struct Resize {
     const bool align = params.align_corners != 0, nearest = params.mode == ResizeMode::nearest;
     const detail::ResizeAxis rows{src.shape.h, dst.shape.h, params.mode, align};
     const detail::ResizeAxis columns{src.shape.w, dst.shape.w, params.mode, align};
+    if constexpr (Exec::on_host)
+      if (nearest) return detail::copy_nearest(exec, "leadline::resize::forward_int8", rows, columns, src, dst);
     const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t oh, index_t ow, index_t first, index_t last) {
       uint8_t* y = &dst(n, oh, ow, 0);
       if (nearest) {

@@ -150,9 +150,10 @@ void choose_algorithms(const GraphView& graph, const Shape* shapes, const PlanOp
                                                                                                : algorithm;
   };
   const auto fastest = [&](int32_t i, const LayerShapes& around) {
-    if (graph.runs_on_bytes(i))
-      return node_plan(graph, i, around, asked(i) == Algorithm::portable ? Algorithm::portable : Algorithm::int8, false,
-                       options.element);
+    if (graph.runs_on_bytes(i)) {
+      const bool plain = asked(i) == Algorithm::portable || asked(i) == Algorithm::host_gemm;
+      return node_plan(graph, i, around, plain ? asked(i) : Algorithm::int8, false, options.element);
+    }
     const Algorithm algorithm = asked(i) != automatic ? asked(i)
                                                       : default_algorithm(graph.nodes[i], around, options.on_host,
                                                                           options.element, options.precision, false);
@@ -164,10 +165,8 @@ void choose_algorithms(const GraphView& graph, const Shape* shapes, const PlanOp
     const NodePlan fast = fastest(i, around);
     nodes[i] = room == SIZE_MAX || fast.prepared_bytes == 0
                    ? fast
-                   : node_plan(graph, i, around,
-                               asked(i) == automatic && fast.algorithm != Algorithm::int8 ? Algorithm::host_gemm
-                                                                                          : fast.algorithm,
-                               true, options.element);
+                   : node_plan(graph, i, around, asked(i) == automatic ? Algorithm::host_gemm : fast.algorithm, true,
+                               options.element);
     workspace = larger(workspace, nodes[i].workspace_bytes);
     if (!nodes[i].in_run) prepared += align_up(nodes[i].prepared_bytes) + align_up(nodes[i].decoded_bytes);
   }

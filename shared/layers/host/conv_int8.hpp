@@ -8,14 +8,24 @@
 
 namespace leadline::host {
 
-enum class Int8Form : uint8_t { portable, products, depthwise };
+enum class Int8Form : uint8_t { portable, products, depthwise, winograd };
+
+/// Where Winograd's transforms cost less than the products that they save, by shape alone.
+inline bool int8_winograd_pays(const ConvGeometry& g, ConvDirection direction) {
+  if (!int8_kernels().winograd || direction != ConvDirection::apply || g.groups != 1 || g.kh != 3 || g.kw != 3 ||
+      g.stride_h != 1 || g.stride_w != 1 || g.dilation_h != 1 || g.dilation_w != 1)
+    return false;
+  const index_t covered = (g.oh + 3) / 4 * ((g.ow + 3) / 4) * 16; // pixels of whole tiles
+  return g.ic >= 32 && g.oc >= 32 && g.oh * g.ow >= 256 && 5 * covered <= 6 * g.oh * g.ow;
+}
 
 /// What runs on the level in use.
 inline Int8Form int8_form(const ConvGeometry& g, ConvDirection direction, Algorithm algorithm) {
   const Int8Kernels& kernels = int8_kernels();
   if (!built_host_kernels || algorithm == Algorithm::portable || kernels.panel_width == 0 || !conv_fits(g))
     return Int8Form::portable;
-  if (!g.depthwise()) return Int8Form::products;
+  if (!g.depthwise())
+    return algorithm == Algorithm::int8 && int8_winograd_pays(g, direction) ? Int8Form::winograd : Int8Form::products;
   if (direction != ConvDirection::apply) return Int8Form::portable;
   const index_t columns = (int8_depthwise_strip - 1) * g.stride_w + (g.kw - 1) * g.dilation_w + 1;
   if (kernels.interleaves && (g.kh > int8_depthwise_rows || columns > int8_depthwise_columns))
@@ -70,6 +80,28 @@ struct Int8Taps {
   }
 };
 
+/// The same for Winograd's form. Weights whose sums could have too many bits are packed for products instead.
+struct Int8Winograd {
+  int32_t* usable; ///< 0: what follows is Int8Panels
+  int32_t* sums;
+  float* multipliers;
+  int16_t* weights;
+  index_t padded_k, panels;
+
+  Int8Winograd(Pieces& pieces, const ConvGeometry& g) {
+    padded_k = ceil_div(g.ic, 32) * 32;
+    panels = ceil_div(g.oc, 32);
+    usable = pieces.take<int32_t>(1);
+    sums = pieces.take<int32_t>(panels * 32);
+    multipliers = pieces.take<float>(panels * 32);
+    weights = pieces.take<int16_t>(panels * 36 * padded_k * 32);
+  }
+  /// Where Int8Panels begins instead.
+  static unsigned char* panels_of(void* prepared) {
+    return static_cast<unsigned char*>(prepared) + align_up(sizeof(int32_t));
+  }
+};
+
 inline void put_weight(unsigned char* packed, index_t i, int32_t weight_bytes, int8_t value) {
   if (weight_bytes == 1)
     reinterpret_cast<int8_t*>(packed)[i] = value;
@@ -121,6 +153,51 @@ void pack_int8_panels(const Exec& exec, const char* label, const ConvGeometry& g
   });
 }
 
+/// Transforms weights for Winograd's form; false, and only the answer is written, where sums could have too many bits.
+template <class Exec>
+bool pack_int8_winograd(const Exec& exec, const char* label, const ConvGeometry& g, const Int8PrepareArgs& args) {
+  Pieces pieces(static_cast<unsigned char*>(args.prepared));
+  const Int8Winograd to(pieces, g);
+  const int32_t zero_point = args.src.zero_point;
+  const int64_t largest = zero_point > 255 - zero_point ? zero_point : 255 - zero_point;
+  const index_t row = 9 * g.ic, channels = g.ic, outputs = g.oc;
+  const Int8Weights weights = args.weights;
+  *to.usable = 1;
+  for (index_t m = 0; m < outputs; ++m) {
+    int64_t sum = 0;
+    for (index_t i = 0; i < row; ++i) {
+      const int32_t w = weights.values[m * row + i];
+      sum += w < 0 ? -w : w;
+    }
+    if (sum * largest >= int64_t{1} << 25) *to.usable = 0;
+  }
+  if (*to.usable == 0) return false;
+  const float src_scale = args.src.scale, dst_scale = args.dst.scale;
+  parallel_for(exec, label, to.panels * 32, [=](index_t m) {
+    const bool used = m < outputs;
+    const Int8Channel channel = conv::int8_channel(src_scale, dst_scale, weights, used ? m : 0);
+    to.sums[m] = used ? channel.bias : 0;
+    to.multipliers[m] = used ? channel.multiplier : 0;
+    constexpr int32_t filter[6][3] = {{1, 0, 0}, {-1, -1, -1}, {-1, 1, -1}, {1, 2, 4}, {1, -2, 4}, {0, 0, 1}};
+    for (index_t k = 0; k < to.padded_k; ++k) {
+      int32_t columns[6][3] = {};
+      if (used && k < channels)
+        for (int i = 0; i < 6; ++i)
+          for (int x = 0; x < 3; ++x)
+            for (int y = 0; y < 3; ++y)
+              columns[i][x] += filter[i][y] * weights.values[m * row + (y * 3 + x) * channels + k];
+      for (int i = 0; i < 6; ++i)
+        for (int j = 0; j < 6; ++j) {
+          int32_t value = 0;
+          for (int x = 0; x < 3; ++x) value += filter[j][x] * columns[i][x];
+          const index_t line = (m / 32 * 36 + i * 6 + j) * (to.padded_k / 2) + k / 2;
+          to.weights[(line * 32 + m % 32) * 2 + k % 2] = static_cast<int16_t>(value);
+        }
+    }
+  });
+  return true;
+}
+
 template <class Exec>
 void pack_int8_taps(const Exec& exec, const char* label, const ConvGeometry& g, const Int8PrepareArgs& args) {
   Pieces pieces(static_cast<unsigned char*>(args.prepared));
@@ -167,21 +244,32 @@ inline size_t int8_prepared_bytes(const ConvGeometry& g, ConvDirection direction
   case Int8Form::portable: return conv::int8_channel_bytes(g, direction);
   case Int8Form::products: detail::Int8Panels(pieces, g, direction); break;
   case Int8Form::depthwise: detail::Int8Taps(pieces, g); break;
+  case Int8Form::winograd: {
+    detail::Pieces products(nullptr);
+    detail::Int8Panels(products, g, direction);
+    detail::Int8Winograd(pieces, g);
+    const size_t bytes = align_up(sizeof(int32_t)) + products.bytes();
+    return pieces.bytes() > bytes ? pieces.bytes() : bytes;
+  }
   }
   return pieces.bytes();
 }
 
 /// Bytes of scratch for `int8_run`.
-inline size_t int8_workspace_bytes(const ConvGeometry& g, ConvDirection direction, Algorithm algorithm) {
-  switch (int8_form(g, direction, algorithm)) {
-  case Int8Form::portable: return 0;
-  case Int8Form::depthwise: return align_up(sizeof(Int8DepthwiseJob));
-  case Int8Form::products: break;
-  }
+inline size_t int8_workspace_bytes(const ConvGeometry& g, ConvDirection direction, Algorithm algorithm, int threads) {
+  const Int8Form form = int8_form(g, direction, algorithm);
+  if (form == Int8Form::portable) return 0;
+  if (form == Int8Form::depthwise) return align_up(sizeof(Int8DepthwiseJob));
+  detail::Pieces products(nullptr);
+  products.take<Int8ApplyJob>(1);
+  detail::TapLists(products, g, direction);
+  if (form == Int8Form::products) return products.bytes();
   detail::Pieces pieces(nullptr);
-  pieces.take<Int8ApplyJob>(1);
-  detail::TapLists(pieces, g, direction);
-  return pieces.bytes();
+  pieces.take<Int8WinogradJob>(1);
+  pieces.take<Blocks>(1);
+  pieces.take<unsigned char>(index_t{threads} *
+                             static_cast<index_t>(int8_winograd_scratch(detail::ceil_div(g.ic, 32) * 32)));
+  return pieces.bytes() > products.bytes() ? pieces.bytes() : products.bytes();
 }
 
 template <class Exec>
@@ -191,6 +279,12 @@ void int8_prepare(const Exec& exec, const char* label, const ConvGeometry& g, Co
     const Int8Form form = int8_form(g, direction, args.algorithm);
     if (form == Int8Form::products) return detail::pack_int8_panels(exec, label, g, direction, args);
     if (form == Int8Form::depthwise) return detail::pack_int8_taps(exec, label, g, args);
+    if (form == Int8Form::winograd) {
+      if (detail::pack_int8_winograd(exec, label, g, args)) return;
+      Int8PrepareArgs products = args;
+      products.prepared = detail::Int8Winograd::panels_of(args.prepared);
+      return detail::pack_int8_panels(exec, label, g, direction, products);
+    }
   }
   conv::prepare_int8(exec, label, g, direction, args);
 }
@@ -303,6 +397,55 @@ void run_int8_depthwise(const Exec& exec, const char* label, const ConvGeometry&
   parallel_tasks(exec, label, ceil_div(g.n * g.oh, job.rows_per_task), [=](index_t task) { run(*shared_job, task); });
 }
 
+template <class Exec>
+void run_int8_winograd(const Exec& exec, const char* label, const ConvGeometry& g, const Tensor<const uint8_t>& src,
+                       int32_t zero_point, const void* prepared, const ByteRange& range, const Tensor<uint8_t>& dst,
+                       const Workspace& workspace) {
+  Pieces prepared_pieces(static_cast<unsigned char*>(const_cast<void*>(prepared)));
+  const Int8Winograd packed(prepared_pieces, g);
+  Pieces pieces(workspace.data);
+  Int8WinogradJob& job = *pieces.take<Int8WinogradJob>(1);
+  Blocks* blocks = pieces.take<Blocks>(1);
+  const size_t scratch_bytes = int8_winograd_scratch(packed.padded_k);
+  unsigned char* scratch = pieces.take<unsigned char>(workspace.threads * static_cast<index_t>(scratch_bytes));
+  job = {};
+  job.src = src.data;
+  job.dst = dst.data;
+  job.weights = packed.weights;
+  job.sums = packed.sums;
+  job.multipliers = packed.multipliers;
+  job.channels = g.ic;
+  job.dst_channels = g.oc;
+  job.padded_k = packed.padded_k;
+  job.panels = packed.panels;
+  job.src_h = g.ih;
+  job.src_w = g.iw;
+  job.src_stride_n = src.stride_n;
+  job.src_stride_h = src.stride_h;
+  job.src_stride_w = src.stride_w;
+  job.dst_h = g.oh;
+  job.dst_w = g.ow;
+  job.dst_stride_n = dst.stride_n;
+  job.dst_stride_h = dst.stride_h;
+  job.dst_stride_w = dst.stride_w;
+  job.padding_top = g.padding_top;
+  job.padding_left = g.padding_left;
+  job.tiles_h = ceil_div(g.oh, 4);
+  job.tiles_w = ceil_div(g.ow, 4);
+  job.tiles = g.n * job.tiles_h * job.tiles_w;
+  job.src_zero_point = zero_point;
+  job.low = range.low;
+  job.high = range.high;
+  job.zero_point = range.zero_point;
+  const Int8WinogradJob* shared_job = &job;
+  const auto run = int8_kernels().winograd;
+  const index_t count = ceil_div(job.tiles, int8_winograd_tiles);
+  const index_t workers = count < workspace.threads ? count : workspace.threads;
+  run_blocks(exec, label, blocks, workers, count, [=](index_t worker, index_t block) {
+    run(*shared_job, scratch + static_cast<size_t>(worker) * scratch_bytes, block);
+  });
+}
+
 } // namespace detail
 
 /// dst of bytes from src of bytes; `prepared` is as int8_prepare left it for the same geometry, algorithm and level.
@@ -317,6 +460,13 @@ void int8_run(const Exec& exec, const char* label, const ConvGeometry& g, ConvDi
       return detail::run_int8_products(exec, label, g, direction, src, prepared, range, dst, workspace);
     if (form == Int8Form::depthwise)
       return detail::run_int8_depthwise(exec, label, g, src, zero_point, prepared, range, dst, workspace);
+    if (form == Int8Form::winograd) {
+      if (*static_cast<const int32_t*>(prepared) != 0)
+        return detail::run_int8_winograd(exec, label, g, src, zero_point, prepared, range, dst, workspace);
+      return detail::run_int8_products(exec, label, g, direction, src,
+                                       detail::Int8Winograd::panels_of(const_cast<void*>(prepared)), range, dst,
+                                       workspace);
+    }
   }
   conv::run_int8(exec, label, g, direction, src, zero_point, weights, prepared, range, dst);
 }

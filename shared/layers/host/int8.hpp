@@ -44,6 +44,25 @@ struct Int8DepthwiseJob {
   int32_t zero_point;
 };
 
+constexpr index_t int8_winograd_tiles = 28; ///< of 4x4 destination pixels: a block of work
+
+/// A 3x3 convolution of stride 1, one group, by Winograd's F(4x4, 3x3) in whole numbers.
+struct Int8WinogradJob {
+  const uint8_t* src;
+  uint8_t* dst;
+  const int16_t* weights; ///< transformed: `[panel][36][padded_k / 2][32][2]`
+  const int32_t* sums;    ///< what a sum begins with, per channel, whole panels
+  const float* multipliers;
+  index_t channels, dst_channels, padded_k, panels; ///< padded_k: a multiple of 32; panels of 32
+  index_t src_h, src_w, src_stride_n, src_stride_h, src_stride_w;
+  index_t dst_h, dst_w, dst_stride_n, dst_stride_h, dst_stride_w;
+  index_t padding_top, padding_left;
+  index_t tiles_h, tiles_w, tiles; ///< of an image, and of all images
+  int32_t src_zero_point;
+  float low, high;
+  int32_t zero_point;
+};
+
 /// dst[i] = requantize(a_multiplier * (a[i] - a_zero_point) + ...), both products and their sum rounded to float.
 struct Int8AddJob {
   const uint8_t *a, *b;
@@ -68,7 +87,13 @@ struct Int8Kernels {
   void (*apply)(const Int8ApplyJob& job, index_t task);
   void (*depthwise)(const Int8DepthwiseJob& job, index_t task);
   void (*add)(const Int8AddJob& job); ///< on all levels
+  /// Null where it isn't worth it. `scratch`: int8_winograd_scratch.
+  void (*winograd)(const Int8WinogradJob& job, unsigned char* scratch, index_t block);
 };
+
+constexpr size_t int8_winograd_scratch(index_t padded_k) {
+  return static_cast<size_t>(36 * int8_winograd_tiles * (padded_k * 2 + 32 * 4));
+}
 
 /// The best level that this CPU has, or what force_host_kernels chose. Thread-safe.
 const Int8Kernels& int8_kernels();

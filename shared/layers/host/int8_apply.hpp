@@ -78,30 +78,47 @@ LEADLINE_ALWAYS_INLINE DotVector first_sum(const int32_t* start) {
 constexpr int dot_lanes = static_cast<int>(sizeof(DotVector) / sizeof(int32_t));
 constexpr int dot_outputs = dot_lanes / dot_pairs; // of a vector
 
+#if defined(__AVX512VNNI__)
+// Makes bytes of sums, 32 channels at a time.
+struct BytePacker {
+  __m512 high;
+  __m512i zero_point, order;
+  __m256i low;
+  __mmask32 mask;
+
+  LEADLINE_ALWAYS_INLINE BytePacker(float low_, float high_, int32_t zero_point_, index_t used)
+      : high(_mm512_set1_ps(high_)), zero_point(_mm512_set1_epi16(static_cast<short>(zero_point_))),
+        order(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15)), // packing is done by 128 bits
+        low(_mm256_set1_epi8(static_cast<char>(static_cast<int>(low_) + zero_point_))),
+        mask(used >= 32 ? ~__mmask32{0} : (__mmask32{1} << used) - 1) {}
+
+  // To nearest even: see FloatEnvironment. What is too small becomes the smallest integer.
+  LEADLINE_ALWAYS_INLINE __m512i round(__m512i sum, __m512 multiplier) const {
+    return _mm512_cvtps_epi32(_mm512_min_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(sum), multiplier), high));
+  }
+  LEADLINE_ALWAYS_INLINE void store(__m512i sum0, __m512i sum1, __m512 multiplier0, __m512 multiplier1,
+                                    uint8_t* dst) const {
+    const __m512i both = _mm512_packs_epi32(round(sum0, multiplier0), round(sum1, multiplier1));
+    const __m512i words = _mm512_adds_epi16(both, zero_point);
+    const __m512i bytes = _mm512_permutexvar_epi32(order, _mm512_packus_epi16(words, words));
+    _mm256_mask_storeu_epi8(dst, mask, _mm256_max_epu8(_mm512_castsi512_si256(bytes), low));
+  }
+};
+#endif
+
 template <int V>
 LEADLINE_ALWAYS_INLINE void store_bytes(const Int8ApplyJob& job, const TilePixels& pixels, const DotVector (*sum)[V],
                                         [[maybe_unused]] const int32_t* start, const float* multipliers, uint8_t* dst,
                                         index_t used) {
 #if defined(__AVX512VNNI__)
-  const __m512 high = _mm512_set1_ps(job.high);
-  const __m512i zero_point = _mm512_set1_epi16(static_cast<short>(job.zero_point));
-  const __m256i low = _mm256_set1_epi8(static_cast<char>(static_cast<int>(job.low) + job.zero_point));
-  const __mmask32 mask = used >= 32 ? ~__mmask32{0} : (__mmask32{1} << used) - 1;
-  // Packing works on each 128 bits.
-  const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  const BytePacker pack(job.low, job.high, job.zero_point, used);
   __m512 multiplier[V];
   LEADLINE_UNROLL
   for (int v = 0; v < V; ++v) multiplier[v] = _mm512_loadu_ps(multipliers + v * dot_outputs);
   LEADLINE_UNROLL
   for (int r = 0; r < tile_rows; ++r) {
     if (r >= pixels.count) return;
-    __m512i y[V];
-    LEADLINE_UNROLL
-    for (int v = 0; v < V; ++v) // to nearest even: see FloatEnvironment. Too small becomes the smallest integer.
-      y[v] = _mm512_cvtps_epi32(_mm512_min_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(sum[r][v]), multiplier[v]), high));
-    const __m512i words = _mm512_adds_epi16(_mm512_packs_epi32(y[0], y[V - 1]), zero_point);
-    const __m512i bytes = _mm512_permutexvar_epi32(order, _mm512_packus_epi16(words, words));
-    _mm256_mask_storeu_epi8(dst + pixels.dst[r], mask, _mm256_max_epu8(_mm512_castsi512_si256(bytes), low));
+    pack.store(sum[r][0], sum[r][V - 1], multiplier[0], multiplier[V - 1], dst + pixels.dst[r]);
   }
 #else
   alignas(64) int32_t lanes[tile_rows][V * dot_lanes];

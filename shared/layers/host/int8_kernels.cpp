@@ -8,6 +8,7 @@
 #if defined(__x86_64__)
 #include "shared/layers/host/int8_apply.hpp"
 #include "shared/layers/host/int8_depthwise.hpp"
+#include "shared/layers/host/int8_winograd.hpp"
 #endif
 
 namespace leadline::host {
@@ -26,6 +27,11 @@ const Int8Kernels LEADLINE_JOIN(int8_kernels_, LEADLINE_ISA) = {
     .apply = int8_apply,
     .depthwise = int8_depthwise,
     .add = int8_add,
+#if defined(__AVX512VNNI__)
+    .winograd = int8_winograd,
+#else
+    .winograd = nullptr,
+#endif
 #else
     .panel_width = 0,
     .weight_bytes = 1,
@@ -34,6 +40,7 @@ const Int8Kernels LEADLINE_JOIN(int8_kernels_, LEADLINE_ISA) = {
     .apply = nullptr,
     .depthwise = nullptr,
     .add = int8_add,
+    .winograd = nullptr,
 #endif
 };
 

@@ -83,6 +83,7 @@ void require_everywhere(const Model& model, const std::vector<float>& input, con
     INFO(isa);
     REQUIRE(same_bits(run(model, input), expected));
     REQUIRE(same_bits(run(model, input, {automatic, &pool.runner}), expected));
+    REQUIRE(same_bits(run(model, input, {Algorithm::host_gemm}), expected));
     REQUIRE(same_bits(run(model, input, {automatic, nullptr, 1}), expected)); // weights are prepared in each run
   });
   // The level in use without being asked: what the CPU has beyond those.
@@ -147,6 +148,7 @@ struct ConvCheck {
   ConvGeometry g;
   bool transposed;
   ActivationKind activation;
+  int largest_weight = 127;
 
   void operator()(Model& model, const Quantization& src, const Quantization& dst, Draw* draw) const {
     const index_t group_ic = g.group_ic(), group_oc = g.group_oc();
@@ -156,7 +158,7 @@ struct ConvCheck {
     const Node& node = model.graph.nodes[1];
     const bool has_bias = node.weights[1] != no_index;
     std::vector<int8_t> weights(static_cast<size_t>(g.oc * g.taps() * group_ic));
-    for (int8_t& w : weights) w = static_cast<int8_t>(draw->integer(-127, 127));
+    for (int8_t& w : weights) w = static_cast<int8_t>(draw->integer(-largest_weight, largest_weight));
     std::vector<float> scales, bias;
     for (index_t m = 0; m < dst_c; ++m) {
       // results that fill the range of bytes
@@ -204,7 +206,7 @@ struct ConvCheck {
 
 ActivationKind random_activation(Draw* draw) { return static_cast<ActivationKind>(draw->integer(0, 2)); }
 
-void check_conv(const Conv2d::Params& p, const Shape& shape, Draw* draw) {
+void check_conv(const Conv2d::Params& p, const Shape& shape, Draw* draw, int largest_weight = 127) {
   Shape dst;
   if (Conv2d::infer(p, &shape, 1, &dst) != Status::ok) return;
   INFO("conv2d " << shape.n << "x" << shape.h << "x" << shape.w << "x" << shape.c << " oc " << p.out_channels
@@ -213,7 +215,7 @@ void check_conv(const Conv2d::Params& p, const Shape& shape, Draw* draw) {
                  << activation_name(p.activation.kind));
   const Quantization from = random_quantization(draw), to = random_quantization(draw);
   Model model = wrap<Conv2d>(p, shape, from, to, draw->integer(0, 3) == 0 ? 0b10u : 0u);
-  ConvCheck{Conv2d::geometry(p, shape, dst), false, p.activation.kind}(model, from, to, draw);
+  ConvCheck{Conv2d::geometry(p, shape, dst), false, p.activation.kind, largest_weight}(model, from, to, draw);
 }
 
 } // namespace
@@ -243,6 +245,16 @@ TEST_CASE("conv2d on bytes") {
   p.padding_top = p.padding_bottom = p.padding_left = p.padding_right = 1;
   p.activation = make_activation(ActivationKind::relu);
   check_conv(p, {1, 15, 28, 64}, &draw);
+  for (const index_t channels : {32, 40, 64, 100, 160, 256}) // Winograd's, and sums that have too many bits for it
+    for (const bool small : {true, false}) {
+      p.out_channels = static_cast<int32_t>(draw.integer(32, 70));
+      p.padding_top = static_cast<int32_t>(draw.integer(0, 2)),
+      p.padding_right = static_cast<int32_t>(draw.integer(0, 2));
+      p.activation = make_activation(random_activation(&draw));
+      check_conv(p, {2, draw.integer(20, 29), draw.integer(20, 29), channels}, &draw, small ? 20 : 127);
+    }
+  p.out_channels = 70;
+  p.padding_top = p.padding_right = 1;
   p.kernel_h = p.kernel_w = 1;
   p.padding_top = p.padding_bottom = p.padding_left = p.padding_right = 0;
   check_conv(p, {2, 7, 7, 130}, &draw);
