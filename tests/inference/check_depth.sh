@@ -124,6 +124,16 @@ fi
 bad 1 "there is no such camera" "$depth" "$models/unet.lead" /dev/video99 --view
 [ ! -c /dev/null ] || bad 1 "/dev/null: this is no camera" "$depth" "$models/unet.lead" /dev/null --view
 
+# Ctrl-C ends a video that has no end, with its summary
+if [ -c /dev/zero ]; then
+  "$depth" "$models/unet.lead" /dev/zero --raw gray:60x40 --out zero.y4m >out 2>err &
+  program=$!
+  for _ in $(seq 100); do [ -s zero.y4m ] && break; sleep 0.1; done
+  kill -INT $program
+  wait $program || complain "Ctrl-C ends it with $?: $(cat err)"
+  grep -q "frames, .* a second" out || complain "no summary after Ctrl-C: $(cat out err)"
+fi
+
 # bad videos
 bad 1 "no YUV4MPEG2 video" "$depth" "$models/unet.lead" - --out x <room.png
 bad 1 "there is nothing in it" "$depth" "$models/unet.lead" - --out x </dev/null
