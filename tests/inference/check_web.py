@@ -135,7 +135,13 @@ try:
         settled("frames/s")
         page.click("#camera")
 
-        # another model; a file that is none; a picture that is none
+        # every model of the list, each with its limits in sight; a visitor's own; a file that is none; a picture that is none
+        for name in page.evaluate("Array.from(document.getElementById('model').options).map((o) => o.value)"):
+            page.evaluate("say('')")
+            page.select_option("#model", name)
+            settled()
+            assert page.inner_text("#note"), name
+            assert "passed" in page.inner_text("#about"), page.inner_text("#about")
         page.set_input_files("#own", web / "models/rooms.lead")
         settled()
         broken = pathlib.Path(tempfile.mkdtemp()) / "broken.lead"
