@@ -41,7 +41,7 @@ leadline_picture Frame::picture(float focal_x) const {
   picture.strides[0] = static_cast<std::ptrdiff_t>(row_bytes(format, width));
   if (format == LEADLINE_NV12 || format == LEADLINE_NV21) {
     picture.planes[1] = bytes.data() + static_cast<std::size_t>(width) * static_cast<std::size_t>(height);
-    picture.strides[1] = static_cast<std::ptrdiff_t>(2 * ((width + 1) / 2));
+    picture.strides[1] = width + width % 2;
   }
   picture.full_range = full_range;
   picture.focal_x = focal_x;

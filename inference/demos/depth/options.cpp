@@ -124,8 +124,11 @@ void check_collisions(const Options& options) {
         throw UsageError("two pictures would both be written to " + file +
                          "; run them separately, with different folders after --out");
       if (pictures.count(fs::absolute(file).lexically_normal().string()) != 0)
-        throw UsageError("the result for " + image + " would replace the picture " + file +
-                         "; choose another folder after --out");
+        throw UsageError(std::string("the result for ")
+                             .append(image)
+                             .append(" would replace the picture ")
+                             .append(file)
+                             .append("; choose another folder after --out"));
     }
 }
 

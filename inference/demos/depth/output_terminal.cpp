@@ -157,8 +157,8 @@ private:
         const int size = std::snprintf(number, sizeof number, d > 0 ? (result.metric ? "%.2fm" : "%.2f") : "none",
                                        static_cast<double>(d));
         const int begin = (2 * column + 1) * width / (2 * grid_columns) - size / 2;
-        for (int i = 0; i < size; ++i)
-          if (begin + i >= 0 && begin + i < width) numbers[static_cast<std::size_t>(begin + i)] = number[i];
+        for (int i = 0, at = begin; i < size; ++i, ++at)
+          if (at >= 0 && at < width) numbers[static_cast<std::size_t>(at)] = number[i];
       }
     }
     return numbers;
