@@ -75,7 +75,7 @@ struct Add {
     job.low = range.low;
     job.high = range.high;
     job.zero_point = range.zero_point;
-    if constexpr (Exec::on_host) {
+    if constexpr (built_host_kernels && Exec::on_host) {
       const auto run = host::int8_kernels().add;
       const auto kernel = [=](index_t n, index_t h, index_t w, index_t first, index_t last) {
         host::Int8AddJob some = job;

@@ -10,7 +10,8 @@ Networks are written NETWORK[:option=value,...]@HEIGHTxWIDTH, with the [model] o
 
     peers.py inference --venv VENV --out DIR --network unet:base_channels=16,levels=4@480x640 --threads 1,2 --rounds 20
 
-or FILE.lead, if FILE.onnx (leadline export --format onnx) lies beside it. Needs a build with LEADLINE_BUILD_BENCH
+or FILE.lead, if FILE.onnx (leadline export --format onnx) lies beside it; with --precision int8 FILE.int8.lead (leadline
+export --precision int8) too. Needs a build with LEADLINE_BUILD_BENCH
 (--build, default: build). All engines of a comparison live in one process and take turns: in each round each engine runs
 once to warm up, then for --seconds. Cold start (model file to first answer, imports not counted) and peak memory (whole
 process less that of a Python that has imported numpy) are measured in fresh processes."""
@@ -63,16 +64,40 @@ class Network:
     def file(self, ending):
         return str(self.stem) + ending
 
-    def make(self):
+    def make(self, int8=False):
         """Writes the model files that aren't there yet."""
         if self.options is not None:
-            subprocess.run([self.build / "tests/bin/bench_model", *self.arguments(), "--out", self.stem], check=True)
+            subprocess.run([self.build / "tests/bin/bench_model", *self.arguments(), "--out", self.stem,
+                            *(["--int8"] if int8 else [])], check=True)
         if not Path(self.file(".onnx")).exists():
             sys.exit(f"{self.file('.onnx')}: there is no such file; leadline export RUN --format onnx writes it")
+        if int8:
+            quantize_onnx(self.file(".onnx"), self.file(".int8.onnx"))
+            return
         convert(["mnnconvert", "-f", "ONNX", "--modelFile", self.file(".onnx"), "--MNNModel", self.file(".mnn"),
                  "--bizCode", "leadline"], self.stem.parent)
         shape = ",".join(map(str, input_shape(self.file(".onnx"))))
         convert(["pnnx", self.file(".onnx"), f"inputshape=[{shape}]", "fp16=0"], self.stem.parent)
+
+
+def quantize_onnx(source, result):
+    """ONNX Runtime's static quantisation, which OpenVINO reads too: bytes between, int8 weights per channel, ranges from
+    the same input as is measured. What bench_model does for ours."""
+    from onnxruntime import quantization
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Inputs(quantization.CalibrationDataReader):
+        def __init__(self):
+            self.left = [{"input": random_input(source)}]
+
+        def get_next(self):
+            return self.left.pop() if self.left else None
+
+    prepared = result + ".prepared"
+    quant_pre_process(source, prepared, skip_symbolic_shape=True)
+    quantization.quantize_static(prepared, result, Inputs(), quant_format=quantization.QuantFormat.QDQ, per_channel=True,
+                                 activation_type=quantization.QuantType.QUInt8, weight_type=quantization.QuantType.QInt8)
+    Path(prepared).unlink()
 
 
 def convert(command, folder):
@@ -93,8 +118,8 @@ def input_shape(onnx_file):
 class Leadline:
     """libleadline through tests/bench/bench_library.cpp."""
 
-    def __init__(self, build, memory_limit=0, bf16=False):
-        self.memory_limit, self.bf16 = memory_limit, bf16
+    def __init__(self, build, memory_limit=0, bf16=False, ending=".lead"):
+        self.memory_limit, self.bf16, self.ending = memory_limit, bf16, ending
         self.library = ctypes.CDLL(str(next(Path(build).glob("lib/libleadline_bench.*"))))
         self.library.leadline_bench_open.restype = ctypes.c_void_p
         self.library.leadline_bench_isa.restype = ctypes.c_char_p
@@ -107,7 +132,7 @@ class Leadline:
     def load(self, network, x, threads):
         import numpy as np
         error = ctypes.create_string_buffer(512)
-        engine = self.library.leadline_bench_open(network.file(".lead").encode(), threads,
+        engine = self.library.leadline_bench_open(network.file(self.ending).encode(), threads,
                                                   ctypes.c_size_t(self.memory_limit), int(self.bf16), error, ctypes.c_size_t(len(error)))
         if not engine:
             raise RuntimeError(error.value.decode())
@@ -123,19 +148,21 @@ class Leadline:
         return run
 
 
-def load_onnxruntime(network, x, threads):
-    import onnxruntime
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(network.file(".onnx"), options, providers=["CPUExecutionProvider"])
-    return lambda: session.run(None, {"input": x})[0]
+def load_onnxruntime(ending):
+    def load(network, x, threads):
+        import onnxruntime
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        session = onnxruntime.InferenceSession(network.file(ending), options, providers=["CPUExecutionProvider"])
+        return lambda: session.run(None, {"input": x})[0]
+    return load
 
 
-def load_openvino(precision):
+def load_openvino(precision, ending=".onnx"):
     def load(network, x, threads):
         import openvino
         config = {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY"}
-        model = openvino.Core().compile_model(network.file(".onnx"), "CPU", config)
+        model = openvino.Core().compile_model(network.file(ending), "CPU", config)
         request = model.create_infer_request()
         return lambda: request.infer({0: x})[model.output(0)]
     return load
@@ -243,9 +270,12 @@ ENGINES = {
     "leadline": (None, {}, 1e-3),
     "leadline, least memory": (None, {"memory_limit": 1}, 1e-3),
     "leadline bf16": (None, {"bf16": True}, 1e-1),
-    "onnxruntime": ("onnxruntime", load_onnxruntime, 1e-3),
+    "leadline int8": (None, {"ending": ".int8.lead"}, 3e-1),  # of random weights, whose answers hardly vary
+    "onnxruntime": ("onnxruntime", load_onnxruntime(".onnx"), 1e-3),
+    "onnxruntime int8": ("onnxruntime", load_onnxruntime(".int8.onnx"), 3e-1),
     "openvino": ("openvino", load_openvino("f32"), 1e-3),
     "openvino bf16": ("openvino", load_openvino("bf16"), 1e-1),
+    "openvino int8": ("openvino", load_openvino("f32", ".int8.onnx"), 3e-1),
     "ncnn": ("ncnn", load_ncnn, 1e-3),
     "mnn": ("MNN", load_mnn, 5e-3),
     "torch": ("torch", load_torch(False), 1e-3),
@@ -262,9 +292,15 @@ def load_engine(name, build):
     return load
 
 
-def random_input(network):
+def random_input(onnx_file):
     import numpy as np
-    return np.random.default_rng(1).random(input_shape(network.file(".onnx")), dtype=np.float32)
+    return np.random.default_rng(1).random(input_shape(onnx_file), dtype=np.float32)
+
+
+def engines_of(precision):
+    """What is compared by default: engines on bytes beside our floats, or all others."""
+    on_bytes = [name for name in ENGINES if name.endswith(" int8")]
+    return ["leadline", *on_bytes] if precision == "int8" else [name for name in ENGINES if name not in on_bytes]
 
 
 # ---- measurements, each in a process of its own ----------------------------------------------------------------------
@@ -303,7 +339,7 @@ def take_turns(engines, rounds, seconds, clock):
 def measure_speed(task):
     import numpy as np
     network = Network(task["network"], task["build"], task["out"])
-    x = random_input(network)
+    x = random_input(network.file(".onnx"))
     runs, results, reference = {}, {}, None
     for name in task["engines"]:
         try:
@@ -365,8 +401,8 @@ def inference(arguments):
     results = read_results(arguments)
     for text in arguments.network or INFERENCE_NETWORKS:
         network = Network(text, arguments.build, arguments.out)
-        network.make()
-        np.save(network.file(".input.npy"), random_input(network))
+        network.make(arguments.precision == "int8")
+        np.save(network.file(".input.npy"), random_input(network.file(".onnx")))
         for threads in arguments.threads:
             task = {"network": text, "build": arguments.build, "out": arguments.out, "threads": threads,
                     "rounds": arguments.rounds, "seconds": arguments.seconds, "engines": arguments.engines,
@@ -816,7 +852,8 @@ def main():
         command.add_argument("--rounds", type=int, default=10 if name == "train" else 20)
         if name == "inference":
             command.add_argument("--seconds", type=float, default=0.2, help="of one engine's turn")
-            command.add_argument("--engines", type=words, default=list(ENGINES), help=", ".join(ENGINES))
+            command.add_argument("--precision", choices=["f32", "int8"], default="f32", help="int8: engines on bytes")
+            command.add_argument("--engines", type=words, help=", ".join(ENGINES))
             command.add_argument("--cold-starts", type=int, default=3)
         else:
             command.add_argument("--batch", type=numbers, default=[4])
@@ -826,6 +863,8 @@ def main():
     command.add_argument("--readme", help=f"file in which to replace what is between {README_BEGIN} and {README_END}")
     command.add_argument("--plots", help="another folder for the plots")
     arguments = parser.parse_args()
+    if arguments.command == "inference":
+        arguments.engines = arguments.engines or engines_of(arguments.precision)
     if unknown := set(getattr(arguments, "engines", [])) - set(ENGINES):
         sys.exit(f"--engines: there is no {', '.join(sorted(unknown))}; known: {', '.join(ENGINES)}")
     if getattr(arguments, "venv", None):

@@ -21,9 +21,9 @@ inline bool int8_winograd_pays(const ConvGeometry& g, ConvDirection direction) {
 
 /// What runs on the level in use.
 inline Int8Form int8_form(const ConvGeometry& g, ConvDirection direction, Algorithm algorithm) {
-  const Int8Kernels& kernels = int8_kernels();
-  if (!built_host_kernels || algorithm == Algorithm::portable || kernels.panel_width == 0 || !conv_fits(g))
+  if (!built_host_kernels || !has_int8_kernels || algorithm == Algorithm::portable || !conv_fits(g))
     return Int8Form::portable;
+  const Int8Kernels& kernels = int8_kernels();
   if (!g.depthwise())
     return algorithm == Algorithm::int8 && int8_winograd_pays(g, direction) ? Int8Form::winograd : Int8Form::products;
   if (direction != ConvDirection::apply) return Int8Form::portable;

@@ -7,6 +7,13 @@
 
 namespace leadline::host {
 
+/// Whether this architecture has kernels of its own. Others run the portable form, and nothing here becomes code.
+#if defined(__x86_64__)
+constexpr bool has_int8_kernels = true;
+#else
+constexpr bool has_int8_kernels = false;
+#endif
+
 constexpr int int8_block = 4;                   ///< channels read by one step of a kernel
 constexpr index_t int8_depthwise_channels = 64; ///< of a block of the interleaving depthwise kernel
 constexpr index_t int8_depthwise_strip = 14;    ///< pixels that it works on together
@@ -80,7 +87,7 @@ constexpr index_t interleaved_channel(index_t v, index_t lane) { return lane / 4
 
 struct Int8Kernels {
   const char* isa;      ///< "x86-64-v4+vnni", or as HostKernels
-  int32_t panel_width;  ///< output channels of a panel; 0: this level has no kernels, the portable form runs
+  int32_t panel_width;  ///< output channels of a panel
   int32_t weight_bytes; ///< of a packed weight
   int32_t tile_pixels;
   bool interleaves; ///< which of the depthwise kernels it is
