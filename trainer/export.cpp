@@ -2,6 +2,7 @@
 
 #include "inference/golden.hpp"
 #include "shared/model/fold.hpp"
+#include "shared/model/reorder.hpp"
 #include "trainer/graph_session.hpp"
 #include "trainer/mlp/fitted.hpp"
 #include "trainer/networks/parts.hpp"
@@ -62,7 +63,7 @@ std::vector<T> run_golden(const Exec& exec, const Graph& graph, const std::vecto
 template <class Exec> std::vector<float> run_planned(const Exec& exec, const ModelSpec& spec) {
   PlanOptions options;
   if (!spec.algorithms.empty()) options.algorithms = spec.algorithms.data();
-  const PlannedPass<Exec> pass(exec, *spec.graph, spec.weights, options);
+  PlannedPass<Exec> pass(exec, *spec.graph, spec.weights, options);
   std::vector<float> pixels(static_cast<size_t>(pass.input_values()));
   for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = golden_input(spec.golden_seed, static_cast<index_t>(i));
   pass.upload_input(pixels);
@@ -216,6 +217,7 @@ ModelSpec model_spec(const Checkpoint& checkpoint, const std::string& file, Grap
                      .fix = "Export an earlier checkpoint"});
   }
   FoldedGraph folded = fold_graph(trained, weights);
+  least_memory_order(&folded.graph);
   *graph = std::move(folded.graph);
 
   ModelSpec spec;

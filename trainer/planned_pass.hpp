@@ -3,7 +3,7 @@
 #pragma once
 
 #include "shared/model/graph_builder.hpp"
-#include "shared/model/memory_plan.hpp"
+#include "shared/model/run_plan.hpp"
 #include "trainer/device_buffer.hpp"
 
 #include <stdexcept>
@@ -21,7 +21,7 @@ public:
       : exec_(exec), view_(graph.view()), values_(static_cast<size_t>(view_.num_values)),
         nodes_(static_cast<size_t>(view_.num_nodes)) {
     options.on_host = Exec::on_host;
-    std::vector<Interval> scratch(values_.size() + 1);
+    std::vector<Interval> scratch(values_.size() + nodes_.size());
     GraphError error;
     if (plan_inference(view_, graph.input_shape, options, values_.data(), nodes_.data(), scratch.data(), &summary_,
                        &error) != Status::ok)
@@ -42,13 +42,15 @@ public:
   int32_t num_nodes() const { return view_.num_nodes; }
   /// What runs node `i`.
   Algorithm algorithm(int32_t i) const { return nodes_[static_cast<size_t>(i)].algorithm; }
+  /// Alone, for measuring; not of a plan with strips.
   void run_node(int32_t i) const {
     leadline::run_node<float>(exec_, view_, i, values_.data(), nodes_.data(), summary_, pointers_.data(),
                               arena_.data());
   }
-  void run() const {
-    for (int32_t i = 0; i < view_.num_nodes; ++i) run_node(i);
+  void run() {
+    run_inference<float>(exec_, view_, values_.data(), nodes_.data(), summary_, pointers_.data(), arena_.data());
   }
+  const PlanSummary& summary() const { return summary_; }
   /// The first output, dense, on the host.
   std::vector<float> download_output() const {
     const Tensor<float> output = value(view_.outputs[0]);

@@ -113,7 +113,7 @@ Parity verify_parity(const Checkpoint& checkpoint, const std::string& file, cons
     const std::vector<Algorithm> algorithms = plan_of(path, graph);
     PlanOptions options;
     options.algorithms = algorithms.data();
-    const PlannedPass<DefaultExec> pass(DefaultExec(), graph, spec.weights, options);
+    PlannedPass<DefaultExec> pass(DefaultExec(), graph, spec.weights, options);
     Answers planned;
     for (const data::Sample& sample : samples) {
       const ImageView8 view = picture(sample);

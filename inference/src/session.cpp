@@ -2,6 +2,7 @@
 #include "inference/src/engine.hpp"
 #include "inference/src/float_environment.hpp"
 #include "inference/src/picture.hpp"
+#include "shared/model/run_plan.hpp"
 
 #include <math.h>
 
@@ -112,7 +113,7 @@ SessionLayout fixed_layout(const leadline_model& model, const SessionSize& size)
   layout.values = align_up(sizeof(leadline_session));
   layout.nodes = layout.values + align_up(num_values * sizeof(ValuePlan));
   layout.scratch = layout.nodes + align_up(num_nodes * sizeof(NodePlan));
-  layout.picture = layout.scratch + align_up((num_values + 1) * sizeof(Interval));
+  layout.picture = layout.scratch + align_up((num_values + num_nodes) * sizeof(Interval));
   layout.arena = layout.picture + align_up(size.picture_bytes);
   layout.total = layout.arena;
   return layout;
@@ -180,15 +181,18 @@ InferenceExec exec_of(const leadline_session& session) {
 Status run_graph(const leadline_session& session, Tensor<float>* output) {
   const GraphView& graph = session.model->view.graph;
   const leadline_model& model = *session.model;
-  for (int32_t i = 0; i < graph.num_nodes; ++i) {
-    if (session.stop && session.stop(session.stop_context) != 0) return Status::cancelled;
+  const bool done = for_each_run<float>(graph, session.values, session.nodes, session.arena, [&](int32_t i) {
+    if (session.stop && session.stop(session.stop_context) != 0) return false;
     const int64_t start = session.clock ? session.clock(session.clock_context) : 0;
     run_node<float>(exec_of(session), graph, i, session.values, session.nodes, session.summary, model.weights,
                     session.arena);
     if (session.clock) session.node_time[i] += session.clock(session.clock_context) - start;
     // Where memory is short, weights that are packed in every run leave nothing behind.
-    if (session.nodes[i].in_run && model.forget) model.forget(&model);
-  }
+    const bool last = session.nodes[i].wanted == session.values[graph.nodes[i].output].shape.h;
+    if (session.nodes[i].in_run && model.forget && (last || session.nodes[i].strips <= 1)) model.forget(&model);
+    return true;
+  });
+  if (!done) return Status::cancelled;
   *output = value_tensor<float>(session.values, graph.outputs[0], session.arena);
   return Status::ok;
 }
@@ -284,6 +288,28 @@ private:
   CropWindow window_;
   int height_, width_;
 };
+
+/// What a run of node `i` reads and writes at the least.
+int64_t bytes_moved(const GraphView& graph, int32_t i, const ValuePlan* values, const NodePlan& plan) {
+  if (plan.skip) return 0;
+  const Node& node = graph.nodes[i];
+  const auto bytes_of = [&](int32_t v) {
+    return values[v].shape.count() * static_cast<int64_t>(graph.element_bytes(v, sizeof(float)));
+  };
+  const bool concat = node.kind == layer_kind<Concat>;
+  int64_t moved = concat ? 0 : bytes_of(node.output);
+  for (int s = 0; s < node.num_inputs; ++s) {
+    const int32_t v = node.inputs[s];
+    if (!concat)
+      moved += bytes_of(v);
+    else if (values[v].root != values[node.output].root) // else it is where it belongs
+      moved += 2 * bytes_of(v);
+  }
+  for (int w = 0; w < max_weights; ++w) // the first in the kernel's own form, if there is one
+    if (node.weights[w] != no_index && (w > 0 || plan.prepared_bytes == 0))
+      moved += graph.weight_shapes[node.weights[w]].count() * int64_t{sizeof(float)};
+  return moved + static_cast<int64_t>(plan.prepared_bytes);
+}
 
 void copy_out(const Tensor<float>& output, float* to) {
   memcpy(to, output.data, static_cast<size_t>(output.shape.count()) * sizeof(float));
@@ -433,16 +459,37 @@ leadline_status leadline_session_get_info(const leadline_session* session, leadl
   i.arena_bytes = session->summary.arena_bytes;
   i.prepared_bytes = session->summary.prepared_bytes;
   i.isa = host::isa_name();
+  i.least_bytes = session->summary.least_bytes;
   return to_c(write_info(info, i));
 }
 
 leadline_status leadline_session_get_node(const leadline_session* session, int32_t index, leadline_node_plan* plan) {
-  if (!session || index < 0 || index >= session->model->view.graph.num_nodes) return LEADLINE_INVALID_ARGUMENT;
-  const NodePlan& node = session->nodes[index];
+  if (!session) return LEADLINE_INVALID_ARGUMENT;
+  const GraphView& graph = session->model->view.graph;
+  if (index < -1 || index >= graph.num_nodes) return LEADLINE_INVALID_ARGUMENT;
+  const bool is_input = index < 0;
+  const int32_t v = session->values[is_input ? graph.input : graph.nodes[index].output].root;
+  const ValuePlan& root = session->values[v];
   leadline_node_plan p{};
-  p.algorithm = node.skip ? "in place" : algorithm_name(node.algorithm);
-  p.workspace_bytes = node.workspace_bytes;
-  p.prepared_bytes = node.prepared_bytes + (node.in_run ? 0 : node.decoded_bytes);
+  p.arena_offset = static_cast<size_t>(root.offset);
+  p.arena_bytes = buffer_bytes(graph, session->values, v, sizeof(float));
+  p.first_node = root.first;
+  p.last_node = root.last;
+  p.first_of_strips = p.last_of_strips = index;
+  p.strips = 1;
+  p.algorithm = "input";
+  if (!is_input) {
+    const NodePlan& node = session->nodes[index];
+    p.algorithm = node.skip ? "in place" : algorithm_name(node.algorithm);
+    p.workspace_bytes = node.workspace_bytes;
+    p.workspace_offset = node.workspace_offset;
+    p.prepared_bytes = node.prepared_bytes + (node.in_run ? 0 : node.decoded_bytes);
+    p.prepared_offset = node.prepared_offset;
+    p.first_of_strips = node.group_first;
+    p.last_of_strips = node.group_last;
+    p.strips = node.strips;
+    p.bytes_moved = bytes_moved(graph, index, session->values, node);
+  }
   return to_c(write_info(plan, p));
 }
 

@@ -14,6 +14,8 @@ struct Add {
   static constexpr int min_inputs = 2, max_inputs = 2;
   static constexpr int trainable_weights = 0;
   static constexpr bool backward_reads_src = false, backward_reads_dst = false;
+  static constexpr bool pointwise = true;
+  static constexpr unsigned forward_in_place = 0b11;
 
   static Status infer(const Params& params, const Shape* src, int num_src, Shape* dst) {
     return detail::infer_broadcast(params, src, num_src, dst);

@@ -27,6 +27,8 @@ struct BatchNorm2d {
   static constexpr int trainable_weights = 2;
   static constexpr unsigned optional_weights = 0b0011;
   static constexpr bool backward_reads_src = true, backward_reads_dst = false;
+  static constexpr bool pointwise = true;
+  static constexpr unsigned forward_in_place = 0b1;
   static constexpr bool recomputes = true, backward_in_place = true;
 
   static Status infer(const Params& params, const Shape* src, int /*num_src*/, Shape* dst) {

@@ -13,6 +13,7 @@ struct Concat {
   static constexpr int min_inputs = 1, max_inputs = leadline::max_inputs;
   static constexpr int trainable_weights = 0;
   static constexpr bool backward_reads_src = false, backward_reads_dst = false;
+  static constexpr bool pointwise = true;
 
   static Status infer(const Params& params, const Shape* src, int num_src, Shape* dst) {
     *dst = {};

@@ -43,6 +43,10 @@ struct Conv2d {
     return {src.n,      src.h,      src.w,      src.c,         dst.h,          dst.w,        dst.c,        p.kernel_h,
             p.kernel_w, p.stride_h, p.stride_w, p.padding_top, p.padding_left, p.dilation_h, p.dilation_w, p.groups};
   }
+  static bool strip(Params* p, const LayerShapes& shapes, Rows dst, Rows* src) {
+    const index_t span = index_t{p->dilation_h} * (p->kernel_h - 1) + 1;
+    return window_rows(span, p->stride_h, shapes.src[0].h, dst, &p->padding_top, &p->padding_bottom, src);
+  }
   static size_t saved_bytes(const LayerShapes&, const Params&, size_t) { return 0; }
   static Algorithm choose(const LayerShapes& shapes, const Params& p, ComputePrecision precision, bool backward) {
     return host::choose_conv(geometry(p, shapes.src[0], shapes.dst),

@@ -55,6 +55,17 @@ struct ConvTranspose2d {
     return {src.n,      dst.h,      dst.w,      dst.c,       src.h,       src.w,        src.c,        p.kernel_h,
             p.kernel_w, p.stride_h, p.stride_w, p.padding_h, p.padding_w, p.dilation_h, p.dilation_w, p.groups};
   }
+  /// From a multiple of the stride on, so that rows meet the taps that they met as part of the whole.
+  static index_t strip_multiple(const Params& p, const LayerShapes&) { return p.stride_h; }
+  static bool strip(Params* p, const LayerShapes& shapes, Rows dst, Rows* src) {
+    const index_t span = index_t{p->dilation_h} * (p->kernel_h - 1) + 1, stride = p->stride_h;
+    if (span < stride || p->padding_h >= span) return false;
+    const index_t low = dst.first + p->padding_h - (span - 1), high = dst.last - 1 + p->padding_h;
+    src->first = low <= 0 ? 0 : (low + stride - 1) / stride;
+    src->last = high / stride + 1 < shapes.src[0].h ? high / stride + 1 : shapes.src[0].h;
+    p->padding_h = static_cast<int32_t>(p->padding_h + dst.first - src->first * stride);
+    return src->first < src->last;
+  }
   static size_t saved_bytes(const LayerShapes&, const Params&, size_t) { return 0; }
   static Algorithm choose(const LayerShapes& shapes, const Params& p, ComputePrecision precision, bool backward) {
     return host::choose_conv(geometry(p, shapes.src[0], shapes.dst),

@@ -17,6 +17,8 @@ struct Dropout {
   static constexpr int min_inputs = 1, max_inputs = 1;
   static constexpr int trainable_weights = 0;
   static constexpr bool backward_reads_src = false, backward_reads_dst = false;
+  static constexpr bool pointwise = true;
+  static constexpr unsigned forward_in_place = 0b1;
   static constexpr bool backward_in_place = true;
 
   static Status infer(const Params& params, const Shape* src, int /*num_src*/, Shape* dst) {

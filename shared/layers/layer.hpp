@@ -16,6 +16,15 @@
 //     static constexpr bool backward_reads_src = true, backward_reads_dst = false;
 //     static size_t saved_bytes(const LayerShapes&, const Params&, size_t element);
 //     static size_t workspace_bytes(const LayerShapes&, const Params&, Pass, Algorithm, size_t element);
+//     // Optional: each pixel of dst comes from the same pixel of the sources (or from sources of one row and column).
+//     static constexpr bool pointwise = true;
+//     // Optional: bit i: in inference dst may be source i itself, where that has dst's shape.
+//     static constexpr unsigned forward_in_place = 0b1;
+//     // Optional, `pointwise` implies it: in inference some rows of dst can be computed alone, with the same bits.
+//     // Says which rows of the sources they are made from, and changes Params to those that forward takes for these
+//     // rows as if they were all. First rows (and last ones, but for dst's last) are multiples of strip_multiple.
+//     static bool strip(Params*, const LayerShapes&, Rows dst, Rows* src);
+//     static index_t strip_multiple(const Params&, const LayerShapes&);
 //     // Optional: forward can run again for one pass over sources that backward reads anyway (see ForwardArgs).
 //     static constexpr bool recomputes = true;
 //     // Optional: diff_src[0] may be diff_dst itself where it overwrites.
@@ -78,6 +87,23 @@ struct LayerShapes {
   Shape dst;
   int threads = 1; ///< at most so many work at the same time: each may want scratch of its own
 };
+
+/// Rows [first, last) of a tensor.
+struct Rows {
+  index_t first = 0, last = 0;
+};
+
+/// The rows that a window of `span` rows, moved by `stride` from -padding on, meets for rows `dst`; the padding that is
+/// left of it at these rows' edges goes to *before and *after. False where some window lies in the padding alone.
+inline bool window_rows(index_t span, index_t stride, index_t extent, Rows dst, int32_t* before, int32_t* after,
+                        Rows* src) {
+  if (*before >= span || *after >= span) return false;
+  const index_t first = dst.first * stride - *before, last = (dst.last - 1) * stride - *before + span;
+  *src = {first < 0 ? 0 : first, last > extent ? extent : last};
+  *before = static_cast<int32_t>(src->first - first);
+  *after = static_cast<int32_t>(last - src->last);
+  return src->first < src->last;
+}
 
 /// Arguments of `prepare`, which layers have whose kernels read weights in a form of their own. Done once when a model
 /// is opened; forward does it itself where `ForwardArgs::prepared` is null and the workspace is that of training.

@@ -126,6 +126,16 @@ bool prepare_layer(const Exec& exec, LayerKind kind, const unsigned char* params
   });
 }
 
+/// What layer.hpp says of layers whose dst may be a source, or be computed some rows at a time.
+template <class Layer> constexpr unsigned forward_in_place() {
+  if constexpr (requires { Layer::forward_in_place; }) return Layer::forward_in_place;
+  return 0;
+}
+template <class Layer> constexpr bool is_pointwise() {
+  if constexpr (requires { Layer::pointwise; }) return Layer::pointwise;
+  return false;
+}
+
 /// Whether a plan may run forward twice, and whether backward may work in place: see layer.hpp.
 template <class Layer> constexpr bool recomputes() {
   if constexpr (requires { Layer::recomputes; }) return Layer::recomputes;

@@ -12,6 +12,8 @@ struct Mul {
   static constexpr int min_inputs = 2, max_inputs = 2;
   static constexpr int trainable_weights = 0;
   static constexpr bool backward_reads_src = true, backward_reads_dst = false;
+  static constexpr bool pointwise = true;
+  static constexpr unsigned forward_in_place = 0b11;
 
   static Status infer(const Params& params, const Shape* src, int num_src, Shape* dst) {
     return detail::infer_broadcast(params, src, num_src, dst);

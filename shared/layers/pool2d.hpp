@@ -40,6 +40,10 @@ inline Status infer_pool2d(const Pool2dParams& p, const Shape& src, Shape* dst) 
   return check_shape(*dst);
 }
 
+inline bool strip_pool2d(Pool2dParams* p, const Shape& src, Rows dst, Rows* rows) {
+  return window_rows(p->kernel_h, p->stride_h, src.h, dst, &p->padding_top, &p->padding_bottom, rows);
+}
+
 /// The part of one window's axis that lies inside the image: taps [first, last), tap k at pixel start + k.
 struct PoolSpan {
   index_t start, first, last;
@@ -76,6 +80,9 @@ struct MaxPool2d {
 
   static Status infer(const Params& params, const Shape* src, int /*num_src*/, Shape* dst) {
     return detail::infer_pool2d(params, src[0], dst);
+  }
+  static bool strip(Params* params, const LayerShapes& shapes, Rows dst, Rows* src) {
+    return detail::strip_pool2d(params, shapes.src[0], dst, src);
   }
   static void weight_shapes(const Params&, const Shape*, Shape*) {}
   static size_t saved_bytes(const LayerShapes& shapes, const Params&, size_t /*element*/) {
@@ -186,6 +193,9 @@ struct AvgPool2d {
 
   static Status infer(const Params& params, const Shape* src, int /*num_src*/, Shape* dst) {
     return detail::infer_pool2d(params, src[0], dst);
+  }
+  static bool strip(Params* params, const LayerShapes& shapes, Rows dst, Rows* src) {
+    return detail::strip_pool2d(params, shapes.src[0], dst, src);
   }
   static void weight_shapes(const Params&, const Shape*, Shape*) {}
   static size_t saved_bytes(const LayerShapes&, const Params&, size_t) { return 0; }

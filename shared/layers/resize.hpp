@@ -105,6 +105,14 @@ struct Resize {
     return check_shape(*dst);
   }
   static void weight_shapes(const Params&, const Shape*, Shape*) {}
+  /// Nearest, by whole factors: what lies between rows of the source is the same everywhere.
+  static index_t strip_multiple(const Params&, const LayerShapes& shapes) { return shapes.dst.h / shapes.src[0].h; }
+  static bool strip(Params* p, const LayerShapes& shapes, Rows dst, Rows* src) {
+    const index_t factor = shapes.dst.h / shapes.src[0].h;
+    if (p->mode != ResizeMode::nearest || factor * shapes.src[0].h != shapes.dst.h) return false;
+    *src = {dst.first / factor, (dst.last + factor - 1) / factor};
+    return true;
+  }
   static size_t saved_bytes(const LayerShapes&, const Params&, size_t) { return 0; }
   static size_t workspace_bytes(const LayerShapes&, const Params&, Pass, Algorithm, size_t) { return 0; }
 

@@ -11,14 +11,21 @@ struct Interval {
   size_t bytes = 0;
   int32_t first = 0, last = 0;
   size_t offset = 0; ///< result
+  // for plan_intervals itself
+  size_t place = 0;
+  int32_t above = 0, order = 0;
 };
 
-/// Assigns offsets so that buffers alive at the same step don't overlap: largest first, lowest free offset (greedy by
-/// size, Y. Pisarchyk and J. Lee, "Efficient memory management for deep neural net inference", 2020). Offsets are
-/// multiples of `workspace_alignment`. Deterministic. Fails with overflow when the total doesn't fit size_t.
-Status plan_intervals(Interval* intervals, int32_t count, size_t* total);
+/// Assigns offsets, multiples of `workspace_alignment`, so that buffers alive at the same step don't overlap. `least`
+/// receives what no placement can do without: the largest sum over the buffers of one step. Each buffer takes the
+/// lowest free offset, in several orders (by size: Y. Pisarchyk and J. Lee, "Efficient memory management for deep
+/// neural net inference", 2020; by size times life; by time), and again with what came to lie highest put first, until
+/// `least` is reached or a number of tries that bounds the time: about count^2, well below a second for the largest
+/// graph. Deterministic. Fails with overflow when the total doesn't fit size_t.
+Status plan_intervals(Interval* intervals, int32_t count, size_t* total, size_t* least = nullptr);
 
-/// A value's place. A value may be a slice of channels of another one, its root: that is how concat costs nothing.
+/// A value's place. A value may be a slice of channels of another one, its root: that is how concat costs nothing; or
+/// all of it, where a node works in place.
 struct ValuePlan {
   Shape shape;
   Layout layout = Layout::nhwc;
@@ -26,19 +33,44 @@ struct ValuePlan {
   int32_t channel_offset = 0;  ///< first channel within the root
   int32_t first = 0, last = 0; ///< steps; of a root: those of everything that lives in it
   uint64_t offset = 0;         ///< bytes from the start of the arena, of the root
+  index_t window = 0;          ///< rows that its buffer has room for at a time (strips.hpp); 0: all
+  index_t kept = 0;            ///< while strips run: the row that lies first in the buffer
 };
+
+/// Bytes of the buffer of root `v`: of its window where it has one; bytes of a quantised value, and what kernels may
+/// read behind them.
+inline size_t buffer_bytes(const GraphView& graph, const ValuePlan* values, int32_t v, size_t element) {
+  Shape shape = values[v].shape;
+  if (values[v].window > 0) shape.h = values[v].window;
+  const size_t count = static_cast<size_t>(shape.count());
+  return graph.value_quantization(v).quantized() ? count + int8_slack : count * element;
+}
 
 /// A node's choices.
 struct NodePlan {
   Algorithm algorithm = Algorithm::portable;
   bool skip = false; ///< nothing to do: a concat whose inputs already lie in place
-  size_t workspace_bytes = 0;
+  size_t workspace_offset = 0, workspace_bytes = 0;
   size_t prepared_offset = 0, prepared_bytes = 0; ///< in the arena; 0 bytes: weights are used as they are, or
                                                   ///< prepared in the workspace in each run where `in_run` says so
   bool in_run = false;
   /// Weights that are stored in fewer bits, as the floats that the kernel reads: beside the prepared ones, or at the
   /// workspace's end in each run. 0 bytes: there are none, or only `prepare` reads them.
   size_t decoded_offset = 0, decoded_bytes = 0;
+  int32_t group_first = 0, group_last = 0; ///< nodes that run strip by strip with it (strips.hpp); itself: all at once
+  int32_t strips = 1;
+  int32_t early_strips = 0;     ///< of them: those before the group's last node has anything to do
+  index_t made = 0, wanted = 0; ///< while strips run: rows of the output
+  // while algorithms are chosen: what the fastest gains per byte of its weights, and what it takes
+  double gain = 0;
+  size_t fast_bytes = 0, fast_workspace = 0;
+};
+
+/// Whether nodes may run strip by strip, which takes less memory and gives the same bits.
+enum class Strips : uint8_t {
+  if_needed = 0, ///< where a memory limit asks for it
+  never = 1,
+  always = 2, ///< wherever that makes the arena smaller
 };
 
 /// What a plan depends on besides graph and shapes.
@@ -50,16 +82,17 @@ struct PlanOptions {
   /// the fastest that fits, or the smallest where none does.
   size_t memory_limit = 0;
   ComputePrecision precision = ComputePrecision::full; ///< bf16: nodes may use it where it is faster
+  Strips strips = Strips::if_needed;                   ///< execs on the host alone
   Algorithm every = automatic;                         ///< for all nodes that have algorithms; automatic: see the next
   const Algorithm* algorithms = nullptr; ///< one per node, `automatic` where the plan is free; null: it is everywhere
 };
 
 struct PlanSummary {
-  size_t arena_bytes = 0;      ///< values, workspace and prepared weights together
-  size_t prepared_bytes = 0;   ///< of them: prepared and decoded weights, at the arena's end
-  size_t workspace_offset = 0; ///< one workspace, shared by all nodes
-  size_t workspace_bytes = 0;
-  int threads = 1; ///< of PlanOptions
+  size_t arena_bytes = 0;     ///< values, workspace and prepared weights together
+  size_t prepared_bytes = 0;  ///< of them: prepared and decoded weights, at the arena's end
+  size_t least_bytes = 0;     ///< what no placement of these buffers could do without; equal: the plan is optimal
+  size_t workspace_bytes = 0; ///< the largest of a node
+  int threads = 1;            ///< of PlanOptions
 };
 
 /// The algorithm that a plan chooses by default: a function of shapes, ISA level and kind of exec alone, never of
@@ -75,15 +108,31 @@ bool allowed_algorithm(LayerKind kind, Algorithm algorithm);
 /// part of another concat. Sets `root`, `channel_offset` of every value and `skip` of concats that become empty.
 void alias_concats(const GraphView& graph, ValuePlan* values, NodePlan* nodes);
 
+/// Lets nodes that work element by element write their output where their input lies, if nobody reads that later and
+/// both are as large. Call after alias_concats and find_lifetimes, whose results it keeps right.
+void alias_in_place(const GraphView& graph, ValuePlan* values, const NodePlan* nodes);
+
+/// Which step needs which value first and last, gathered at the roots. The input is written before step 0, outputs are
+/// read after the last. What runs strip by strip is one step for all that it reads and writes.
+void find_lifetimes(const GraphView& graph, ValuePlan* values, const NodePlan* nodes);
+
+/// Scratch of a node that runs on floats, for shapes and parameters, weights that are prepared in each run included.
+size_t node_workspace(const Node& node, const LayerShapes& shapes, Algorithm algorithm, bool in_run, size_t element);
+
+/// The shapes around node `i`.
+LayerShapes node_shapes(const GraphView& graph, int32_t i, const ValuePlan* values);
+
 /// Plans an inference pass for one input shape. `values` has num_values entries, `nodes` num_nodes, `scratch`
-/// num_values + 1 intervals. The memory is the caller's; nothing is allocated.
+/// num_values + num_nodes intervals. The memory is the caller's; nothing is allocated.
 Status plan_inference(const GraphView& graph, const Shape& input, const PlanOptions& options, ValuePlan* values,
                       NodePlan* nodes, Interval* scratch, PlanSummary* summary, GraphError* error);
 
-/// The tensor of a value in an arena.
+/// The tensor of a value in an arena; of one that has a window: the rows that it has room for.
 template <class T> Tensor<T> value_tensor(const ValuePlan* values, int32_t v, unsigned char* arena) {
   const ValuePlan& root = values[values[v].root];
-  Tensor<T> whole(reinterpret_cast<T*>(arena + root.offset), root.shape);
+  Shape shape = root.shape;
+  if (root.window > 0) shape.h = root.window;
+  Tensor<T> whole(reinterpret_cast<T*>(arena + root.offset), shape);
   Tensor<T> slice = whole.channels(values[v].channel_offset, values[v].shape.c);
   return slice;
 }
@@ -91,129 +140,6 @@ template <class T> Tensor<T> value_tensor(const ValuePlan* values, int32_t v, un
 /// Weight `w` of the table; null for no_index.
 template <class T> Tensor<const T> weight_tensor(const GraphView& graph, const void* const* weights, int32_t w) {
   return w == no_index ? Tensor<const T>() : Tensor<const T>(static_cast<const T*>(weights[w]), graph.weight_shapes[w]);
-}
-
-/// What node `i` multiplies with, as floats at `values`, if it is stored in fewer bits; `weight` then points there.
-template <class T, class Exec>
-void decode_node(const Exec& exec, const GraphView& graph, int32_t i, const void* const* weights, unsigned char* values,
-                 Tensor<const T>* weight) {
-  if constexpr (Exec::on_host && sizeof(T) == sizeof(float)) {
-    if (!stored_reduced(graph, i)) return;
-    float* const floats = reinterpret_cast<float*>(values);
-    decode_weight(exec, graph, i, weights[graph.nodes[i].weights[0]], floats);
-    weight->data = floats;
-  }
-}
-
-/// What a node that runs on bytes multiplies with, as it is stored; weight 1 is the bias.
-inline Int8Weights int8_weights(const Node& node, index_t channels, const void* const* weights) {
-  Int8Weights w;
-  if (node.weights[0] == no_index) return w;
-  const Int8Weight stored = int8_weight(weights[node.weights[0]], channels);
-  w.scales = stored.scales;
-  w.values = stored.values;
-  if (node.weights[1] != no_index) w.bias = static_cast<const float*>(weights[node.weights[1]]);
-  return w;
-}
-
-/// prepare_node and run_node for a node that runs on bytes.
-template <class Exec>
-void prepare_node_int8(const Exec& exec, const GraphView& graph, int32_t i, const ValuePlan* values,
-                       const NodePlan* nodes, const void* const* weights, unsigned char* arena) {
-  const Node& node = graph.nodes[i];
-  Int8PrepareArgs args;
-  args.shapes.num_src = node.num_inputs;
-  for (int s = 0; s < node.num_inputs; ++s) args.shapes.src[s] = values[node.inputs[s]].shape;
-  args.shapes.dst = values[node.output].shape;
-  args.src = graph.value_quantization(node.inputs[0]);
-  args.dst = graph.value_quantization(node.output);
-  args.weights = int8_weights(node, args.shapes.dst.c, weights);
-  args.prepared = arena + nodes[i].prepared_offset;
-  args.algorithm = nodes[i].algorithm;
-  prepare_layer_int8(exec, node.kind, node.params, args);
-}
-template <class Exec>
-void run_node_int8(const Exec& exec, const GraphView& graph, int32_t i, const ValuePlan* values, const NodePlan* nodes,
-                   const PlanSummary& summary, const void* const* weights, unsigned char* arena) {
-  const Node& node = graph.nodes[i];
-  Int8Args args;
-  args.num_src = node.num_inputs;
-  for (int s = 0; s < node.num_inputs; ++s) {
-    args.src_quantization[s] = graph.value_quantization(node.inputs[s]);
-    if (args.src_quantization[s].quantized())
-      args.src[s] = value_tensor<uint8_t>(values, node.inputs[s], arena);
-    else
-      args.float_src = value_tensor<float>(values, node.inputs[s], arena);
-  }
-  args.dst_quantization = graph.value_quantization(node.output);
-  if (args.dst_quantization.quantized())
-    args.dst = value_tensor<uint8_t>(values, node.output, arena);
-  else
-    args.float_dst = value_tensor<float>(values, node.output, arena);
-  args.weights = int8_weights(node, values[node.output].shape.c, weights);
-  if (nodes[i].prepared_bytes > 0) args.prepared = arena + nodes[i].prepared_offset;
-  args.workspace = {arena + summary.workspace_offset, summary.workspace_bytes, summary.threads};
-  args.algorithm = nodes[i].algorithm;
-  forward_layer_int8(exec, node.kind, node.params, args);
-}
-
-/// Brings the weights of node `i` into the form that its planned kernel reads; nothing where it reads them as they are.
-/// The values' part of the arena is scratch.
-template <class T, class Exec>
-void prepare_node(const Exec& exec, const GraphView& graph, int32_t i, const ValuePlan* values, const NodePlan* nodes,
-                  const void* const* weights, unsigned char* arena) {
-  const bool decoded = nodes[i].decoded_bytes > 0 && !nodes[i].in_run;
-  if (nodes[i].prepared_bytes == 0 && !decoded) return;
-  if (graph.runs_on_bytes(i)) return prepare_node_int8(exec, graph, i, values, nodes, weights, arena);
-  const Node& node = graph.nodes[i];
-  PrepareArgs<T> args;
-  args.shapes.num_src = node.num_inputs;
-  for (int s = 0; s < node.num_inputs; ++s) args.shapes.src[s] = values[node.inputs[s]].shape;
-  args.shapes.dst = values[node.output].shape;
-  for (int w = 0; w < max_weights; ++w) args.weights[w] = weight_tensor<T>(graph, weights, node.weights[w]);
-  decode_node<T>(exec, graph, i, weights, decoded ? arena + nodes[i].decoded_offset : arena, &args.weights[0]);
-  if (nodes[i].prepared_bytes == 0) return;
-  args.prepared = arena + nodes[i].prepared_offset;
-  args.algorithm = nodes[i].algorithm;
-  prepare_layer<T>(exec, node.kind, node.params, args);
-}
-
-/// Prepares all nodes: once before the first run, and after weights have changed.
-template <class T, class Exec>
-void prepare_inference(const Exec& exec, const GraphView& graph, const ValuePlan* values, const NodePlan* nodes,
-                       const void* const* weights, unsigned char* arena) {
-  for (int32_t i = 0; i < graph.num_nodes; ++i) prepare_node<T>(exec, graph, i, values, nodes, weights, arena);
-}
-
-/// Runs node `i` of a planned pass. `weights[w]` points to weight w, dense, in the exec's memory, as do `arena` (after
-/// prepare_inference) and the values in it.
-template <class T, class Exec>
-void run_node(const Exec& exec, const GraphView& graph, int32_t i, const ValuePlan* values, const NodePlan* nodes,
-              const PlanSummary& summary, const void* const* weights, unsigned char* arena) {
-  if (nodes[i].skip) return;
-  if (graph.runs_on_bytes(i)) return run_node_int8(exec, graph, i, values, nodes, summary, weights, arena);
-  const Node& node = graph.nodes[i];
-  ForwardArgs<T> args;
-  args.num_src = node.num_inputs;
-  for (int s = 0; s < node.num_inputs; ++s) args.src[s] = value_tensor<T>(values, node.inputs[s], arena);
-  for (int w = 0; w < max_weights; ++w) args.weights[w] = weight_tensor<T>(graph, weights, node.weights[w]);
-  if (nodes[i].prepared_bytes > 0) args.prepared = arena + nodes[i].prepared_offset;
-  if (nodes[i].decoded_bytes > 0) {
-    unsigned char* const decoded = arena + nodes[i].decoded_offset;
-    if (nodes[i].in_run) decode_node<T>(exec, graph, i, weights, decoded, &args.weights[0]);
-    args.weights[0].data = reinterpret_cast<const T*>(decoded);
-  }
-  args.dst = value_tensor<T>(values, node.output, arena);
-  args.workspace = {arena + summary.workspace_offset, summary.workspace_bytes, summary.threads};
-  args.algorithm = nodes[i].algorithm;
-  forward_layer<T>(exec, node.kind, node.params, args);
-}
-
-/// Runs an inference pass: the same loop for the trainer's evaluation of an exported graph and for the edge engine.
-template <class T, class Exec>
-void run_inference(const Exec& exec, const GraphView& graph, const ValuePlan* values, const NodePlan* nodes,
-                   const PlanSummary& summary, const void* const* weights, unsigned char* arena) {
-  for (int32_t i = 0; i < graph.num_nodes; ++i) run_node<T>(exec, graph, i, values, nodes, summary, weights, arena);
 }
 
 } // namespace leadline

@@ -1,5 +1,5 @@
 // The C API on small models: the engine's answers, its memory rules, and what it says to wrong use.
-#include "shared/model/memory_plan.hpp"
+#include "shared/model/run_plan.hpp"
 #include "tests/inference/tiny_models.hpp"
 
 #include <catch2/catch_test_macros.hpp>
@@ -43,7 +43,7 @@ std::vector<float> reference(const Graph& graph, const std::vector<std::vector<f
   const GraphView view = graph.view();
   std::vector<ValuePlan> values(static_cast<size_t>(view.num_values));
   std::vector<NodePlan> nodes(static_cast<size_t>(view.num_nodes));
-  std::vector<Interval> scratch(values.size() + 1);
+  std::vector<Interval> scratch(values.size() + nodes.size());
   PlanSummary summary;
   GraphError error;
   REQUIRE(plan_inference(view, shape, PlanOptions(), values.data(), nodes.data(), scratch.data(), &summary, &error) ==

@@ -1,6 +1,7 @@
 // Folding: every rule gives the same values with fewer nodes, and none is applied where it would be wrong.
 #include "shared/core/rng.hpp"
 #include "shared/model/fold.hpp"
+#include "shared/model/memory_plan.hpp"
 #include "shared/model/reorder.hpp"
 #include "trainer/graph_session.hpp"
 
@@ -87,6 +88,41 @@ TEST_CASE("1x1 convolutions run before nearest up-sampling, with the same bits")
   CHECK(late.node_names == std::vector<std::string>{"a", "c", "up", "again", "wide"});
   const auto weights = random_weights(graph);
   CHECK(run(graph, weights) == run(late, weights));
+}
+
+TEST_CASE("nodes are put in the order that takes least memory, with the same bits") {
+  // As a builder would write it: all wide values first. Each of them can go before the next one comes.
+  GraphBuilder b("wide", {1, 24, 16, 3});
+  std::vector<int32_t> wide, narrow;
+  for (int i = 0; i < 4; ++i) wide.push_back(b.add<Conv2d>(conv3x3(16), {b.input()}, "wide." + std::to_string(i)));
+  for (int i = 0; i < 4; ++i)
+    narrow.push_back(b.add<Conv2d>(conv3x3(2), {wide[static_cast<size_t>(i)]}, "narrow." + std::to_string(i)));
+  b.output(b.add<Conv2d>(conv3x3(1), {b.add<Concat>({}, narrow, "cat")}, "head"));
+  const Graph built = b.finish();
+  const auto bytes = [](const Graph& graph) {
+    std::vector<ValuePlan> values(static_cast<size_t>(graph.num_values));
+    std::vector<NodePlan> nodes(graph.nodes.size());
+    std::vector<Interval> scratch(values.size() + nodes.size());
+    PlanSummary summary;
+    GraphError error;
+    REQUIRE(plan_inference(graph.view(), graph.input_shape, PlanOptions(), values.data(), nodes.data(), scratch.data(),
+                           &summary, &error) == Status::ok);
+    return summary.arena_bytes - summary.prepared_bytes;
+  };
+  Graph ordered = built;
+  least_memory_order(&ordered);
+  CHECK(2 * bytes(ordered) < bytes(built));
+  CHECK(ordered.node_names != built.node_names);
+  CHECK(run(ordered, random_weights(built)) == run(built, random_weights(built)));
+  for (size_t i = 0; i < ordered.nodes.size(); ++i) { // names moved with their nodes
+    const auto at = std::find(built.node_names.begin(), built.node_names.end(), ordered.node_names[i]);
+    REQUIRE(at != built.node_names.end());
+    CHECK(built.nodes[static_cast<size_t>(at - built.node_names.begin())].output == ordered.nodes[i].output);
+  }
+
+  Graph again = ordered; // nothing left to gain
+  least_memory_order(&again);
+  CHECK(again.node_names == ordered.node_names);
 }
 
 TEST_CASE("conv, batch norm, activation become one node; with and without bias, in groups") {

@@ -1,6 +1,6 @@
 // GraphSession: gradients of whole graphs, micro-batches, aliasing, the same bits on every host exec and thread count.
 #include "shared/core/rng.hpp"
-#include "shared/model/memory_plan.hpp"
+#include "shared/model/run_plan.hpp"
 #include "trainer/graph_session.hpp"
 #include "trainer/networks/unet.hpp"
 
@@ -228,7 +228,7 @@ TEST_CASE("evaluation in a training session, an inference session and run_infere
   const GraphView view = graph.view();
   std::vector<ValuePlan> values(static_cast<size_t>(view.num_values));
   std::vector<NodePlan> nodes(static_cast<size_t>(view.num_nodes));
-  std::vector<Interval> scratch(static_cast<size_t>(view.num_values) + 1);
+  std::vector<Interval> scratch(values.size() + nodes.size());
   PlanSummary summary;
   GraphError error;
   REQUIRE(plan_inference(view, shape, PlanOptions(), values.data(), nodes.data(), scratch.data(), &summary, &error) ==

@@ -1,5 +1,6 @@
 // leadline inspect
-#include "shared/core/image.hpp"
+#include "data/image_io.hpp"
+#include "trainer/arena_picture.hpp"
 #include "trainer/commands.hpp"
 #include "trainer/option_parser.hpp"
 #include "trainer/text.hpp"
@@ -15,10 +16,13 @@ namespace {
 
 constexpr const char* inspect_help =
     R"(leadline inspect MODEL.lead: layers, shapes, cost, memory and origin of a model file, and the plan for this CPU:
-which algorithm each layer runs by, and how much memory its weights take in the form that the kernels read.
+which algorithm each layer runs by, how much memory its weights take in the form that the kernels read, which bytes it
+moves, and the memory certificate: a session's peak, the least that is possible for its buffers, and what lies where in
+the arena while which layers run. It is what the device's own planner says.
 
   leadline inspect office.lead
   leadline inspect office.lead --memory_limit 20000000      the fastest plan that keeps to 20 MB; 1: the smallest
+  leadline inspect office.lead --arena arena.png            the arena over time as a picture
   leadline inspect office.lead --precision bf16 --threads 4
 )";
 
@@ -36,6 +40,7 @@ int inspect_command(const std::vector<std::string>& arguments) {
          "automatic",
          "for every layer that can",
          {"automatic", "portable", "host_gemm", "winograd4", "winograd6", "bf16", "bf16x3"}},
+        {"arena", "", "PNG to write: the arena's bytes upwards, the layers to the right"},
         help_option}}};
   Settings options;
   std::string path;
@@ -70,8 +75,10 @@ int inspect_command(const std::vector<std::string>& arguments) {
                            (error.text[0] ? std::string("; ") + error.text : ""),
                  .fix = "Ask for another size or plan"});
 
-  std::printf("%-20s %-18s %-18s %12s %10s %-10s %12s %12s  %s\n", "layer", "kind", "output", "parameters", "MMAC",
-              "algorithm", "prepared KiB", "scratch KiB", "reads");
+  std::printf("%3s %-20s %-18s %-18s %12s %10s %-10s %6s %9s %12s %12s %12s %9s  %s\n", "", "layer", "kind", "output",
+              "parameters", "MMAC", "algorithm", "strips", "MB moved", "prepared KiB", "scratch KiB", "buffer KiB",
+              "alive", "reads");
+  int64_t bytes_moved = 0;
   for (int32_t i = 0; i < info.nodes; ++i) {
     leadline_node_info node{};
     node.struct_size = sizeof node;
@@ -89,10 +96,15 @@ int inspect_command(const std::vector<std::string>& arguments) {
     leadline_node_plan chosen{};
     chosen.struct_size = sizeof chosen;
     leadline_session_get_node(session.get(), i, &chosen);
-    std::printf("%-20s %-18s %-18s %12lld %10.2f %-10s %12.1f %12.1f  %s\n", node.name, node.layer, shape.c_str(),
-                static_cast<long long>(node.parameters), static_cast<double>(node.macs) * 1e-6, chosen.algorithm,
-                static_cast<double>(chosen.prepared_bytes) / 1024, static_cast<double>(chosen.workspace_bytes) / 1024,
-                reads.c_str());
+    const std::string alive = std::to_string(chosen.first_node) + "-" +
+                              (chosen.last_node < info.nodes ? std::to_string(chosen.last_node) : "end");
+    std::printf("%3d %-20s %-18s %-18s %12lld %10.2f %-10s %6d %9.2f %12.1f %12.1f %12.1f %9s  %s\n", i, node.name,
+                node.layer, shape.c_str(), static_cast<long long>(node.parameters),
+                static_cast<double>(node.macs) * 1e-6, chosen.algorithm, chosen.strips,
+                static_cast<double>(chosen.bytes_moved) * 1e-6, static_cast<double>(chosen.prepared_bytes) / 1024,
+                static_cast<double>(chosen.workspace_bytes) / 1024, static_cast<double>(chosen.arena_bytes) / 1024,
+                alive.c_str(), reads.c_str());
+    bytes_moved += chosen.bytes_moved;
   }
   std::printf("\n%s: %d layers, %lld parameters, %.2f MMAC, file %s KiB\n", info.name, info.nodes,
               static_cast<long long>(info.parameters), static_cast<double>(info.macs) * 1e-6,
@@ -117,6 +129,25 @@ int inspect_command(const std::vector<std::string>& arguments) {
       memory.threads == 1 ? "" : "s",
       decimals(static_cast<double>(memory.arena_bytes - memory.prepared_bytes) / 1024, 1).c_str(),
       decimals(static_cast<double>(memory.prepared_bytes) / 1024, 1).c_str());
+  std::printf("moved   %s MB a run at the least: sources, weights and outputs\n",
+              decimals(static_cast<double>(bytes_moved) * 1e-6, 2).c_str());
+  const ArenaPicture arena = arena_picture(model, session);
+  std::printf("\nmemory certificate: no run takes more than %zu bytes of arena; the buffers of this plan can't do with "
+              "less than %zu: ratio %s%s\n%s\n",
+              memory.arena_bytes, memory.least_bytes,
+              decimals(static_cast<double>(memory.arena_bytes) / static_cast<double>(memory.least_bytes), 4).c_str(),
+              memory.arena_bytes == memory.least_bytes ? ", proven optimal" : "", arena_text(arena).c_str());
+  if (options.given("arena")) {
+    const std::string file = options.required("arena");
+    if (!file.ends_with(".png"))
+      throw Error({.file = "leadline inspect",
+                   .field = "--arena",
+                   .value = file,
+                   .reason = "it is a PNG that is written",
+                   .fix = "Name a file that ends in .png"});
+    data::write_png(file, arena_image(arena));
+    std::printf("arena   %s\n", file.c_str());
+  }
   float largest = 0;
   if (info.has_golden && memory.input_height == info.input_height && memory.input_width == info.input_width)
     std::printf("self-test %s\n", session.self_test(&largest) == LEADLINE_OK ? "passed" : "FAILED");

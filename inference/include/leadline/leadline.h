@@ -236,6 +236,9 @@ typedef struct leadline_session_info {
   size_t prepared_bytes; /* of these: weights in the form that the chosen kernels read, also where that is plain floats
                           * and the file has fewer bits */
   const char* isa;       /* the CPU's level that the kernels were chosen for, e.g. "x86-64-v3"; static */
+  /* What no placement of this plan's values, scratch and prepared weights could do without: the largest sum of one
+   * layer. arena_bytes is never less; equal, the placement is proven optimal. */
+  size_t least_bytes;
 } leadline_session_info;
 
 /* Thread-safe. Errors: INVALID_ARGUMENT. */
@@ -247,9 +250,19 @@ typedef struct leadline_node_plan {
   const char* algorithm;  /* "winograd4" and so on; "in place": nothing is left to do */
   size_t workspace_bytes; /* scratch while it runs, of all threads */
   size_t prepared_bytes;  /* its weights in the kernel's own form, kept for the session's life */
+  /* where its output lies: bytes from the arena's start, and of the buffer, which it may share with others (a slice of
+   * a concat, work in place) or which may hold only the rows that are needed at a time */
+  size_t arena_offset, arena_bytes;
+  int32_t first_node, last_node; /* the buffer is in use from one to the other; last_node = nodes: until the end */
+  size_t workspace_offset;
+  size_t prepared_offset;
+  int32_t first_of_strips, last_of_strips; /* the nodes that run strip by strip with it; itself, itself: none */
+  int32_t strips;      /* in how many strips of rows it runs; 1: all at once */
+  int64_t bytes_moved; /* read and written by one run at the least: sources, weights, output; 0: nothing to do */
 } leadline_node_plan;
 
-/* `index` as for leadline_model_get_node. Thread-safe. Errors: INVALID_ARGUMENT. */
+/* `index` as for leadline_model_get_node; -1: the network's input, which no layer makes. The plan is for the session's
+ * size, leadline_model_get_node's shapes are those of the default size. Thread-safe. Errors: INVALID_ARGUMENT. */
 leadline_status leadline_session_get_node(const leadline_session* session, int32_t index, leadline_node_plan* plan);
 
 /* One picture. `rgb` is `height` rows of `width` pixels of 3 bytes R, G, B, upright, any size up to the session's

@@ -9,18 +9,31 @@ namespace detail {
 
 /// What does not change from run to run.
 template <class T> struct DepthwisePrepared {
-  int32_t* num_phases;
-  DepthwisePhase* phases;
   int32_t* tap_order; ///< place among the packed weights -> tap of the weights
   T* weights;         ///< `[tap][C]`, phase by phase
   size_t bytes;
 
-  DepthwisePrepared(unsigned char* base, const ConvGeometry& g, ConvDirection direction) {
+  DepthwisePrepared(unsigned char* base, const ConvGeometry& g) {
     Pieces pieces(base);
-    num_phases = pieces.take<int32_t>(1);
-    phases = pieces.take<DepthwisePhase>(direction == ConvDirection::apply ? 1 : g.stride_h * g.stride_w);
     tap_order = pieces.take<int32_t>(g.taps());
     weights = pieces.take<T>(g.taps() * g.groups);
+    bytes = pieces.bytes();
+  }
+};
+
+/// What a run keeps in its workspace. Which phases there are depends on the pixels that it computes: of a strip they
+/// are others than of the whole.
+template <class T> struct DepthwiseScratch {
+  DepthwiseJob<T>* job;
+  ActivationParams* params;
+  DepthwisePhase* phases;
+  size_t bytes;
+
+  DepthwiseScratch(unsigned char* base, const ConvGeometry& g, ConvDirection direction) {
+    Pieces pieces(base);
+    job = pieces.take<DepthwiseJob<T>>(1);
+    params = pieces.take<ActivationParams>(1);
+    phases = pieces.take<DepthwisePhase>(direction == ConvDirection::apply ? 1 : g.stride_h * g.stride_w);
     bytes = pieces.bytes();
   }
 };
@@ -52,33 +65,21 @@ constexpr index_t greatest_common_divisor(index_t a, index_t b) {
   return b == 0 ? a : greatest_common_divisor(b, a % b);
 }
 
-} // namespace detail
-
-template <class T> size_t depthwise_prepared_bytes(const ConvGeometry& g, ConvDirection direction) {
-  return detail::DepthwisePrepared<T>(nullptr, g, direction).bytes;
-}
-
-/// Turns the weights `[C,kh,kw,1]` for depthwise_run.
-template <class T, class Exec>
-void depthwise_prepare(const Exec& exec, const char* label, const ConvGeometry& g, ConvDirection direction,
-                       Tensor<const T> weights, void* prepared) {
-  const detail::DepthwisePrepared<T> to(static_cast<unsigned char*>(prepared), g, direction);
+/// f(phase, its taps of both axes) for each phase; `phase` is whole but for what the caller keeps count of.
+template <class F> void for_each_depthwise_phase(const ConvGeometry& g, ConvDirection direction, const F& f) {
   const bool transposed = direction == ConvDirection::apply_transposed;
   const index_t dst_h = transposed ? g.ih : g.oh, dst_w = transposed ? g.iw : g.ow;
   const index_t stride_h = transposed ? g.stride_h : 1, stride_w = transposed ? g.stride_w : 1;
-  int32_t num_phases = 0;
   index_t first_row = 0, first_tap = 0;
   for (index_t ry = 0; ry < stride_h && ry < dst_h; ++ry)
     for (index_t rx = 0; rx < stride_w && rx < dst_w; ++rx) {
-      using detail::AxisTaps;
       const AxisTaps y = transposed ? AxisTaps::transposed(ry, g.kh, g.stride_h, g.padding_top, g.dilation_h)
                                     : AxisTaps::apply(g.kh, g.padding_top);
       const AxisTaps x = transposed ? AxisTaps::transposed(rx, g.kw, g.stride_w, g.padding_left, g.dilation_w)
                                     : AxisTaps::apply(g.kw, g.padding_left);
-      DepthwisePhase& phase = to.phases[num_phases++];
-      phase = {};
-      phase.grid_h = detail::ceil_div(dst_h - ry, stride_h);
-      phase.grid_w = detail::ceil_div(dst_w - rx, stride_w);
+      DepthwisePhase phase = {};
+      phase.grid_h = ceil_div(dst_h - ry, stride_h);
+      phase.grid_w = ceil_div(dst_w - rx, stride_w);
       phase.start_h = ry;
       phase.start_w = rx;
       phase.src_y = y.src;
@@ -88,11 +89,29 @@ void depthwise_prepare(const Exec& exec, const char* label, const ConvGeometry& 
       phase.first_tap = first_tap;
       phase.first_row = first_row;
       first_row += g.n * phase.grid_h;
-      for (index_t i = 0; i < y.count; ++i)
-        for (index_t j = 0; j < x.count; ++j)
-          to.tap_order[first_tap++] = static_cast<int32_t>((y.first + i * y.step) * g.kw + x.first + j * x.step);
+      first_tap += y.count * x.count;
+      f(phase, y, x);
     }
-  *to.num_phases = num_phases;
+}
+
+} // namespace detail
+
+template <class T> size_t depthwise_prepared_bytes(const ConvGeometry& g, ConvDirection) {
+  return detail::DepthwisePrepared<T>(nullptr, g).bytes;
+}
+
+/// Turns the weights `[C,kh,kw,1]` for depthwise_run.
+template <class T, class Exec>
+void depthwise_prepare(const Exec& exec, const char* label, const ConvGeometry& g, ConvDirection direction,
+                       Tensor<const T> weights, void* prepared) {
+  const detail::DepthwisePrepared<T> to(static_cast<unsigned char*>(prepared), g);
+  index_t first_tap = 0;
+  detail::for_each_depthwise_phase(
+      g, direction, [&](const DepthwisePhase&, const detail::AxisTaps& y, const detail::AxisTaps& x) {
+        for (index_t i = 0; i < y.count; ++i)
+          for (index_t j = 0; j < x.count; ++j)
+            to.tap_order[first_tap++] = static_cast<int32_t>((y.first + i * y.step) * g.kw + x.first + j * x.step);
+      });
   const index_t channels = g.groups, taps = g.taps();
   const int32_t* order = to.tap_order;
   const T* from = weights.data;
@@ -102,8 +121,8 @@ void depthwise_prepare(const Exec& exec, const char* label, const ConvGeometry& 
   });
 }
 
-template <class T> size_t depthwise_workspace_bytes() {
-  return align_up(sizeof(DepthwiseJob<T>)) + align_up(sizeof(ActivationParams));
+template <class T> size_t depthwise_workspace_bytes(const ConvGeometry& g, ConvDirection direction) {
+  return detail::DepthwiseScratch<T>(nullptr, g, direction).bytes;
 }
 
 /// conv::apply or conv::apply_transposed of a depthwise convolution, with weights that depthwise_prepare turned.
@@ -112,19 +131,24 @@ void depthwise_run(const Exec& exec, const char* label, const ConvGeometry& g, C
                    Tensor<const T> src, const void* prepared, Tensor<const T> bias, ActivationParams activation,
                    Tensor<T> dst, bool accumulate, Workspace workspace) {
   // Only read, though DepthwisePrepared's pointers could write.
-  const detail::DepthwisePrepared<T> from(static_cast<unsigned char*>(const_cast<void*>(prepared)), g, direction);
-  if (*from.num_phases == 0) return;
+  const detail::DepthwisePrepared<T> from(static_cast<unsigned char*>(const_cast<void*>(prepared)), g);
+  const detail::DepthwiseScratch<T> scratch(workspace.data, g, direction);
+  index_t num_phases = 0;
+  detail::for_each_depthwise_phase(g, direction,
+                                   [&](const DepthwisePhase& phase, const detail::AxisTaps&, const detail::AxisTaps&) {
+                                     scratch.phases[num_phases++] = phase;
+                                   });
+  if (num_phases == 0) return;
   const bool transposed = direction == ConvDirection::apply_transposed;
-  detail::Pieces pieces(workspace.data);
-  DepthwiseJob<T>& job = *pieces.take<DepthwiseJob<T>>(1);
-  ActivationParams* params = pieces.take<ActivationParams>(1);
+  DepthwiseJob<T>& job = *scratch.job;
+  ActivationParams* params = scratch.params;
   *params = activation;
   job = {};
   job.src = src.data;
   job.dst = dst.data;
   job.bias = bias.data;
   job.weights = from.weights;
-  job.phases = from.phases;
+  job.phases = scratch.phases;
   job.n = g.n;
   job.channels = g.groups;
   job.src_h = src.shape.h;
@@ -146,7 +170,7 @@ void depthwise_run(const Exec& exec, const char* label, const ConvGeometry& g, C
   job.epilogue = epilogue_of(activation.kind);
   job.activate = detail::activate_row<T>;
   job.activation = params;
-  const DepthwisePhase& last = from.phases[*from.num_phases - 1];
+  const DepthwisePhase& last = scratch.phases[num_phases - 1];
   job.rows = last.first_row + g.n * last.grid_h;
   // Tasks of some rows, whose sources overlap: a third of them is read twice at worst.
   constexpr index_t rows_per_task = 4;

@@ -71,7 +71,7 @@ size_t conv_run_bytes(const ConvGeometry& g, ConvDirection direction, Algorithm 
   algorithm = conv_algorithm(algorithm, g, sizeof(T));
   if (algorithm == Algorithm::portable) return 0;
   if constexpr (built_host_kernels) {
-    if (g.depthwise()) return depthwise_workspace_bytes<T>();
+    if (g.depthwise()) return depthwise_workspace_bytes<T>(g, direction);
     if constexpr (built_winograd)
       if (is_winograd(algorithm)) return winograd_workspace_bytes(g, direction, winograd_tile(algorithm), threads);
     if constexpr (built_bf16)

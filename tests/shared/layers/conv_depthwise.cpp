@@ -71,7 +71,7 @@ template <class T> struct Problem {
     std::vector<T> all(static_cast<size_t>(to.pixels() * (to.c + gap)));
     for (size_t i = 0; i < all.size(); ++i) all[i] = static_cast<T>(start(i));
     const Bytes prepared(host::depthwise_prepared_bytes<T>(g, direction));
-    const Bytes workspace(host::depthwise_workspace_bytes<T>());
+    const Bytes workspace(host::depthwise_workspace_bytes<T>(g, direction));
     host::depthwise_prepare(exec, "test", g, direction, Tensor<const T>(weights.data(), {g.groups, g.kh, g.kw, 1}),
                             prepared.data);
     host::depthwise_run(exec, "test", g, direction, slice(src.data(), src_shape(), 2), prepared.data,

@@ -1,7 +1,7 @@
 // Nodes on bytes: against sums written out here in 64 bits, by every algorithm, on every ISA level, for any number of
 // threads.
 #include "shared/model/graph_builder.hpp"
-#include "shared/model/memory_plan.hpp"
+#include "shared/model/run_plan.hpp"
 #include "tests/shared/layers/host_support.hpp"
 
 #include <limits>
@@ -45,7 +45,7 @@ std::vector<float> run(const Model& model, const std::vector<float>& input, cons
   const GraphView view = model.graph.view();
   std::vector<ValuePlan> values(static_cast<size_t>(view.num_values));
   std::vector<NodePlan> nodes(static_cast<size_t>(view.num_nodes));
-  std::vector<Interval> scratch(static_cast<size_t>(view.num_values) + 1);
+  std::vector<Interval> scratch(static_cast<size_t>(view.num_values + view.num_nodes));
   PlanSummary summary;
   PlanOptions options;
   options.every = choice.every;
@@ -533,7 +533,7 @@ TEST_CASE("bytes take a byte each") {
     const GraphView view = m.graph.view();
     std::vector<ValuePlan> values(static_cast<size_t>(view.num_values));
     std::vector<NodePlan> nodes(static_cast<size_t>(view.num_nodes));
-    std::vector<Interval> scratch(static_cast<size_t>(view.num_values) + 1);
+    std::vector<Interval> scratch(static_cast<size_t>(view.num_values + view.num_nodes));
     PlanSummary summary;
     GraphError error;
     PlanOptions options;
