@@ -67,8 +67,12 @@ class Network:
     def make(self, int8=False):
         """Writes the model files that aren't there yet."""
         if self.options is not None:
-            subprocess.run([self.build / "tests/bin/bench_model", *self.arguments(), "--out", self.stem,
-                            *(["--int8"] if int8 else [])], check=True)
+            if int8:
+                sys.exit(f"--network {self.text}: --precision int8 wants FILE.lead; leadline export --precision int8 calibrates "
+                         "what a run has learned")
+            subprocess.run([self.build / "tests/bin/bench_model", *self.arguments(), "--out", self.stem], check=True)
+        elif int8 and not Path(self.file(".int8.lead")).exists():
+            sys.exit(f"{self.file('.int8.lead')}: there is no such file; leadline export RUN --precision int8 writes it")
         if not Path(self.file(".onnx")).exists():
             sys.exit(f"{self.file('.onnx')}: there is no such file; leadline export RUN --format onnx writes it")
         if int8:
@@ -82,7 +86,7 @@ class Network:
 
 def quantize_onnx(source, result):
     """ONNX Runtime's static quantisation, which OpenVINO reads too: bytes between, int8 weights per channel, ranges from
-    the same input as is measured. What bench_model does for ours."""
+    the same input as is measured."""
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
