@@ -82,12 +82,12 @@ native() {
 
   if [ "$(uname -m)" = x86_64 ]; then
     for level in $levels; do
-      library $level - -D CMAKE_BUILD_TYPE=MinSizeRel -D LEADLINE_MODELS="$model" -D LEADLINE_ISA=$level
+      library $level - -D CMAKE_BUILD_TYPE=MinSizeRel -D LEADLINE_MODELS="$model" -D LEADLINE_ISA=$level -D LEADLINE_ALGORITHMS=winograd
       read -r -a parts < <(program $level "$CC")
       if [ $level = x86-64 ] || grep -qw avx2 /proc/cpuinfo && { [ $level != x86-64-v4 ] || grep -qw avx512bw /proc/cpuinfo; }; then
         "$work/$level/program" "$model"
       fi
-      row $level "one model, one level, \`MinSizeRel\`" "${parts[@]}" 0 160
+      row $level "one model, one level, float, \`MinSizeRel\`" "${parts[@]}" 0 160
     done
     if command -v qemu-x86_64 >/dev/null; then # an old CPU is told, not killed
       must_fail LEADLINE_ISA qemu-x86_64 -cpu Nehalem "$work/x86-64-v3/program" "$model"
@@ -107,13 +107,15 @@ native() {
   fi
 }
 
-cross() { # PRESET COMPILER QEMU SYSROOT
+cross() { # PRESET COMPILER QEMU SYSROOT ALGORITHMS
   local parts
   command -v "$2" >/dev/null || { echo "$1: no $2"; return 0; }
-  library "$1" "$1" -D CMAKE_BUILD_TYPE=MinSizeRel -D LEADLINE_MODELS="$model"
+  library "$1" "$1" -D CMAKE_BUILD_TYPE=MinSizeRel -D LEADLINE_MODELS="$model" -D LEADLINE_ALGORITHMS="$5"
   read -r -a parts < <(program "$1" "$2")
   ! command -v "$3" >/dev/null || "$3" -L "$4" "$work/$1/program" "$model"
-  row "$1" "one model, one level, \`MinSizeRel\`" "${parts[@]}" 0 160
+  local what="one level, float"
+  [ "$5" = winograd ] || what="matrix products alone"
+  row "$1" "one model, $what, \`MinSizeRel\`" "${parts[@]}" 0 160
 }
 
 cortex_m() {
@@ -145,6 +147,9 @@ demos: $(sed -n 's/^-- Layers: //p' "$work/portable.log").
 - *layers*: the layers' shape rules and portable loops, what launches kernels, decoding of weights, mathematics
 - *kernels*: SIMD kernels
 
+*float* is \`LEADLINE_ALGORITHMS=winograd\`: without the kernels of the bf16 precision, which take about 25 KiB. *Matrix products
+alone* is \`LEADLINE_ALGORITHMS=none\`.
+
 | target | build | core | layers | kernels | all | limit |
 |---|---|---:|---:|---:|---:|---|
 $rows
@@ -166,9 +171,10 @@ native)
 all)
   levels="x86-64 x86-64-v3 x86-64-v4" run_all=1
   native
-  cross aarch64 aarch64-linux-gnu-gcc qemu-aarch64 /usr/aarch64-linux-gnu
-  cross armv7 arm-linux-gnueabihf-gcc qemu-arm /usr/arm-linux-gnueabihf
-  cross riscv64 riscv64-linux-gnu-gcc qemu-riscv64 /usr/riscv64-linux-gnu
+  cross aarch64 aarch64-linux-gnu-gcc qemu-aarch64 /usr/aarch64-linux-gnu winograd
+  # Without fused multiply-adds or vectors, Winograd's transforms are long.
+  cross armv7 arm-linux-gnueabihf-gcc qemu-arm /usr/arm-linux-gnueabihf none
+  cross riscv64 riscv64-linux-gnu-gcc qemu-riscv64 /usr/riscv64-linux-gnu none
   cortex_m
   page
   ;;
