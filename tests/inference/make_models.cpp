@@ -30,6 +30,10 @@ int main(int argc, char** argv) {
         spec.weight_types = weight_types(graph, type);
       });
     }
+    write("bytes.lead", byte_network(12, 20), [](ModelSpec& spec) {
+      spec.size_multiple = 2;
+      spec.weight_types = weight_types(*spec.graph, WeightType::int8);
+    });
     write("zoo.lead", zoo(), [](ModelSpec& spec) { spec.size_multiple = 2; });
     // Its golden sample is another model's: the self-test must fail.
     const Graph graph = tiny_unet(24, 32);

@@ -12,34 +12,6 @@ using namespace leadline::test;
 
 namespace {
 
-/// `[1,H,W,3]` to depth, everything between on bytes: skips, pooling, depthwise, resize, add, concat.
-Graph byte_network(int32_t height, int32_t width) {
-  GraphBuilder b("byte_network", {1, height, width, 3});
-  std::vector<Quantization> q = {{}};
-  const auto on = [&](int32_t value, const Quantization& quantization) {
-    q.push_back(quantization);
-    return value;
-  };
-  const Quantization picture{1.0f / 64, 128}, fine{1.0f / 40, 0}, wide{1.0f / 20, 0}, signed_values{1.0f / 30, 120};
-  int32_t x = on(b.add<Quantize>({picture.scale, picture.zero_point}, {b.input()}, "quantize"), picture);
-  const int32_t skip = on(b.add<Conv2d>(conv3x3(20), {x}, "first"), fine);
-  Conv2d::Params depthwise = conv3x3(20, ActivationKind::relu6, 2);
-  depthwise.groups = 20;
-  x = on(b.add<Conv2d>(depthwise, {skip}, "depthwise"), wide);
-  Conv2d::Params pointwise;
-  pointwise.out_channels = 20;
-  x = on(b.add<Conv2d>(pointwise, {x}, "pointwise"), signed_values);
-  const int32_t pool = on(b.add<MaxPool2d>({}, {skip}, "pool"), fine);
-  x = on(b.add<Add>({}, {x, pool}, "add"), fine);
-  x = on(b.add<Resize>({}, {x}, "resize"), fine);
-  x = on(b.add<Concat>({}, {skip, x}, "concat"), fine);
-  x = on(b.add<Conv2d>(conv3x3(1), {x}, "head"), fine);
-  b.output(on(b.add<Dequantize>({fine.scale, fine.zero_point}, {x}, "dequantize"), {}));
-  Graph graph = b.finish();
-  graph.quantization = q;
-  return graph;
-}
-
 ModelSpec byte_spec(const Graph& graph) {
   ModelSpec spec = make_spec(graph);
   spec.size_multiple = 2;
