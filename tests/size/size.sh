@@ -7,14 +7,14 @@
 # Each row is a build of its own, of a program that opens a model, makes a session and runs it
 # (tests/size/program.c), linked with --gc-sections. The programs are run: natively, or in qemu.
 #
-# BUILD=folder  the release build: its leadline-depth and the models made for tests are used, ours go to its folder size
+# BUILD=folder  the release build: its leadline-depth and the models made for tests are used, ours go to FOLDER-size
 # CC=compiler
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 BUILD=$(realpath -m "${BUILD:-build}")
 JOBS=${JOBS:-$(nproc)}
 CC=${CC:-cc}
-work=$BUILD/size
+work=$BUILD-size # beside it: a release build has one libleadline.a
 model=$PWD/inference/demos/models/rooms.lead
 kib=1024
 rows="" failed=0
