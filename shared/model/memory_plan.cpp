@@ -32,8 +32,8 @@ bool placed_before(const Interval& a, const Interval& b, PlaceOrder by) {
   return a.bytes >= b.bytes;
 }
 
-/// Sets `order`: interval intervals[k].order is the k-th to be placed. A merge sort would need memory; this is
-/// binary insertion's cheap cousin, in count^2 moves at worst and none where the list is in order.
+/// Sets `order`: interval intervals[k].order is the k-th to be placed. Binary insertion: it takes no memory, and at most
+/// count^2 / 4 moves.
 void sort_intervals(Interval* intervals, int32_t count, PlaceOrder by) {
   for (int32_t i = 0; i < count; ++i) {
     int32_t low = 0, high = i;
