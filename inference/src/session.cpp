@@ -134,6 +134,7 @@ Status plan(const leadline_model& model, const SessionSize& size, unsigned char*
   PlanOptions options;
   options.threads = size.threads;
   options.memory_limit = size.memory_limit;
+  options.fuse = true;
   options.precision = size.precision;
   options.every = size.algorithm;
   options.algorithms = reinterpret_cast<const Algorithm*>(view.algorithms);
@@ -294,6 +295,7 @@ int64_t bytes_moved(const GraphView& graph, int32_t i, const ValuePlan* values, 
   if (plan.skip) return 0;
   const Node& node = graph.nodes[i];
   const auto bytes_of = [&](int32_t v) {
+    if (values[values[v].root].last < 0) return int64_t{0}; // between fused nodes
     return values[v].shape.count() * static_cast<int64_t>(graph.element_bytes(v, sizeof(float)));
   };
   const bool concat = node.kind == layer_kind<Concat>;
@@ -480,7 +482,12 @@ leadline_status leadline_session_get_node(const leadline_session* session, int32
   p.algorithm = "input";
   if (!is_input) {
     const NodePlan& node = session->nodes[index];
-    p.algorithm = node.skip ? "in place" : algorithm_name(node.algorithm);
+    const bool elsewhere = node.fused_into != no_index && node.fused_into != index;
+    if (elsewhere) { // its result never lies in the arena
+      p.arena_bytes = 0;
+      p.first_node = p.last_node = node.fused_into;
+    }
+    p.algorithm = node.skip ? "in place" : elsewhere ? "fused" : algorithm_name(node.algorithm);
     p.workspace_bytes = node.workspace_bytes;
     p.workspace_offset = node.workspace_offset;
     p.prepared_bytes = node.prepared_bytes + (node.in_run ? 0 : node.decoded_bytes);

@@ -4,6 +4,7 @@
 
 #include "shared/layers/host/conv_cost.hpp"
 #include "shared/layers/host/conv_int8.hpp"
+#include "shared/layers/host/conv_pointwise.hpp"
 
 namespace leadline::conv {
 

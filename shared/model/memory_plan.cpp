@@ -1,5 +1,6 @@
 #include "shared/model/memory_plan.hpp"
 
+#include "shared/model/fuse.hpp"
 #include "shared/model/strips.hpp"
 
 namespace leadline {
@@ -184,6 +185,7 @@ void alias_concats(const GraphView& graph, ValuePlan* values, NodePlan* nodes) {
 void alias_in_place(const GraphView& graph, ValuePlan* values, const NodePlan* nodes) {
   for (int32_t i = 0; i < graph.num_nodes; ++i) {
     const Node& node = graph.nodes[i];
+    if (nodes[i].fused_into != no_index) continue; // reads more than one pixel's surroundings while it writes
     unsigned sources = 0;
     if (!graph.runs_on_bytes(i))
       visit_layer(node.kind, [&](auto tag) { sources = forward_in_place<typename decltype(tag)::Layer>(); });
@@ -227,11 +229,18 @@ void find_lifetimes(const GraphView& graph, ValuePlan* values, const NodePlan* n
   };
   alive(graph.input, 0, 0);
   for (int32_t i = 0; i < graph.num_nodes; ++i) {
-    const int32_t first = nodes[i].group_first, last = nodes[i].group_last;
+    const bool fused = nodes[i].fused_into != no_index;
+    const int32_t first = fused ? nodes[i].fused_into : nodes[i].group_first;
+    const int32_t last = fused ? nodes[i].fused_into : nodes[i].group_last;
     for (int s = 0; s < graph.nodes[i].num_inputs; ++s) alive(graph.nodes[i].inputs[s], first, last);
     alive(graph.nodes[i].output, first, last);
   }
   for (int32_t o = 0; o < graph.num_outputs; ++o) alive(graph.outputs[o], graph.num_nodes, graph.num_nodes);
+  for (int32_t i = 0; i < graph.num_nodes; ++i) { // what lies between fused nodes is nowhere
+    if (nodes[i].fused_into == no_index || nodes[i].fused_into == i) continue;
+    values[graph.nodes[i].output].first = INT32_MAX;
+    values[graph.nodes[i].output].last = -1;
+  }
 }
 
 LayerShapes node_shapes(const GraphView& graph, int32_t i, const ValuePlan* values) {
@@ -399,6 +408,7 @@ Status place(const GraphView& graph, const PlanOptions& options, bool alias, Val
     values[v].channel_offset = 0;
     values[v].window = values[v].kept = 0;
   }
+  for (int32_t i = 0; i < graph.num_nodes; ++i) nodes[i].fused_into = no_index;
   find_lifetimes(graph, values, nodes);
   summary->workspace_bytes = 0;
   for (int32_t i = 0; i < graph.num_nodes; ++i) {
@@ -410,6 +420,10 @@ Status place(const GraphView& graph, const PlanOptions& options, bool alias, Val
       nodes[i].workspace_bytes =
           whole_workspace(graph, i, around, nodes[i].algorithm, nodes[i].in_run, options.element);
     }
+  }
+  if (built_host_kernels && built_winograd && options.fuse && options.on_host && options.element == sizeof(float)) {
+    fuse_nodes(graph, values, options.threads, nodes);
+    find_lifetimes(graph, values, nodes);
   }
   for (int32_t i = 0; i < graph.num_nodes; ++i) {
     add_decoded(&nodes[i]);
@@ -427,7 +441,7 @@ Status place(const GraphView& graph, const PlanOptions& options, bool alias, Val
   int32_t count = 0;
   for (int32_t v = 0; v < graph.num_values; ++v) {
     if (values[v].root != v) continue;
-    const size_t bytes = buffer_bytes(graph, values, v, options.element);
+    const size_t bytes = values[v].last < 0 ? 0 : buffer_bytes(graph, values, v, options.element);
     if (bytes > SIZE_MAX / 4) return Status::overflow;
     scratch[count++] = Interval{bytes, values[v].first, values[v].last};
   }

@@ -59,8 +59,9 @@ struct NodePlan {
   size_t decoded_offset = 0, decoded_bytes = 0;
   int32_t group_first = 0, group_last = 0; ///< nodes that run strip by strip with it (strips.hpp); itself: all at once
   int32_t strips = 1;
-  int32_t early_strips = 0;     ///< of them: those before the group's last node has anything to do
-  index_t made = 0, wanted = 0; ///< while strips run: rows of the output
+  int32_t early_strips = 0;      ///< of them: those before the group's last node has anything to do
+  int32_t fused_into = no_index; ///< the node that runs this one with its own, itself included (fuse.hpp)
+  index_t made = 0, wanted = 0;  ///< while strips run: rows of the output
   // while algorithms are chosen: what the fastest gains per byte of its weights, and what it takes
   double gain = 0;
   size_t fast_bytes = 0, fast_workspace = 0;
@@ -81,6 +82,7 @@ struct PlanOptions {
   /// Bytes that values, scratch of one thread and prepared weights should keep to; 0: as fast as can be. The plan is
   /// the fastest that fits, or the smallest where none does.
   size_t memory_limit = 0;
+  bool fuse = false; ///< run nodes as one where nothing between them is asked for (fuse.hpp): same bits, less memory
   ComputePrecision precision = ComputePrecision::full; ///< bf16: nodes may use it where it is faster
   Strips strips = Strips::if_needed;                   ///< execs on the host alone
   Algorithm every = automatic;                         ///< for all nodes that have algorithms; automatic: see the next

@@ -2,7 +2,7 @@
 // share.
 #pragma once
 
-#include "shared/model/memory_plan.hpp"
+#include "shared/model/fuse.hpp"
 #include "shared/model/strips.hpp"
 
 namespace leadline {
@@ -102,6 +102,13 @@ void run_node(const Exec& exec, const GraphView& graph, int32_t i, const ValuePl
               const PlanSummary& summary, const void* const* weights, unsigned char* arena) {
   if (nodes[i].skip) return;
   if (graph.runs_on_bytes(i)) return run_node_int8(exec, graph, i, values, nodes, summary, weights, arena);
+  if (nodes[i].fused_into != no_index) {
+    if constexpr (built_host_kernels && built_winograd && Exec::on_host && sizeof(T) == sizeof(float))
+      if (nodes[i].fused_into == i)
+        run_fused(exec, graph, i, values, nodes, weights, arena,
+                  {arena + nodes[i].workspace_offset, nodes[i].workspace_bytes, summary.threads});
+    return;
+  }
   const Node& node = graph.nodes[i];
   unsigned char params[max_params_bytes];
   memcpy(params, node.params, sizeof params);

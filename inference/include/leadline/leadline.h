@@ -247,7 +247,7 @@ leadline_status leadline_session_get_info(const leadline_session* session, leadl
 /* What the plan chose for one layer. Filled by the library; strings are static. */
 typedef struct leadline_node_plan {
   size_t struct_size;
-  const char* algorithm;  /* "winograd4" and so on; "in place": nothing is left to do */
+  const char* algorithm;  /* "winograd4" and so on; "in place": nothing is left to do; "fused": a later layer does it */
   size_t workspace_bytes; /* scratch while it runs, of all threads */
   size_t prepared_bytes;  /* its weights in the kernel's own form, kept for the session's life */
   /* where its output lies: bytes from the arena's start, and of the buffer, which it may share with others (a slice of

@@ -87,6 +87,8 @@ void apply_tile(const ApplyJob<T>& job, const Phase& phase, const TilePixels& pi
   const index_t used = smaller(width, job.group_m - first_m);
   const T* src = job.src + group * job.group_k;
   const T* panel = job.panels + panel_index * job.panel_values + phase.first_tap * job.group_k * width;
+  const index_t channel = group * job.group_m + first_m;
+  T* dst = job.dst + channel;
 
   Tile<T, V> tile;
   const T* rows[max_segments][tile_rows];
@@ -121,8 +123,6 @@ void apply_tile(const ApplyJob<T>& job, const Phase& phase, const TilePixels& pi
     }
     tile.multiply(rows, segments, run * job.group_k, 1, panel + first * job.group_k * width);
   }
-  const index_t channel = group * job.group_m + first_m;
-  T* dst = job.dst + channel;
   const T* bias = job.bias ? job.bias + channel : nullptr;
   if (!job.accumulate) switch (static_cast<Epilogue>(job.epilogue)) {
     case Epilogue::none: return store_tile<T, V, Epilogue::none>(tile, pixels, dst, bias, used);
@@ -183,7 +183,7 @@ template <class T> void apply_few(const ApplyJob<T>& job, index_t task) {
         if (!pixels.interior && (y < 0 || y >= job.src_h || x < 0 || x >= job.src_w)) continue;
         const T* src =
             job.src + pixels.src[r] + tap.y * job.src_stride_h + tap.x * job.src_stride_w + group * job.group_k;
-        for (index_t k = 0; k < job.group_k; k += partial) LEADLINE_UNROLL
+        for (index_t k = 0; k < job.group_k; k += partial)
         for (int v = 0; v < vectors; ++v) {
           const index_t at = k + v * S::lanes, left = job.group_k - at;
           if (left > 0) sum[v] = multiply_add(load_some(src + at, left), load_some(weights + at, left), sum[v]);

@@ -125,24 +125,23 @@ template <class T> size_t depthwise_workspace_bytes(const ConvGeometry& g, ConvD
   return detail::DepthwiseScratch<T>(nullptr, g, direction).bytes;
 }
 
-/// conv::apply or conv::apply_transposed of a depthwise convolution, with weights that depthwise_prepare turned.
-template <class T, class Exec>
-void depthwise_run(const Exec& exec, const char* label, const ConvGeometry& g, ConvDirection direction,
-                   Tensor<const T> src, const void* prepared, Tensor<const T> bias, ActivationParams activation,
-                   Tensor<T> dst, bool accumulate, Workspace workspace) {
+namespace detail {
+
+/// Fills the kernel's job in `scratch`; its tasks are up to the caller. False: there are no results.
+template <class T>
+bool fill_depthwise(const ConvGeometry& g, ConvDirection direction, Tensor<const T> src, const void* prepared,
+                    Tensor<const T> bias, ActivationParams activation, Tensor<T> dst, bool accumulate,
+                    const DepthwiseScratch<T>& scratch) {
   // Only read, though DepthwisePrepared's pointers could write.
-  const detail::DepthwisePrepared<T> from(static_cast<unsigned char*>(const_cast<void*>(prepared)), g);
-  const detail::DepthwiseScratch<T> scratch(workspace.data, g, direction);
+  const DepthwisePrepared<T> from(static_cast<unsigned char*>(const_cast<void*>(prepared)), g);
   index_t num_phases = 0;
-  detail::for_each_depthwise_phase(g, direction,
-                                   [&](const DepthwisePhase& phase, const detail::AxisTaps&, const detail::AxisTaps&) {
-                                     scratch.phases[num_phases++] = phase;
-                                   });
-  if (num_phases == 0) return;
+  for_each_depthwise_phase(g, direction, [&](const DepthwisePhase& phase, const AxisTaps&, const AxisTaps&) {
+    scratch.phases[num_phases++] = phase;
+  });
+  if (num_phases == 0) return false;
   const bool transposed = direction == ConvDirection::apply_transposed;
   DepthwiseJob<T>& job = *scratch.job;
-  ActivationParams* params = scratch.params;
-  *params = activation;
+  *scratch.params = activation;
   job = {};
   job.src = src.data;
   job.dst = dst.data;
@@ -159,19 +158,33 @@ void depthwise_run(const Exec& exec, const char* label, const ConvGeometry& g, C
   job.dst_stride_n = dst.stride_n;
   job.dst_stride_h = dst.stride_h;
   job.dst_stride_w = dst.stride_w;
+  job.dst_block_stride = tile_sizes<T>().panel_width / 2;
   // Neighbouring pixels of a phase read source pixels `src_step` apart, neighbouring taps `tap_step` apart.
   job.src_step_h = transposed ? 1 : g.stride_h;
   job.src_step_w = transposed ? 1 : g.stride_w;
   job.dst_step_h = transposed ? g.stride_h : 1;
   job.dst_step_w = transposed ? g.stride_w : 1;
-  job.tap_step_h = g.dilation_h / (transposed ? detail::greatest_common_divisor(g.stride_h, g.dilation_h) : 1);
-  job.tap_step_w = g.dilation_w / (transposed ? detail::greatest_common_divisor(g.stride_w, g.dilation_w) : 1);
+  job.tap_step_h = g.dilation_h / (transposed ? greatest_common_divisor(g.stride_h, g.dilation_h) : 1);
+  job.tap_step_w = g.dilation_w / (transposed ? greatest_common_divisor(g.stride_w, g.dilation_w) : 1);
   job.accumulate = accumulate;
   job.epilogue = epilogue_of(activation.kind);
-  job.activate = detail::activate_row<T>;
-  job.activation = params;
+  job.activate = activate_row<T>;
+  job.activation = scratch.params;
   const DepthwisePhase& last = scratch.phases[num_phases - 1];
   job.rows = last.first_row + g.n * last.grid_h;
+  return true;
+}
+
+} // namespace detail
+
+/// conv::apply or conv::apply_transposed of a depthwise convolution, with weights that depthwise_prepare turned.
+template <class T, class Exec>
+void depthwise_run(const Exec& exec, const char* label, const ConvGeometry& g, ConvDirection direction,
+                   Tensor<const T> src, const void* prepared, Tensor<const T> bias, ActivationParams activation,
+                   Tensor<T> dst, bool accumulate, Workspace workspace) {
+  const detail::DepthwiseScratch<T> scratch(workspace.data, g, direction);
+  if (!detail::fill_depthwise(g, direction, src, prepared, bias, activation, dst, accumulate, scratch)) return;
+  DepthwiseJob<T>& job = *scratch.job;
   // Tasks of some rows, whose sources overlap: a third of them is read twice at worst.
   constexpr index_t rows_per_task = 4;
   job.tasks = detail::ceil_div(job.rows, rows_per_task);

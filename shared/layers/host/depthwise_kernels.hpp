@@ -109,9 +109,10 @@ void run_strip(const DepthwiseJob<T>& job, const DepthwisePhase& phase, const St
     for (int i = 0; i < strip_pixels; ++i) sum[i] = sum[i] > six ? six : sum[i];
   }
   const index_t pitch = job.dst_step_w * job.dst_stride_w;
-  if (inner && strip.first_lane == 0 && !job.accumulate && job.epilogue != 3) {
+  if (!narrow && strip.first_lane == 0 && !job.accumulate && job.epilogue != 3) {
     LEADLINE_UNROLL_STRIP
-    for (int i = 0; i < strip_pixels; ++i) S::store(strip.dst + i * pitch, sum[i]);
+    for (int i = 0; i < strip_pixels; ++i)
+      if (inner || i < strip.count) S::store(strip.dst + i * pitch, sum[i]);
     return;
   }
   alignas(64) T values[strip_pixels][S::lanes];
@@ -120,15 +121,14 @@ void run_strip(const DepthwiseJob<T>& job, const DepthwisePhase& phase, const St
   finish_strip(job, strip, values);
 }
 
+// Row `row` of a phase's pixels of image n, written to dst.
 template <class T, int taps_w, int step>
-void depthwise_row(const DepthwiseJob<T>& job, const DepthwisePhase& phase, index_t n, index_t row) {
+void run_row(const DepthwiseJob<T>& job, const DepthwisePhase& phase, index_t n, index_t row, T* dst) {
   using S = Simd<T>;
   const index_t src_step = taps_w > 0 ? step : job.src_step_w, channels = job.channels;
   const index_t columns = (strip_pixels - 1) * src_step + (phase.taps_w - 1) * job.tap_step_w + 1;
   const bool narrow = channels < S::lanes;
   const T* weights = job.weights + phase.first_tap * channels;
-  T* dst = job.dst + n * job.dst_stride_n + (phase.start_h + row * job.dst_step_h) * job.dst_stride_h +
-           phase.start_w * job.dst_stride_w;
   Strip<T> strip{};
   strip.y = phase.src_y + row * job.src_step_h;
   for (index_t x = 0; x < phase.grid_w; x += strip_pixels) {
@@ -141,8 +141,9 @@ void depthwise_row(const DepthwiseJob<T>& job, const DepthwisePhase& phase, inde
       strip.image = job.src + n * job.src_stride_n + c;
       strip.weights = weights + c;
       strip.bias = job.bias ? job.bias + c : nullptr;
-      strip.dst = dst + x * job.dst_step_w * job.dst_stride_w + c;
       strip.first_lane = done - c;
+      strip.dst =
+          dst + x * job.dst_step_w * job.dst_stride_w + done / S::lanes * job.dst_block_stride - strip.first_lane;
       strip.lanes = narrow ? channels : S::lanes;
       if (narrow)
         run_strip<T, any_taps, 0, false, true>(job, phase, strip);
@@ -154,6 +155,19 @@ void depthwise_row(const DepthwiseJob<T>& job, const DepthwisePhase& phase, inde
   }
 }
 
+template <class T>
+void depthwise_row(const DepthwiseJob<T>& job, const DepthwisePhase& phase, index_t n, index_t row, T* dst) {
+  if constexpr (sizeof(T) == sizeof(float)) // what networks have; double is for tests
+    switch (job.tap_step_w == 1 ? phase.taps_w * 10 + job.src_step_w : 0) {
+    case 31: return run_row<T, 3, 1>(job, phase, n, row, dst);
+    case 32: return run_row<T, 3, 2>(job, phase, n, row, dst);
+    case 51: return run_row<T, 5, 1>(job, phase, n, row, dst);
+    case 52: return run_row<T, 5, 2>(job, phase, n, row, dst);
+    default: break;
+    }
+  run_row<T, any_taps, 0>(job, phase, n, row, dst);
+}
+
 // A task is a range of the rows of all phases, images one after the other.
 template <class T> void depthwise(const DepthwiseJob<T>& job, index_t task) {
   const index_t last = (task + 1) * job.rows / job.tasks;
@@ -161,15 +175,9 @@ template <class T> void depthwise(const DepthwiseJob<T>& job, index_t task) {
     const DepthwisePhase* phase = job.phases;
     while (row >= phase->first_row + job.n * phase->grid_h) ++phase;
     const index_t n = (row - phase->first_row) / phase->grid_h, y = (row - phase->first_row) % phase->grid_h;
-    if constexpr (sizeof(T) == sizeof(float)) // what networks have; double is for tests
-      switch (job.tap_step_w == 1 ? phase->taps_w * 10 + job.src_step_w : 0) {
-      case 31: depthwise_row<T, 3, 1>(job, *phase, n, y); continue;
-      case 32: depthwise_row<T, 3, 2>(job, *phase, n, y); continue;
-      case 51: depthwise_row<T, 5, 1>(job, *phase, n, y); continue;
-      case 52: depthwise_row<T, 5, 2>(job, *phase, n, y); continue;
-      default: break;
-      }
-    depthwise_row<T, any_taps, 0>(job, *phase, n, y);
+    depthwise_row(job, *phase, n, y,
+                  job.dst + n * job.dst_stride_n + (phase->start_h + y * job.dst_step_h) * job.dst_stride_h +
+                      phase->start_w * job.dst_stride_w);
   }
 }
 

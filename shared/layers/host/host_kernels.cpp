@@ -4,6 +4,7 @@
 #include "shared/layers/host/depthwise_kernels.hpp"
 #include "shared/layers/host/pool_kernels.hpp"
 #if LEADLINE_WINOGRAD
+#include "shared/layers/host/pointwise_kernels.hpp"
 #include "shared/layers/host/winograd_kernels.hpp"
 #endif
 
@@ -21,6 +22,7 @@ const HostKernels LEADLINE_JOIN(host_kernels_, LEADLINE_ISA) = {
 #if LEADLINE_WINOGRAD
     .winograd4 = {winograd<4>, winograd_weights<4>},
     .winograd6 = {winograd<6>, winograd_weights<6>},
+    .pointwise = pointwise,
 #endif
     .max_pool = max_pool,
 };

@@ -69,6 +69,7 @@ template <class T> struct DepthwiseJob {
   const DepthwisePhase* phases;
   index_t n, channels, src_h, src_w, src_stride_n, src_stride_h, src_stride_w;
   index_t dst_stride_n, dst_stride_h, dst_stride_w;
+  index_t dst_block_stride;       ///< from a vector of channels to the next: a vector, unless they lie in blocks
   index_t src_step_h, src_step_w; ///< source pixels per destination pixel of a phase's grid
   index_t dst_step_h, dst_step_w;
   index_t tap_step_h, tap_step_w; ///< source pixels from tap to tap
@@ -76,6 +77,25 @@ template <class T> struct DepthwiseJob {
   int32_t epilogue;               ///< 0: none, 1: relu, 2: relu6, 3: activate()
   bool accumulate;
   void (*activate)(const void* params, T* row, index_t count);
+  const void* activation;
+};
+
+/// dst = activation(bias + 1x1 convolution) at the nearest pixel, plus residual; floats, one group.
+struct PointwiseJob {
+  const DepthwiseJob<float>* depthwise; ///< what makes the source; null: src has it
+  const float *src, *residual, *bias;   ///< residual and bias null: none
+  const float* weights;                 ///< packed: per panel `[channels][panel_width]`
+  float* dst;
+  index_t src_stride_n, src_stride_h, src_stride_w;
+  index_t residual_stride_n, residual_stride_h, residual_stride_w;
+  index_t dst_stride_n, dst_stride_h, dst_stride_w;
+  index_t n, h, w, channels, dst_channels; ///< of the convolution's results
+  index_t up_h, up_w;                      ///< pixels of dst per result
+  index_t panels, row_blocks, panel_blocks;
+  index_t block_stride;  ///< in a worker's scratch, elements from a block of channels to the next
+  index_t places_offset; ///< bytes, in the same
+  int32_t epilogue;      ///< 0: none, 1: relu, 2: relu6, 3: activate()
+  void (*activate)(const void* params, float* row, index_t count);
   const void* activation;
 };
 
@@ -143,6 +163,7 @@ struct HostKernels {
   int32_t gradient_rows; ///< output channels of a weight gradient's register tile
   KernelTable<float> f32;
   WinogradTable winograd4, winograd6; ///< empty where built_winograd says that there are none
+  void (*pointwise)(const PointwiseJob& job, unsigned char* scratch, index_t block); ///< shares Winograd's products
   void (*max_pool)(const MaxPoolJob& job, index_t row);
 };
 

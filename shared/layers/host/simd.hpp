@@ -105,6 +105,12 @@ template <class T> LEADLINE_ALWAYS_INLINE void store_some(T* p, typename Simd<T>
   for (index_t i = 0; i < count; ++i) p[i] = values[i];
 }
 
+/// Asks for `count` elements that are going to be written, so that stores don't wait for their cache lines.
+template <class T> LEADLINE_ALWAYS_INLINE void prefetch_for_write(const T* p, index_t count) {
+  constexpr index_t line = 64 / static_cast<index_t>(sizeof(T));
+  for (index_t i = 0; i < count; i += line) __builtin_prefetch(p + i, 1);
+}
+
 template <int... i> struct Indices {};
 template <int n, int... i> struct IndicesBelow : IndicesBelow<n - 1, n - 1, i...> {};
 template <int... i> struct IndicesBelow<0, i...> { using type = Indices<i...>; };
