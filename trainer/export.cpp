@@ -63,7 +63,7 @@ std::vector<T> run_golden(const Exec& exec, const Graph& graph, const std::vecto
 template <class Exec> std::vector<float> run_planned(const Exec& exec, const ModelSpec& spec) {
   PlanOptions options;
   if (!spec.algorithms.empty()) options.algorithms = spec.algorithms.data();
-  PlannedPass<Exec> pass(exec, *spec.graph, spec.weights, options);
+  PlannedPass<Exec> pass(exec, *spec.graph, device_weights(spec), options);
   std::vector<float> pixels(static_cast<size_t>(pass.input_values()));
   for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = golden_input(spec.golden_seed, static_cast<index_t>(i));
   pass.upload_input(pixels);
@@ -106,6 +106,13 @@ std::map<std::string, std::string> provenance(const Checkpoint& checkpoint, cons
       metric += number.first + " " + decimals(number.second, 4) + ", ";
   if (!metric.empty()) add("metric", metric + "protocol " + checkpoint.protocol);
   return entries;
+}
+
+/// What comes last: storage, plan, and the answer of what is then whole.
+void finish(const ExportOptions& options, ModelSpec* spec) {
+  if (options.choose) spec->algorithms = options.choose(*spec->graph, spec->weights);
+  if (options.weights != WeightType::f32) spec->weight_types = weight_types(*spec->graph, options.weights);
+  spec->golden = compute_golden(*spec);
 }
 
 [[noreturn]] void engine_failed(const std::string& path, const std::string& what, leadline_status status,
@@ -201,7 +208,7 @@ std::vector<Algorithm> parse_algorithms(const std::string& text, const Graph& gr
 }
 
 ModelSpec model_spec(const Checkpoint& checkpoint, const std::string& file, Graph* graph,
-                     const ChooseAlgorithms& choose) {
+                     const ExportOptions& options) {
   const Settings settings = checkpoint_settings(checkpoint, file);
   const Graph trained = graph_settings(settings);
   check_weights(trained, checkpoint.weights, file);
@@ -229,8 +236,7 @@ ModelSpec model_spec(const Checkpoint& checkpoint, const std::string& file, Grap
   spec.fy = static_cast<float>(checkpoint.focal_y);
   set_depth_range(settings, &spec);
   spec.provenance = provenance(checkpoint, settings);
-  if (choose) spec.algorithms = choose(*graph, spec.weights);
-  spec.golden = compute_golden(spec);
+  finish(options, &spec);
   return spec;
 }
 
@@ -298,7 +304,7 @@ std::map<std::string, std::string> onnx_metadata(const ModelSpec& spec) {
 
 /// What goes into the file for a fitted MLP: raw features in, values out. `error` is the largest difference between the
 /// graph's and the model's own answers to the golden input, relative to the largest.
-ModelSpec mlp_spec(const Checkpoint& checkpoint, const std::string& file, Graph* graph, const ChooseAlgorithms& choose,
+ModelSpec mlp_spec(const Checkpoint& checkpoint, const std::string& file, Graph* graph, const ExportOptions& options,
                    double* error) {
   const FittedMLP model = mlp_from_checkpoint(checkpoint, file);
   ModelSpec spec;
@@ -316,8 +322,7 @@ ModelSpec mlp_spec(const Checkpoint& checkpoint, const std::string& file, Graph*
   for (const std::string& name : model.classes) classes += (classes.empty() ? "" : ",") + name;
   if (classes.size() < 1000) add("classes", classes);
   for (const NamedNumber& metric : model.metrics) add(metric.first.c_str(), decimals(metric.second, 4));
-  if (choose) spec.algorithms = choose(*graph, spec.weights);
-  spec.golden = compute_golden(spec);
+  finish(options, &spec);
   std::vector<std::vector<double>> weights;
   for (const std::vector<float>& weight : spec.weights) weights.emplace_back(weight.begin(), weight.end());
   std::vector<double> input;
@@ -331,7 +336,7 @@ ModelSpec mlp_spec(const Checkpoint& checkpoint, const std::string& file, Graph*
 /// Folds a checkpoint, lets `write` make the file under a temporary name, and gives it its own if all went well.
 template <class Write>
 ExportReport export_file(const Checkpoint& checkpoint, const std::string& file, const std::string& path,
-                         const ChooseAlgorithms& choose, const Write& write) {
+                         const ExportOptions& options, const Write& write) {
   namespace fs = std::filesystem;
   if (fs::is_directory(path))
     throw Error({.file = path,
@@ -344,10 +349,10 @@ ExportReport export_file(const Checkpoint& checkpoint, const std::string& file, 
   try {
     ModelSpec spec;
     if (checkpoint.network == "mlp") {
-      spec = mlp_spec(checkpoint, file, &graph, choose, &report.fold_error);
+      spec = mlp_spec(checkpoint, file, &graph, options, &report.fold_error);
       report.nodes_before = graph.nodes.size();
     } else {
-      spec = model_spec(checkpoint, file, &graph, choose);
+      spec = model_spec(checkpoint, file, &graph, options);
       const Graph trained = graph_settings(checkpoint_settings(checkpoint, file));
       report.fold_error = check_folding(checkpoint, file, trained, spec);
       report.nodes_before = trained.nodes.size();
@@ -356,6 +361,7 @@ ExportReport export_file(const Checkpoint& checkpoint, const std::string& file, 
     report.nodes_after = graph.nodes.size();
     report.file_bytes = fs::file_size(temporary);
     for (const Shape& shape : graph.weight_shapes) report.parameters += shape.count();
+    report.float_weight_bytes = static_cast<size_t>(report.parameters) * sizeof(float);
     fs::rename(temporary, path);
   } catch (...) {
     std::error_code ignored;
@@ -371,14 +377,34 @@ ExportReport export_file(const Checkpoint& checkpoint, const std::string& file, 
   return report;
 }
 
+/// What storing weights in fewer bits changed in the golden sample.
+double rounding_error(const ModelSpec& spec) {
+  if (spec.weight_types.empty() || !spec.graph->quantization.empty()) return 0;
+  ModelSpec floats = spec;
+  floats.weight_types.clear();
+  const std::vector<float> wanted = compute_golden(floats);
+  return relative_difference({wanted.begin(), wanted.end()}, {spec.golden.begin(), spec.golden.end()});
+}
+
 } // namespace
 
 ExportReport export_model(const Checkpoint& checkpoint, const std::string& file, const std::string& path,
-                          const ChooseAlgorithms& choose) {
-  return export_file(checkpoint, file, path, choose,
-                     [](const std::string& temporary, const ModelSpec& spec, ExportReport* report) {
+                          const ExportOptions& options) {
+  return export_file(checkpoint, file, path, options,
+                     [&](const std::string& temporary, const ModelSpec& floats, ExportReport* report) {
+                       Int8Model int8;
+                       if (options.int8.frames) {
+                         int8 = quantize_model(floats, path, checkpoint.protocol, options.int8);
+                         report->int8_report = int8.report;
+                       }
+                       const ModelSpec& spec = int8.graph ? int8.spec : floats;
                        write_model(temporary, spec);
                        report->golden_error = verify_model(temporary, spec);
+                       Model model;
+                       ErrorText error;
+                       if (model.open_file(temporary.c_str(), error) == LEADLINE_OK)
+                         report->weight_bytes = static_cast<size_t>(model.info().weight_bytes);
+                       report->round_error = rounding_error(spec);
                      });
 }
 

@@ -155,7 +155,7 @@ leadline_status leadline_model_get_node(const leadline_model* model, int32_t ind
   i.channels = static_cast<int32_t>(shape.c);
   i.parameters = node_parameters(graph, node);
   i.macs = node_macs(graph, index, model->values);
-  if (stored_reduced(graph, index))
+  if (node.weights[0] != no_index)
     i.weight_type = static_cast<leadline_weight_type>(graph.weight_type(node.weights[0]));
   return to_c(write_info(info, i));
 }

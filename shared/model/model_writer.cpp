@@ -70,9 +70,22 @@ const Node* user_of(const Graph& graph, size_t w) {
   return nullptr;
 }
 
+/// The smallest scales that a channel's weights may have: where sums are integers, its bias, in units of the sum, must
+/// keep to max_int8_bias.
+std::vector<float> smallest_scales(const ModelSpec& spec, const Node& node, index_t channels) {
+  std::vector<float> scales(static_cast<size_t>(channels), min_scale);
+  const GraphView view = spec.graph->view();
+  const Quantization src = view.value_quantization(node.inputs[0]);
+  if (!src.quantized() || node.weights[1] == no_index) return scales;
+  const std::vector<float>& bias = spec.weights[static_cast<size_t>(node.weights[1])];
+  for (size_t c = 0; c < scales.size(); ++c)
+    scales[c] = std::max(scales[c], 1.001f * std::abs(bias[c]) / (src.scale * max_int8_bias));
+  return scales;
+}
+
 /// One scale for each output channel, so that its largest weight becomes 127 or -127, and weights as multiples of it.
 std::vector<unsigned char> encode_int8(const std::vector<float>& weight, const Shape& shape,
-                                       const WeightChannels& channels) {
+                                       const WeightChannels& channels, const std::vector<float>& smallest) {
   const WeightLayout layout = weight_layout(WeightType::int8, channels.count, shape.count());
   std::vector<unsigned char> bytes(static_cast<size_t>(layout.bytes));
   std::vector<float> scales(static_cast<size_t>(channels.count), 0.0f);
@@ -83,7 +96,8 @@ std::vector<unsigned char> encode_int8(const std::vector<float>& weight, const S
         for (index_t c = 0; c < shape.c; ++c, ++i) f(i, scales[static_cast<size_t>(channels.at(n, c, shape.c))]);
   };
   each([&](size_t i, float& scale) { scale = std::max(scale, std::abs(weight[i])); });
-  for (float& scale : scales) scale = std::max(scale / 127.0f, 1e-30f); // a channel of zeros needs some scale too
+  for (size_t c = 0; c < scales.size(); ++c) // a channel of zeros needs some scale too
+    scales[c] = scales[c] > 0 ? std::max(scales[c] / 127.0f, smallest[c]) : std::max(0x1p-20f, smallest[c]);
   each([&](size_t i, float& scale) {
     const float q = std::clamp(std::nearbyint(weight[i] / scale), -127.0f, 127.0f);
     bytes[static_cast<size_t>(layout.values) + i] = static_cast<unsigned char>(static_cast<int8_t>(q));
@@ -113,7 +127,9 @@ std::vector<unsigned char> encode_weight(const ModelSpec& spec, size_t w, Weight
     break;
   case WeightType::int8: {
     const Shape& shape = spec.graph->weight_shapes[w];
-    return encode_int8(weight, shape, weight_channels(*user_of(*spec.graph, w), 0, shape));
+    const Node& user = *user_of(*spec.graph, w);
+    const WeightChannels channels = weight_channels(user, 0, shape);
+    return encode_int8(weight, shape, channels, smallest_scales(spec, user, channels.count));
   }
   }
   return bytes;
@@ -283,6 +299,21 @@ std::vector<std::vector<float>> stored_weights(const ModelSpec& spec) {
     const std::vector<unsigned char> stored = encode_weight(spec, w, types[w]);
     const WeightChannels channels = weight_channels(*user_of(*spec.graph, w), 0, shape);
     for (index_t n = 0; n < shape.n; ++n) decode_row(types[w], channels, shape, stored.data(), n, weights[w].data());
+  }
+  return weights;
+}
+
+std::vector<std::vector<unsigned char>> device_weights(const ModelSpec& spec) {
+  const GraphView view = spec.graph->view();
+  std::vector<std::vector<unsigned char>> weights;
+  for (const std::vector<float>& values : stored_weights(spec)) {
+    const auto* bytes = reinterpret_cast<const unsigned char*>(values.data());
+    weights.emplace_back(bytes, bytes + values.size() * sizeof(float));
+  }
+  for (int32_t i = 0; i < view.num_nodes; ++i) {
+    const int32_t w = view.nodes[i].weights[0];
+    if (w != no_index && view.runs_on_bytes(i))
+      weights[static_cast<size_t>(w)] = encode_weight(spec, static_cast<size_t>(w), WeightType::int8);
   }
   return weights;
 }

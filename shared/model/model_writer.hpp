@@ -46,6 +46,9 @@ std::vector<WeightType> weight_types(const Graph& graph, WeightType type);
 /// The weights as a device reads them back: rounded to their types. Throws as encode_model does.
 std::vector<std::vector<float>> stored_weights(const ModelSpec& spec);
 
+/// The weights as run_node reads them: int8 as in the file for nodes that run on bytes, floats for all others.
+std::vector<std::vector<unsigned char>> device_weights(const ModelSpec& spec);
+
 /// The file's bytes; the same spec gives the same bytes. Checks them with the reader that devices use. Throws
 /// std::invalid_argument naming the field and its value if the spec breaks a rule.
 std::vector<unsigned char> encode_model(const ModelSpec& spec);

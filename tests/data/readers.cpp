@@ -1,5 +1,6 @@
 // open_dataset: every form of data, and every way in which files are wrong.
 #include "data/hdf5_lock.hpp"
+#include "data/picture_folder.hpp"
 #include "data/sources.hpp"
 #include "tests/data/support.hpp"
 
@@ -442,4 +443,20 @@ TEST_CASE("list= keeps the frames that a file names, by number, name or its end"
   CHECK(contains(message("# none\n"), "names no frame"));
   CHECK(contains(error_of([&] { open_dataset("nyu_h5:" + dir.path() + ",list=" + (dir / "nope")); }), "nope"));
   CHECK(contains(error_of([&] { Subset(open_dataset("nyu_h5:" + dir.path()), {0, 3}); }), "3"));
+}
+
+TEST_CASE("a folder of pictures: in the order of their names, without depth") {
+  const TempDir dir;
+  CHECK(error_of([&] { open_picture_folder(dir / ""); }).find("no .png or .jpg picture") != std::string::npos);
+  write_png(dir / "b.png", pattern(4, 5));
+  write_jpeg(dir / "a.JPG", pattern(6, 7));
+  write_text(dir / "notes.txt", "no picture");
+  const DatasetPtr frames = open_picture_folder(dir / "");
+  REQUIRE(frames->size() == 2);
+  const Sample first = frames->load(0), second = frames->load(1);
+  CHECK(first.height == 6);
+  CHECK(first.name == frames->name(0));
+  CHECK(second.width == 5);
+  CHECK(second.rgb == pattern(4, 5).rgb);
+  CHECK(second.depth.empty());
 }

@@ -5,6 +5,7 @@
 #include "trainer/autotune.hpp"
 #include "trainer/export.hpp"
 #include "trainer/train_loop.hpp"
+#include "trainer/verify.hpp"
 
 #include <leadline/leadline.hpp>
 
@@ -70,6 +71,29 @@ TEST_CASE("the engine's answer is the trainer's, bit for bit") {
   }
 }
 
+TEST_CASE("weights in 16 bits: the file shrinks, and the engine still gives the trainer's bits") {
+  const TempDir folder;
+  const std::string file = folder / "model.lead";
+  const Checkpoint checkpoint = trained({{"model.base_channels", "8"}});
+  const ExportReport plain = export_model(checkpoint, "c.h5", file);
+  CHECK(plain.weight_bytes >= plain.float_weight_bytes); // padding
+  CHECK(plain.round_error == 0);
+  const auto frames = toy_frames(4, 2);
+  for (const WeightType type : {WeightType::f16, WeightType::bf16}) {
+    const ExportReport report = export_model(checkpoint, "c.h5", file, {.weights = type});
+    CAPTURE(weight_type_name(type));
+    CHECK(report.weight_bytes * 10 < plain.weight_bytes * 6);
+    CHECK(report.round_error > 0);
+    CHECK(report.round_error <= (type == WeightType::f16 ? 1e-2 : 1e-1));
+    const Parity parity = verify_parity(checkpoint, "c.h5", file, *frames, 4);
+    INFO(parity.table);
+    CHECK(parity.passed);
+    CHECK(parity.rows.front().same_bits == 4);
+    CHECK(parity.rows[1].same_bits < 4); // beside the network as it was trained
+    CHECK(parity.rows[1].limit > 1e-4);
+  }
+}
+
 TEST_CASE("verification sees a model that answers otherwise") {
   const TempDir folder;
   const Checkpoint checkpoint = trained({});
@@ -98,12 +122,13 @@ TEST_CASE("algorithms that are asked for or measured are recorded, and the bits 
           },
       };
   for (const auto& choose : choices) {
-    export_model(checkpoint, "c.h5", file, [&](const Graph& graph, const auto& weights) {
+    const auto check = [&](const Graph& graph, const std::vector<std::vector<float>>& weights) {
       chosen = choose(graph, weights);
       CHECK_THROWS_AS(parse_algorithms("fastest", graph), Error);
       CHECK_THROWS_AS(parse_algorithms("no_such_layer=winograd4", graph), Error);
       return chosen;
-    });
+    };
+    export_model(checkpoint, "c.h5", file, {.choose = check});
     leadline::ErrorText error;
     Model model;
     REQUIRE(model.open_file(file.c_str(), error) == LEADLINE_OK);

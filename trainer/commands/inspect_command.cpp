@@ -75,9 +75,9 @@ int inspect_command(const std::vector<std::string>& arguments) {
                            (error.text[0] ? std::string("; ") + error.text : ""),
                  .fix = "Ask for another size or plan"});
 
-  std::printf("%3s %-20s %-18s %-18s %12s %10s %-10s %6s %9s %12s %12s %12s %9s  %s\n", "", "layer", "kind", "output",
-              "parameters", "MMAC", "algorithm", "strips", "MB moved", "prepared KiB", "scratch KiB", "buffer KiB",
-              "alive", "reads");
+  std::printf("%3s %-20s %-18s %-18s %12s %-6s %10s %-10s %6s %9s %12s %12s %12s %9s  %s\n", "", "layer", "kind",
+              "output", "parameters", "stored", "MMAC", "algorithm", "strips", "MB moved", "prepared KiB",
+              "scratch KiB", "buffer KiB", "alive", "reads");
   int64_t bytes_moved = 0;
   for (int32_t i = 0; i < info.nodes; ++i) {
     leadline_node_info node{};
@@ -98,17 +98,20 @@ int inspect_command(const std::vector<std::string>& arguments) {
     leadline_session_get_node(session.get(), i, &chosen);
     const std::string alive = std::to_string(chosen.first_node) + "-" +
                               (chosen.last_node < info.nodes ? std::to_string(chosen.last_node) : "end");
-    std::printf("%3d %-20s %-18s %-18s %12lld %10.2f %-10s %6d %9.2f %12.1f %12.1f %12.1f %9s  %s\n", i, node.name,
+    std::printf("%3d %-20s %-18s %-18s %12lld %-6s %10.2f %-10s %6d %9.2f %12.1f %12.1f %12.1f %9s  %s\n", i, node.name,
                 node.layer, shape.c_str(), static_cast<long long>(node.parameters),
+                node.parameters > 0 ? leadline_weight_type_name(node.weight_type) : "",
                 static_cast<double>(node.macs) * 1e-6, chosen.algorithm, chosen.strips,
                 static_cast<double>(chosen.bytes_moved) * 1e-6, static_cast<double>(chosen.prepared_bytes) / 1024,
                 static_cast<double>(chosen.workspace_bytes) / 1024, static_cast<double>(chosen.arena_bytes) / 1024,
                 alive.c_str(), reads.c_str());
     bytes_moved += chosen.bytes_moved;
   }
-  std::printf("\n%s: %d layers, %lld parameters, %.2f MMAC, file %s KiB\n", info.name, info.nodes,
-              static_cast<long long>(info.parameters), static_cast<double>(info.macs) * 1e-6,
-              decimals(static_cast<double>(info.file_bytes) / 1024, 1).c_str());
+  std::printf("\n%s: %d layers, %lld parameters, %.2f MMAC, file %s KiB, of these %s KiB weights in %s\n", info.name,
+              info.nodes, static_cast<long long>(info.parameters), static_cast<double>(info.macs) * 1e-6,
+              decimals(static_cast<double>(info.file_bytes) / 1024, 1).c_str(),
+              decimals(static_cast<double>(info.weight_bytes) / 1024, 1).c_str(),
+              leadline_weight_type_name(info.weight_type));
   std::printf("input   %dx%d, %d channels%s; %s\n", info.input_height, info.input_width, info.input_channels,
               info.crops_centre ? ", centre crop" : "",
               info.size_multiple > 0 ? ("other sizes: multiples of " + std::to_string(info.size_multiple)).c_str()
