@@ -267,22 +267,22 @@ TEST_CASE("bf16 convolutions: NaN and infinity reach the pixels that read them a
 
 TEST_CASE("rounding to bf16: nearest, ties to even, NaN kept, and what is left over") {
   const auto bits = [](uint32_t b) { return __builtin_bit_cast(float, b); };
-  CHECK(host::round_to_bf16(1.0f) == 0x3f80);
-  CHECK(host::round_to_bf16(bits(0x3f808000)) == 0x3f80); // tie to even
-  CHECK(host::round_to_bf16(bits(0x3f818000)) == 0x3f82);
-  CHECK(host::round_to_bf16(bits(0x3f808001)) == 0x3f81);
-  CHECK(host::round_to_bf16(bits(0xbf818000)) == 0xbf82);
-  CHECK(host::round_to_bf16(-0.0f) == 0x8000);
-  CHECK(host::round_to_bf16(bits(0x00000001)) == 0x0000);
-  CHECK(host::round_to_bf16(bits(0x00018000)) == 0x0002); // denormals stay
-  CHECK(host::round_to_bf16(bits(0x7f7fffff)) == 0x7f80); // beyond the largest: infinity
-  CHECK(host::round_to_bf16(bits(0x7f800000)) == 0x7f80);
+  CHECK(round_to_bf16(1.0f) == 0x3f80);
+  CHECK(round_to_bf16(bits(0x3f808000)) == 0x3f80); // tie to even
+  CHECK(round_to_bf16(bits(0x3f818000)) == 0x3f82);
+  CHECK(round_to_bf16(bits(0x3f808001)) == 0x3f81);
+  CHECK(round_to_bf16(bits(0xbf818000)) == 0xbf82);
+  CHECK(round_to_bf16(-0.0f) == 0x8000);
+  CHECK(round_to_bf16(bits(0x00000001)) == 0x0000);
+  CHECK(round_to_bf16(bits(0x00018000)) == 0x0002); // denormals stay
+  CHECK(round_to_bf16(bits(0x7f7fffff)) == 0x7f80); // beyond the largest: infinity
+  CHECK(round_to_bf16(bits(0x7f800000)) == 0x7f80);
   for (const uint32_t nan : {0x7f800001u, 0x7fffffffu, 0xff800001u, 0x7fc00000u})
-    CHECK(std::isnan(host::widen_bf16(host::round_to_bf16(bits(nan)))));
+    CHECK(std::isnan(host::widen_bf16(round_to_bf16(bits(nan)))));
   Draw draw;
   for (int i = 0; i < 100000; ++i) {
     const float x = std::ldexp(static_cast<float>(draw.real()), static_cast<int>(draw.integer(-60, 60)));
-    const uint16_t high = host::round_to_bf16(x), low = host::bf16_rest(x, high);
+    const uint16_t high = round_to_bf16(x), low = host::bf16_rest(x, high);
     const float a = host::widen_bf16(high), b = host::widen_bf16(low);
     REQUIRE_FALSE(!(std::fabs(x - a) <= std::fabs(x) / 256));
     REQUIRE_FALSE(!(std::fabs((x - a) - b) <= std::fabs(x) / 65536));
