@@ -3,6 +3,7 @@
 #pragma once
 
 #include "shared/layers/conv_int8.hpp"
+#include "shared/layers/host/conv_apply.hpp" // TapLists, find_taps
 #include "shared/layers/host/int8.hpp"
 #include "shared/layers/host/pieces.hpp"
 

@@ -278,12 +278,12 @@ TEST_CASE("rounding to bf16: nearest, ties to even, NaN kept, and what is left o
   CHECK(round_to_bf16(bits(0x7f7fffff)) == 0x7f80); // beyond the largest: infinity
   CHECK(round_to_bf16(bits(0x7f800000)) == 0x7f80);
   for (const uint32_t nan : {0x7f800001u, 0x7fffffffu, 0xff800001u, 0x7fc00000u})
-    CHECK(std::isnan(host::widen_bf16(round_to_bf16(bits(nan)))));
+    CHECK(std::isnan(widen_bf16(round_to_bf16(bits(nan)))));
   Draw draw;
   for (int i = 0; i < 100000; ++i) {
     const float x = std::ldexp(static_cast<float>(draw.real()), static_cast<int>(draw.integer(-60, 60)));
     const uint16_t high = round_to_bf16(x), low = host::bf16_rest(x, high);
-    const float a = host::widen_bf16(high), b = host::widen_bf16(low);
+    const float a = widen_bf16(high), b = widen_bf16(low);
     REQUIRE_FALSE(!(std::fabs(x - a) <= std::fabs(x) / 256));
     REQUIRE_FALSE(!(std::fabs((x - a) - b) <= std::fabs(x) / 65536));
   }

@@ -44,7 +44,7 @@ TEST_CASE("every case of depth_metrics.h5 is reproduced") {
       CHECK(result.images == n);
       CHECK(result.skipped == 0);
       for (size_t i = 0; i < names.size(); ++i) {
-        REQUIRE(names[i] == metric_names()[static_cast<size_t>(i)]);
+        REQUIRE(names[i] == trainer::metric_names()[static_cast<size_t>(i)]);
         const int k = static_cast<int>(i);
         INFO(names[i]);
         CHECK_FALSE(!(std::abs(result.value(k) - mean[i]) <= 1e-10 * std::abs(mean[i])));
