@@ -300,7 +300,7 @@ void write_file(const std::string& file, const void* bytes, std::size_t size, Ke
   if (!out)
     throw Error({.file = file,
                  .reason = std::string("it can't be written (") + std::strerror(errno) + ")",
-                 .fix = "Check that the folder exists and may be written to."});
+                 .fix = "Name a file in a folder that exists and may be written to."});
   bool written = std::fwrite(bytes, 1, size, out) == size && std::fflush(out) == 0;
   // Bytes first, then the name: renamed before its bytes are on the disk, a power cut could leave an empty file.
   if (keep == Keep::on_disk) written = written && fsync(fileno(out)) == 0;
