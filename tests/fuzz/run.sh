@@ -10,8 +10,9 @@ fuzzers=("$@")
 JOBS=${JOBS:-$(nproc)}
 folder=build-fuzz generator=()
 [ -e $folder/CMakeCache.txt ] || ! command -v ninja >/dev/null || generator=(-G Ninja)
+mkdir -p $folder
 cmake -S . -B $folder "${generator[@]}" -D CMAKE_BUILD_TYPE=Release -D LEADLINE_BUILD_TRAINER=OFF -D LEADLINE_BUILD_TESTS=ON \
-  -D LEADLINE_BUILD_BENCH=OFF -D LEADLINE_BUILD_FUZZERS=ON >$folder.log 2>&1 || { tail $folder.log; exit 1; }
+  -D LEADLINE_BUILD_BENCH=OFF -D LEADLINE_BUILD_FUZZERS=ON >$folder/configure.log 2>&1 || { tail $folder/configure.log; exit 1; }
 cmake --build $folder -j "$JOBS" --target "${fuzzers[@]/#/fuzz_}"
 cd $folder
 for fuzzer in "${fuzzers[@]}"; do
