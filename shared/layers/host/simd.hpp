@@ -82,9 +82,11 @@ LEADLINE_ALWAYS_INLINE Simd<double>::vector multiply_add(Simd<double>::vector a,
 #endif
 }
 
-/// Up to `lanes` elements from p on; the others are zero. Never reads beyond the last.
+/// The first `count` elements from p on, at most all and none where count <= 0; the others are zero. Never reads beyond
+/// the last.
 template <class T> LEADLINE_ALWAYS_INLINE typename Simd<T>::vector load_some(const T* p, index_t count) {
   if (count >= Simd<T>::lanes) return Simd<T>::load(p);
+  if (count <= 0) return typename Simd<T>::vector{};
 #if defined(__AVX512F__)
   if constexpr (sizeof(T) == sizeof(float)) return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << count) - 1), p);
 #endif
@@ -93,9 +95,10 @@ template <class T> LEADLINE_ALWAYS_INLINE typename Simd<T>::vector load_some(con
   return Simd<T>::load(values);
 }
 
-/// The first `count` elements, at most all. Never writes beyond the last.
+/// The first `count` elements, at most all and none where count <= 0. Never writes beyond the last.
 template <class T> LEADLINE_ALWAYS_INLINE void store_some(T* p, typename Simd<T>::vector v, index_t count) {
   if (count >= Simd<T>::lanes) return Simd<T>::store(p, v);
+  if (count <= 0) return;
 #if defined(__AVX512F__)
   if constexpr (sizeof(T) == sizeof(float))
     return _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << count) - 1), v);
