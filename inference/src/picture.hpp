@@ -156,8 +156,8 @@ inline leadline_status check_picture(const leadline_picture& p) {
   if (p.rotation != 0 && p.rotation != 90 && p.rotation != 180 && p.rotation != 270) return LEADLINE_INVALID_ARGUMENT;
   if (p.colour_matrix < LEADLINE_BT601 || p.colour_matrix > LEADLINE_BT2020) return LEADLINE_INVALID_ARGUMENT;
   for (int i = 0; i < (planar ? 2 : 1); ++i) {
-    const ptrdiff_t least = PictureRows::dense_stride(p, i), stride = p.strides[i] < 0 ? -p.strides[i] : p.strides[i];
-    if (stride != 0 && stride < least) return LEADLINE_INVALID_ARGUMENT;
+    const ptrdiff_t least = PictureRows::dense_stride(p, i), stride = p.strides[i];
+    if (stride != 0 && stride < least && stride > -least) return LEADLINE_INVALID_ARGUMENT;
   }
   if (p.format == LEADLINE_RGB_F32 &&
       (reinterpret_cast<uintptr_t>(p.planes[0]) % alignof(float) != 0 || p.strides[0] % ptrdiff_t{alignof(float)} != 0))

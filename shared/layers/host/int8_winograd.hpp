@@ -14,7 +14,8 @@ namespace {
 
 #if defined(__AVX512VNNI__)
 typedef short Words __attribute__((vector_size(64)));
-typedef int Sums __attribute__((vector_size(64)));
+typedef unsigned Sums __attribute__((vector_size(64))); // unsigned: they wrap
+typedef int SignedSums __attribute__((vector_size(64)));
 constexpr int winograd_positions = 36;
 
 // t = B^T d.
@@ -112,12 +113,12 @@ LEADLINE_ALWAYS_INLINE void winograd_multiply(const int16_t* tiles, index_t padd
 
 inline void winograd_finish(const Int8WinogradJob& job, const int32_t* products, index_t tile, index_t panel) {
   constexpr index_t position_stride = int8_winograd_tiles * 32;
-  constexpr int inverse_of_9 = 0x38E38E39;
+  constexpr unsigned inverse_of_9 = 0x38E38E39;
   const WinogradTile place = tile_place(job, tile);
   const index_t first_m = panel * 32, used = smaller(32, job.dst_channels - first_m);
-  alignas(64) Sums results[16][2];
+  alignas(64) SignedSums results[16][2];
   for (int v = 0; v < 2; ++v) {
-    const Sums start = reinterpret_cast<Sums>(_mm512_loadu_si512(job.sums + first_m + 16 * v));
+    const SignedSums start = reinterpret_cast<SignedSums>(_mm512_loadu_si512(job.sums + first_m + 16 * v));
     Sums half[4][6];
     LEADLINE_UNROLL
     for (int j = 0; j < 6; ++j) {
@@ -134,7 +135,8 @@ inline void winograd_finish(const Int8WinogradJob& job, const int32_t* products,
       Sums y[4];
       winograd_destination(half[i], y);
       LEADLINE_UNROLL
-      for (int j = 0; j < 4; ++j) results[i * 4 + j][v] = ((y[j] * inverse_of_9) >> 6) + start;
+      for (int j = 0; j < 4; ++j)
+        results[i * 4 + j][v] = (reinterpret_cast<SignedSums>(y[j] * inverse_of_9) >> 6) + start;
     }
   }
   const BytePacker pack(job.low, job.high, job.zero_point, used);
