@@ -1,13 +1,15 @@
 # add_leadline_test(NAME data.pairs SOURCES pairs.cpp [LINK leadline::data ...]
 #                   [KOKKOS]            own main() with a Kokkos::ScopeGuard; links Kokkos
 #                   [THREADS 1 2 ...]   the same binary once for each OMP_NUM_THREADS, as NAME.t1, NAME.t2
-#                   [ENV A=B ...] [LABELS ...] [TIMEOUT seconds])
+#                   [ENV A=B ...] [LABELS ...] [TIMEOUT seconds]
+#                   [THREADS_TAG "[tag]"])   all that the thread sanitizer runs of it: what has no threads is slow there
+#                                            for nothing
 #
 # A test is a Catch2 program called test_<name with _>. Golden tests read the arrays in $LEADLINE_GOLDEN_DIR (default:
 # tests/golden), which is the caller's to set. Its environment also has LEADLINE_SAMPLES_DIR (data/samples),
 # LEADLINE_SOURCE_DIR, LEADLINE_BIN_DIR (programs that were built) and LEADLINE_TEST_THREADS (threads to use).
 function(add_leadline_test)
-  cmake_parse_arguments(arg "KOKKOS" "NAME;TIMEOUT" "SOURCES;LINK;THREADS;ENV;LABELS" ${ARGN})
+  cmake_parse_arguments(arg "KOKKOS" "NAME;TIMEOUT;THREADS_TAG" "SOURCES;LINK;THREADS;ENV;LABELS" ${ARGN})
   if(NOT arg_NAME OR NOT arg_SOURCES OR arg_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "add_leadline_test: NAME and SOURCES are needed; not understood: ${arg_UNPARSED_ARGUMENTS}")
   endif()
@@ -37,6 +39,11 @@ function(add_leadline_test)
       "UBSAN_OPTIONS=print_stacktrace=1"
       ${arg_ENV})
 
+  set(filter "")
+  if(LEADLINE_SANITIZE STREQUAL "thread")
+    set(filter ${arg_THREADS_TAG})
+  endif()
+
   set(threads ${arg_THREADS})
   if(NOT threads)
     set(threads default)
@@ -51,7 +58,7 @@ function(add_leadline_test)
       set(extra "OMP_NUM_THREADS=${count}" "LEADLINE_TEST_THREADS=${count}")
       set(processors ${count})
     endif()
-    add_test(NAME ${name} COMMAND ${target})
+    add_test(NAME ${name} COMMAND ${target} ${filter})
     set_tests_properties(${name} PROPERTIES ENVIRONMENT "${environment};${extra}" TIMEOUT ${arg_TIMEOUT}
                                             PROCESSORS ${processors} LABELS "${arg_LABELS}")
   endforeach()
