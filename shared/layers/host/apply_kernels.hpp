@@ -17,24 +17,36 @@ struct TilePixels {
 template <class T> TilePixels find_pixels(const ApplyJob<T>& job, const Phase& phase, index_t tile) {
   TilePixels pixels;
   const index_t total = job.n * phase.grid_h * phase.grid_w, first = tile * tile_rows;
+  const index_t src_step = job.src_step_w * job.src_stride_w, dst_step = job.dst_step_w * job.dst_stride_w;
   pixels.count = static_cast<int>(smaller(tile_rows, total - first));
   pixels.interior = true;
   index_t x = first % phase.grid_w, y = first / phase.grid_w % phase.grid_h, n = first / (phase.grid_w * phase.grid_h);
-  for (int r = 0; r < tile_rows; ++r) {
-    pixels.y[r] = y * job.src_step_h;
-    pixels.x[r] = x * job.src_step_w;
-    pixels.src[r] = n * job.src_stride_n + pixels.y[r] * job.src_stride_h + pixels.x[r] * job.src_stride_w;
-    pixels.dst[r] = n * job.dst_stride_n + (phase.start_h + y * job.dst_step_h) * job.dst_stride_h +
-                    (phase.start_w + x * job.dst_step_w) * job.dst_stride_w;
-    pixels.interior = pixels.interior && pixels.y[r] + phase.min_y >= 0 && pixels.y[r] + phase.max_y < job.src_h &&
-                      pixels.x[r] + phase.min_x >= 0 && pixels.x[r] + phase.max_x < job.src_w;
-    if (r + 1 < pixels.count && ++x == phase.grid_w) { // rows beyond the last pixel repeat it
-      x = 0;
-      if (++y == phase.grid_h) {
-        y = 0;
-        ++n;
-      }
+  for (int r = 0; r < pixels.count;) { // pixels of one image row follow each other in even steps
+    const int end = static_cast<int>(smaller(pixels.count, r + phase.grid_w - x));
+    const index_t src_y = y * job.src_step_h;
+    index_t src_x = x * job.src_step_w;
+    index_t src = n * job.src_stride_n + src_y * job.src_stride_h + src_x * job.src_stride_w;
+    index_t dst = n * job.dst_stride_n + (phase.start_h + y * job.dst_step_h) * job.dst_stride_h +
+                  (phase.start_w + x * job.dst_step_w) * job.dst_stride_w;
+    pixels.interior = pixels.interior && src_y + phase.min_y >= 0 && src_y + phase.max_y < job.src_h &&
+                      src_x + phase.min_x >= 0 && src_x + (end - r - 1) * job.src_step_w + phase.max_x < job.src_w;
+    for (; r < end; ++r, src_x += job.src_step_w, src += src_step, dst += dst_step) {
+      pixels.y[r] = src_y;
+      pixels.x[r] = src_x;
+      pixels.src[r] = src;
+      pixels.dst[r] = dst;
     }
+    x = 0;
+    if (++y == phase.grid_h) {
+      y = 0;
+      ++n;
+    }
+  }
+  for (int r = pixels.count; r < tile_rows; ++r) { // rows beyond the last pixel repeat it
+    pixels.y[r] = pixels.y[r - 1];
+    pixels.x[r] = pixels.x[r - 1];
+    pixels.src[r] = pixels.src[r - 1];
+    pixels.dst[r] = pixels.dst[r - 1];
   }
   return pixels;
 }
@@ -184,10 +196,10 @@ template <class T> void apply_few(const ApplyJob<T>& job, index_t task) {
         const T* src =
             job.src + pixels.src[r] + tap.y * job.src_stride_h + tap.x * job.src_stride_w + group * job.group_k;
         for (index_t k = 0; k < job.group_k; k += partial)
-        for (int v = 0; v < vectors; ++v) {
-          const index_t at = k + v * S::lanes, left = job.group_k - at;
-          if (left > 0) sum[v] = multiply_add(load_some(src + at, left), load_some(weights + at, left), sum[v]);
-        }
+          for (int v = 0; v < vectors; ++v) {
+            const index_t at = k + v * S::lanes, left = job.group_k - at;
+            if (left > 0) sum[v] = multiply_add(load_some(src + at, left), load_some(weights + at, left), sum[v]);
+          }
       }
       for (int step = vectors / 2; step > 0; step /= 2)
         for (int v = 0; v < step; ++v) sum[v] += sum[v + step];

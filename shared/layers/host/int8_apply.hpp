@@ -82,26 +82,37 @@ constexpr int dot_outputs = dot_lanes / dot_pairs; // of a vector
 // Makes bytes of sums, 32 channels at a time.
 struct BytePacker {
   __m512 high;
-  __m512i zero_point, order;
-  __m256i low;
+  __m512i zero_point, order, low;
   __mmask32 mask;
+  bool whole; // plain stores are faster than those with a mask
 
   LEADLINE_ALWAYS_INLINE BytePacker(float low_, float high_, int32_t zero_point_, index_t used)
       : high(_mm512_set1_ps(high_)), zero_point(_mm512_set1_epi16(static_cast<short>(zero_point_))),
         order(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15)), // packing is done by 128 bits
-        low(_mm256_set1_epi8(static_cast<char>(static_cast<int>(low_) + zero_point_))),
-        mask(used >= 32 ? ~__mmask32{0} : (__mmask32{1} << used) - 1) {}
+        low(_mm512_set1_epi8(static_cast<char>(static_cast<int>(low_) + zero_point_))),
+        mask(used >= 32 ? ~__mmask32{0} : (__mmask32{1} << used) - 1), whole(used >= 32) {}
 
   // To nearest even: see FloatEnvironment. What is too small becomes the smallest integer.
   LEADLINE_ALWAYS_INLINE __m512i round(__m512i sum, __m512 multiplier) const {
     return _mm512_cvtps_epi32(_mm512_min_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(sum), multiplier), high));
   }
+  LEADLINE_ALWAYS_INLINE __m512i words(__m512i sum0, __m512i sum1, __m512 multiplier0, __m512 multiplier1) const {
+    return _mm512_adds_epi16(_mm512_packs_epi32(round(sum0, multiplier0), round(sum1, multiplier1)), zero_point);
+  }
+  // The low half are the bytes of the first pixel, the high half those of the second.
+  LEADLINE_ALWAYS_INLINE __m512i bytes(__m512i first, __m512i second) const {
+    return _mm512_max_epu8(_mm512_permutexvar_epi32(order, _mm512_packus_epi16(first, second)), low);
+  }
+  LEADLINE_ALWAYS_INLINE void put(uint8_t* dst, __m256i value) const {
+    if (whole)
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(dst), value);
+    else
+      _mm256_mask_storeu_epi8(dst, mask, value);
+  }
   LEADLINE_ALWAYS_INLINE void store(__m512i sum0, __m512i sum1, __m512 multiplier0, __m512 multiplier1,
                                     uint8_t* dst) const {
-    const __m512i both = _mm512_packs_epi32(round(sum0, multiplier0), round(sum1, multiplier1));
-    const __m512i words = _mm512_adds_epi16(both, zero_point);
-    const __m512i bytes = _mm512_permutexvar_epi32(order, _mm512_packus_epi16(words, words));
-    _mm256_mask_storeu_epi8(dst, mask, _mm256_max_epu8(_mm512_castsi512_si256(bytes), low));
+    const __m512i both = words(sum0, sum1, multiplier0, multiplier1);
+    put(dst, _mm512_castsi512_si256(bytes(both, both)));
   }
 };
 #endif
@@ -111,14 +122,20 @@ LEADLINE_ALWAYS_INLINE void store_bytes(const Int8ApplyJob& job, const TilePixel
                                         [[maybe_unused]] const int32_t* start, const float* multipliers, uint8_t* dst,
                                         index_t used) {
 #if defined(__AVX512VNNI__)
+  static_assert(tile_rows % 2 == 0, "pixels are packed in pairs");
   const BytePacker pack(job.low, job.high, job.zero_point, used);
   __m512 multiplier[V];
   LEADLINE_UNROLL
   for (int v = 0; v < V; ++v) multiplier[v] = _mm512_loadu_ps(multipliers + v * dot_outputs);
   LEADLINE_UNROLL
-  for (int r = 0; r < tile_rows; ++r) {
+  for (int r = 0; r < tile_rows; r += 2) {
     if (r >= pixels.count) return;
-    pack.store(sum[r][0], sum[r][V - 1], multiplier[0], multiplier[V - 1], dst + pixels.dst[r]);
+    const __m512i first = pack.words(sum[r][0], sum[r][V - 1], multiplier[0], multiplier[V - 1]);
+    const __m512i second = pack.words(sum[r + 1][0], sum[r + 1][V - 1], multiplier[0], multiplier[V - 1]);
+    const __m512i bytes = pack.bytes(first, second);
+    pack.put(dst + pixels.dst[r], _mm512_castsi512_si256(bytes));
+    // Rows beyond the last pixel repeat it.
+    pack.put(dst + pixels.dst[r + 1], _mm512_extracti64x4_epi64(bytes, 1));
   }
 #else
   alignas(64) int32_t lanes[tile_rows][V * dot_lanes];
