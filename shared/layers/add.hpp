@@ -79,7 +79,7 @@ struct Add {
     job.zero_point = range.zero_point;
     if constexpr (built_host_kernels && Exec::on_host) {
       const auto run = host::int8_kernels().add;
-      const auto kernel = [=](index_t n, index_t h, index_t w, index_t first, index_t last) {
+      const auto kernel = [=] LEADLINE_FUNCTION(index_t n, index_t h, index_t w, index_t first, index_t last) {
         host::Int8AddJob some = job;
         some.a = &a(n, h, w, first);
         some.b = &b(n, h, w, job.repeat_b ? 0 : first);
