@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <charconv>
+#include <cstdint>
 #include <cstring>
 
 namespace leadline::data {
@@ -125,13 +126,12 @@ NpyArray read_npy(const std::string& file) {
   if (known == std::end(types))
     damaged(file, "its numbers are of type " + type, "Save them as float32: a.astype('<f4')");
   const std::size_t room = (bytes.size() - preamble - length) / known->size;
-  std::size_t count = 1;
-  for (const std::size_t extent : array.shape) {
-    if (extent != 0 && count > room / extent)
-      damaged(file, "its shape " + shape_text(array.shape) + " needs more numbers than the " + std::to_string(room) +
-                        " that it has");
-    count *= extent;
-  }
+  std::size_t count = 1; // of a shape () too: one number
+  for (const std::size_t extent : array.shape)
+    count = extent != 0 && count > SIZE_MAX / extent ? SIZE_MAX : count * extent;
+  if (count > room)
+    damaged(file, "its shape " + shape_text(array.shape) + " needs more numbers than the " + std::to_string(room) +
+                      " that it has");
   array.values.resize(count);
   known->read(bytes.data() + preamble + length, array.values);
   array.integer = known->name[1] != 'f';

@@ -103,6 +103,7 @@ TEST_CASE("files that are no depth are refused, cut ones at every length") {
   CHECK(contains(says("a.npy", npy("<f4", "(1, 1)", raw<float>({1}), 1, "True")), "Fortran"));
   CHECK(contains(says("a.npy", npy("<f4", "(2, 2, 2)", raw<float>({1, 2, 3, 4, 5, 6, 7, 8}))), "one depth map"));
   CHECK(contains(says("a.npy", npy("<f4", "(99999999999, 99999999999)", "")), "needs more numbers"));
+  CHECK(contains(says("a.npy", npy("<f8", "()", "")), "needs more numbers"));
   CHECK(contains(says("a.npy", npy("<f4", "(x)", "")), "shape"));
   CHECK(contains(says("a.pfm", "PF\n1 1\n-1\n"), "three channels"));
   CHECK(contains(says("a.pfm", "Pf\n-3 1\n-1\n"), "out of range"));

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# run.sh SECONDS [FUZZER...]: builds the fuzzers in build-fuzz (with CXX, or the default compiler) and runs each for so long. An
+# [BUILD=build-fuzz] run.sh SECONDS [FUZZER...]: builds the fuzzers in BUILD (CXX=clang++ for libFuzzer) and runs each for so long. An
 # input that stops one is build-fuzz/crash-input (libFuzzer: crash-...); its bytes are shown too.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -8,7 +8,7 @@ shift
 fuzzers=("$@")
 [ ${#fuzzers[@]} != 0 ] || fuzzers=(model pairs settings depth_files video)
 JOBS=${JOBS:-$(nproc)}
-folder=build-fuzz generator=()
+folder=${BUILD:-build-fuzz} generator=()
 [ -e $folder/CMakeCache.txt ] || ! command -v ninja >/dev/null || generator=(-G Ninja)
 mkdir -p $folder
 cmake -S . -B $folder "${generator[@]}" -D CMAKE_BUILD_TYPE=Release -D LEADLINE_BUILD_TRAINER=OFF -D LEADLINE_BUILD_TESTS=ON \
