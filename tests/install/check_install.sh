@@ -5,6 +5,8 @@
 #   c            find_package(Leadline) from a project in C alone
 #   pkg_config   gcc main.c $(pkg-config --cflags --libs leadline)
 #   cpp          find_package(Leadline) from C++, with leadline.hpp
+#   shared       libleadline.so of a small build, installed and moved: from C by find_package and by the linker's -l, from
+#                Python by ctypes
 #   trainer      find_package(Leadline COMPONENTS trainer): a network, a loss and a callback of the user's own
 set -euo pipefail
 part=$1 source=$2 build=$3 compiler=$4
@@ -52,6 +54,29 @@ pkg_config)
 cpp)
   consume cpp_consumer -D "CMAKE_CXX_COMPILER=$compiler"
   "$work/consumer" "$model"
+  ;;
+shared)
+  rm -rf "$work-build" "$work-tree" "$work-tree.before"
+  cmake -S "$source" -B "$work-build" -D CMAKE_BUILD_TYPE=Release -D LEADLINE_BUILD_TRAINER=OFF -D LEADLINE_BUILD_TESTS=OFF \
+    -D LEADLINE_BUILD_DEMOS=OFF -D LEADLINE_BUILD_SHARED_EDGE=ON -D "LEADLINE_MODELS=$model" -D LEADLINE_ISA=none >/dev/null
+  cmake --build "$work-build"
+  cmake --install "$work-build" --prefix "$work-tree.before" >/dev/null
+  mv "$work-tree.before" "$work-tree"
+  library=$(find "$work-tree" -name libleadline.so)
+  name=$(basename "$(readlink -f "$library")") # libleadline.so.0.2.0
+  installed=$work-tree
+  consume c_consumer -D LIBRARY=leadline::leadline_shared
+  "$work/consumer" "$model"
+  ${CC:-gcc} -std=c99 -Wall -Wextra -Werror -I "$work-tree/include" "$source/tests/install/c_consumer/main.c" \
+    -L "$(dirname "$library")" -lleadline -o "$work/linked"
+  LD_LIBRARY_PATH=$(dirname "$library") "$work/linked" "$model"
+  for program in consumer linked; do # what they load is the library by its soname: major and minor version
+    readelf -d "$work/$program" | grep -F "NEEDED" | grep -F "[${name%.*}]" ||
+      { echo "$program doesn't load ${name%.*}:" >&2; readelf -d "$work/$program" >&2; exit 1; }
+  done
+  if command -v python3 >/dev/null; then
+    python3 "$source/tests/inference/check_shared.py" "$library" "$model" nm
+  fi
   ;;
 trainer)
   consume trainer_consumer -D "CMAKE_CXX_COMPILER=$compiler"
