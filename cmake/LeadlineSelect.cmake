@@ -4,6 +4,9 @@
 #   LEADLINE_LAYERS      layers by name, besides those of the models: conv2d;concat;...
 #   LEADLINE_ISA         levels of the SIMD kernels: all, none (portable C++ alone), or names such as x86-64-v3
 #   LEADLINE_ALGORITHMS  of convolutions, besides portable and host_gemm: all, none, or from winograd;bf16
+#   LEADLINE_FEATURES    all, none, or from
+#                          strips   layers that run strip by strip where a memory_limit asks for it (5 KiB); without them
+#                                   such a session may need more memory
 #
 # What was left out and is asked for all the same gets a status and a sentence that names the option. Trainer and tests
 # need everything, so a selective build has neither.
@@ -11,13 +14,15 @@ set(LEADLINE_MODELS "" CACHE STRING "model files whose layers are built; empty w
 set(LEADLINE_LAYERS "" CACHE STRING "layers that are built besides those of LEADLINE_MODELS, by name")
 set(LEADLINE_ISA "all" CACHE STRING "levels of the SIMD kernels: all, none or names")
 set(LEADLINE_ALGORITHMS "all" CACHE STRING "algorithms of convolutions: all, none, or from winograd;bf16")
+set(LEADLINE_FEATURES "all" CACHE STRING "what else is built: all, none, or strips")
 
-if("${LEADLINE_MODELS}${LEADLINE_LAYERS}" STREQUAL "" AND LEADLINE_ISA STREQUAL "all" AND LEADLINE_ALGORITHMS STREQUAL "all")
+if("${LEADLINE_MODELS}${LEADLINE_LAYERS}" STREQUAL "" AND LEADLINE_ISA STREQUAL "all" AND LEADLINE_ALGORITHMS STREQUAL "all" AND
+   LEADLINE_FEATURES STREQUAL "all")
   return()
 endif()
 if(LEADLINE_BUILD_TRAINER OR LEADLINE_BUILD_TESTS)
-  message(FATAL_ERROR "LEADLINE_MODELS, LEADLINE_LAYERS, LEADLINE_ISA and LEADLINE_ALGORITHMS leave out parts that the trainer "
-                      "and the tests need: add -D LEADLINE_BUILD_TRAINER=OFF -D LEADLINE_BUILD_TESTS=OFF, or leave them empty.")
+  message(FATAL_ERROR "LEADLINE_MODELS, LEADLINE_LAYERS, LEADLINE_ISA, LEADLINE_ALGORITHMS and LEADLINE_FEATURES leave out parts "
+                      "that the trainer and the tests need: add -D LEADLINE_BUILD_TRAINER=OFF -D LEADLINE_BUILD_TESTS=OFF, or leave them empty.")
 endif()
 
 # Unsigned little-endian number of `bytes` bytes at `offset` of a file.
@@ -143,4 +148,16 @@ if(LEADLINE_ISA STREQUAL "none" OR NOT LEADLINE_ALGORITHMS STREQUAL "all")
       set(LEADLINE_WITHOUT_${_upper} ON)
     endif()
   endforeach()
+endif()
+
+# ---- features ----------------------------------------------------------------------------------------------------------
+if(NOT LEADLINE_FEATURES STREQUAL "all")
+  foreach(_feature IN LISTS LEADLINE_FEATURES)
+    if(NOT _feature MATCHES "^(none|strips)$")
+      message(FATAL_ERROR "LEADLINE_FEATURES names ${_feature}; expected all, none, or strips.")
+    endif()
+  endforeach()
+  if(NOT strips IN_LIST LEADLINE_FEATURES)
+    add_compile_definitions(LEADLINE_STRIPS=0)
+  endif()
 endif()

@@ -20,7 +20,7 @@ struct leadline_model {
   /// Gives back what open_file mapped or read; null for models in the caller's memory.
   void (*release)(leadline_model* model);
   /// Lets go of the file's pages, which come back when they are read; null where there are none.
-  void (*forget)(const leadline_model* model);
+  void (*forget)(const void* file, size_t bytes);
   void* file;
   size_t file_bytes;
 };
@@ -59,24 +59,13 @@ template <class Struct> constexpr size_t first_bytes = sizeof(Struct);
 template <> inline constexpr size_t first_bytes<leadline_model_info> = offsetof(leadline_model_info, weight_bytes);
 template <> inline constexpr size_t first_bytes<leadline_node_info> = offsetof(leadline_node_info, weight_type);
 
+Status read_options(const void* from, const char* type, size_t least, size_t size, void* to, Message* message);
+
 /// Copies an option struct of a program that may be newer or older than the library: what an older one doesn't know
 /// keeps its default, zero; of what the library doesn't know nothing may be set. Null means all defaults.
 template <class Options> Status read_options(const Options* from, const char* type, Options* to, Message* message) {
-  *to = Options{};
-  if (!from) return Status::ok;
-  if (from->struct_size < first_bytes<Options>) {
-    *message << "struct_size of " << type << " is " << from->struct_size << ", expected at least "
-             << first_bytes<Options> << "; set it to sizeof(" << type << ")";
-    return Status::invalid_argument;
-  }
-  const unsigned char* bytes = reinterpret_cast<const unsigned char*>(from);
-  for (size_t i = sizeof(Options); i < from->struct_size && i < 4096; ++i)
-    if (bytes[i] != 0) {
-      *message << type << " holds an option that this version of the library doesn't know";
-      return Status::unsupported;
-    }
-  memcpy(to, from, from->struct_size < sizeof(Options) ? from->struct_size : sizeof(Options));
-  return Status::ok;
+  static_assert(offsetof(Options, struct_size) == 0);
+  return read_options(from, type, first_bytes<Options>, sizeof(Options), to, message);
 }
 
 /// Fills an info struct as far as the caller knows it, keeping its struct_size.
@@ -90,8 +79,8 @@ template <class Info> Status write_info(Info* to, Info info) {
 /// The allocator to use: the one given, else malloc and free.
 leadline_allocator choose_allocator(const leadline_allocator* given);
 
-/// What leadline_model_open_memory and _file have in common.
+/// What leadline_model_open_memory and _file have in common; `forget` as read_model has it.
 Status open_model(const void* data, size_t bytes, const leadline_open_options& options, leadline_model** model,
-                  Message* message);
+                  Message* message, void (*forget)(const void* file, size_t bytes) = nullptr);
 
 } // namespace leadline

@@ -15,14 +15,33 @@ int64_t node_parameters(const GraphView& graph, const Node& node) {
 
 } // namespace
 
+Status read_options(const void* from, const char* type, size_t least, size_t size, void* to, Message* message) {
+  memset(to, 0, size);
+  if (!from) return Status::ok;
+  size_t given;
+  memcpy(&given, from, sizeof given);
+  if (given < least) {
+    message->format("struct_size of %s is %u, expected at least %u; set it to sizeof(%s)", type, given, least, type);
+    return Status::invalid_argument;
+  }
+  const unsigned char* bytes = static_cast<const unsigned char*>(from);
+  for (size_t i = size; i < given && i < 4096; ++i)
+    if (bytes[i] != 0) {
+      message->format("%s holds an option that this version of the library doesn't know", type);
+      return Status::unsupported;
+    }
+  memcpy(to, from, given < size ? given : size);
+  return Status::ok;
+}
+
 Status open_model(const void* data, size_t bytes, const leadline_open_options& options, leadline_model** model_out,
-                  Message* message) {
+                  Message* message, void (*forget)(const void* file, size_t bytes)) {
   if (options.allocator && (!options.allocator->alloc || !options.allocator->free)) {
     *message << "allocator has a null function";
     return Status::invalid_argument;
   }
   ModelView view;
-  LEADLINE_TRY(read_model(data, bytes, options.skip_checksums == 0, &view, message));
+  LEADLINE_TRY(read_model(data, bytes, options.skip_checksums == 0, &view, message, forget));
 
   // Counts are at most max_nodes + 1, so nothing here overflows.
   const size_t values_offset = align_up(sizeof(leadline_model));
@@ -31,7 +50,7 @@ Status open_model(const void* data, size_t bytes, const leadline_open_options& o
   const leadline_allocator allocator = choose_allocator(options.allocator);
   unsigned char* block = static_cast<unsigned char*>(allocator.alloc(allocator.context, block_bytes, model_alignment));
   if (!block) {
-    *message << "the allocator gave no " << block_bytes << " bytes for the model's bookkeeping";
+    message->format("the allocator gave no %u bytes for the model's bookkeeping", block_bytes);
     return Status::out_of_memory;
   }
 

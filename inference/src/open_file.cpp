@@ -22,7 +22,7 @@ struct FileContent {
   void* data = nullptr;
   size_t bytes = 0;
   void (*release)(leadline_model* model) = nullptr;
-  void (*forget)(const leadline_model* model) = nullptr;
+  void (*forget)(const void* file, size_t bytes) = nullptr;
 };
 
 void release_block(leadline_model* model) {
@@ -45,7 +45,7 @@ Status fail(const char* what, Message* message) {
 void release_mapping(leadline_model* model) { munmap(model->file, model->file_bytes); }
 
 // The mapping stays: what is read again comes back from the file.
-void forget_pages(const leadline_model* model) { madvise(model->file, model->file_bytes, MADV_DONTNEED); }
+void forget_pages(const void* file, size_t bytes) { madvise(const_cast<void*>(file), bytes, MADV_DONTNEED); }
 
 Status read_all(int descriptor, const leadline_allocator& allocator, FileContent* content, Message* message) {
   content->data = allocator.alloc(allocator.context, content->bytes, model_alignment);
@@ -151,7 +151,7 @@ Status open_file(const char* path, const leadline_open_options& options, leadlin
   FileContent content;
   LEADLINE_TRY(load(path, allocator, &content, message));
   leadline_model* opened = nullptr;
-  Status status = open_model(content.data, content.bytes, options, &opened, message);
+  Status status = open_model(content.data, content.bytes, options, &opened, message, content.forget);
   if (status == Status::ok && opened->view.file_bytes != content.bytes) {
     *message << "model file: its header says " << opened->view.file_bytes << " bytes, but there are " << content.bytes
              << "; something was appended to it: copy or export it again";

@@ -49,9 +49,9 @@ Status check_build(const SessionSize& size, Message* message) {
                      : host::is_bf16(algorithm)   ? built_bf16
                                                   : built_host_kernels;
   if (built) return Status::ok;
-  *message
-      << "algorithm is \"" << algorithm_name(algorithm)
-      << "\", which this build of the library leaves out; build it with another LEADLINE_ALGORITHMS or LEADLINE_ISA";
+  message->format("algorithm is \"%s\", which this build of the library leaves out; build it with another "
+                  "LEADLINE_ALGORITHMS or LEADLINE_ISA",
+                  algorithm_name(algorithm));
   return Status::unsupported;
 }
 
@@ -67,25 +67,29 @@ Status choose_size(const leadline_model& model, const leadline_session_options& 
   size->max_picture_width = options.max_picture_width == 0 ? default_max_picture : options.max_picture_width;
   size->picture_bytes = 0;
   if (!detail::valid_size(size->max_picture_height, size->max_picture_width)) {
-    *message << "max_picture_height and max_picture_width are " << options.max_picture_height << " and "
-             << options.max_picture_width << ", expected 0 to " << max_image_side;
+    message->format("max_picture_height and max_picture_width are %i and %i, expected 0 to %i",
+                    options.max_picture_height, options.max_picture_width, max_image_side);
     return Status::invalid_argument;
   }
   if (options.runner && (!options.runner->run || options.runner->threads < 1)) {
-    *message << "the runner has no function or " << options.runner->threads << " threads";
+    message->format("the runner has no function or %i threads", options.runner->threads);
     return Status::invalid_argument;
   }
   size->threads = options.runner ? options.runner->threads : 1;
   size->memory_limit = options.memory_limit;
   if (options.precision < LEADLINE_PRECISION_F32 || options.precision > LEADLINE_PRECISION_BF16) {
-    *message << "precision is " << options.precision << ", expected 0 (f32) or 1 (bf16)";
+    message->format("precision is %i, expected 0 (f32) or 1 (bf16)", static_cast<int32_t>(options.precision));
     return Status::invalid_argument;
   }
   size->precision = static_cast<ComputePrecision>(options.precision);
   if (!find_algorithm(options.algorithm, &size->algorithm)) {
-    *message << "algorithm is \"" << options.algorithm << "\", expected";
+    message->format("algorithm is \"%s\", expected", options.algorithm);
     for (int i = 0; i < num_algorithms; ++i)
-      *message << (i == 0 ? " " : i + 1 < num_algorithms ? ", " : " or ") << algorithm_name(static_cast<Algorithm>(i));
+      message->format("%s%s",
+                      i == 0                   ? " "
+                      : i + 1 < num_algorithms ? ", "
+                                               : " or ",
+                      algorithm_name(static_cast<Algorithm>(i)));
     return Status::invalid_argument;
   }
   LEADLINE_TRY(check_build(*size, message));
@@ -119,6 +123,17 @@ SessionLayout fixed_layout(const leadline_model& model, const SessionSize& size)
   return layout;
 }
 
+/// What a program's options come to, checked.
+__attribute__((noinline)) Status read_session_options(const leadline_model& model,
+                                                      const leadline_session_options* options,
+                                                      leadline_session_options* chosen, SessionSize* size,
+                                                      SessionLayout* layout, Message* message) {
+  LEADLINE_TRY(read_options(options, "leadline_session_options", chosen, message));
+  LEADLINE_TRY(choose_size(model, *chosen, size, message));
+  *layout = fixed_layout(model, *size);
+  return Status::ok;
+}
+
 /// Plans into memory that holds at least `fixed_layout` bytes, and adds the arena to the layout.
 Status plan(const leadline_model& model, const SessionSize& size, unsigned char* memory, SessionLayout* layout,
             PlanSummary* summary, Message* message) {
@@ -142,8 +157,8 @@ Status plan(const leadline_model& model, const SessionSize& size, unsigned char*
       plan_inference(view.graph, input, options, values, reinterpret_cast<NodePlan*>(memory + layout->nodes),
                      reinterpret_cast<Interval*>(memory + layout->scratch), summary, &error);
   if (status != Status::ok || summary->arena_bytes > SIZE_MAX - layout->arena) {
-    *message << "an input of " << size.height << "x" << size.width
-             << " needs more memory than this machine can address; use a smaller one";
+    message->format("an input of %ix%i needs more memory than this machine can address; use a smaller one", size.height,
+                    size.width);
     return status == Status::ok ? Status::overflow : status;
   }
   layout->total = layout->arena + summary->arena_bytes;
@@ -190,7 +205,8 @@ Status run_graph(const leadline_session& session, Tensor<float>* output) {
     if (session.clock) session.node_time[i] += session.clock(session.clock_context) - start;
     // Where memory is short, weights that are packed in every run leave nothing behind.
     const bool last = session.nodes[i].wanted == session.values[graph.nodes[i].output].shape.h;
-    if (session.nodes[i].in_run && model.forget && (last || session.nodes[i].strips <= 1)) model.forget(&model);
+    if (session.nodes[i].in_run && model.forget && (last || !session.nodes[i].in_strips()))
+      model.forget(model.file, model.file_bytes);
     return true;
   });
   if (!done) return Status::cancelled;
@@ -358,21 +374,20 @@ leadline_status leadline_session_bytes(const leadline_model* model, const leadli
                                        size_t* bytes, char* error, size_t error_bytes) {
   Message message(error, error_bytes);
   if (!model || !bytes) {
-    message << (model ? "bytes" : "model") << " is null";
+    message.format("%s is null", model ? "bytes" : "model");
     return LEADLINE_INVALID_ARGUMENT;
   }
   leadline_session_options chosen;
   SessionSize size;
-  Status status = read_options(options, "leadline_session_options", &chosen, &message);
-  if (status == Status::ok) status = choose_size(*model, chosen, &size, &message);
+  SessionLayout layout;
+  Status status = read_session_options(*model, options, &chosen, &size, &layout, &message);
   if (status != Status::ok) return to_c(status);
 
-  SessionLayout layout = fixed_layout(*model, size);
   const size_t planning = layout.picture; // everything that planning writes lies before it
   unsigned char* memory =
       static_cast<unsigned char*>(model->allocator.alloc(model->allocator.context, planning, LEADLINE_ALIGNMENT));
   if (!memory) {
-    message << "the model's allocator gave no " << planning << " bytes for planning";
+    message.format("the model's allocator gave no %u bytes for planning", planning);
     return LEADLINE_OUT_OF_MEMORY;
   }
   PlanSummary summary;
@@ -387,27 +402,27 @@ leadline_status leadline_session_create(const leadline_model* model, const leadl
                                         size_t error_bytes) {
   Message message(error, error_bytes);
   if (!model || !memory || !session_out) {
-    message << (!model ? "model" : !memory ? "memory" : "session") << " is null";
+    message.format("%s is null", !model ? "model" : !memory ? "memory" : "session");
     return LEADLINE_INVALID_ARGUMENT;
   }
   if (reinterpret_cast<uintptr_t>(memory) % LEADLINE_ALIGNMENT != 0) {
-    message << "memory is not aligned to " << LEADLINE_ALIGNMENT << " bytes; use aligned_alloc or alignas";
+    message.format("memory is not aligned to %i bytes; use aligned_alloc or alignas", LEADLINE_ALIGNMENT);
     return LEADLINE_INVALID_ARGUMENT;
   }
   leadline_session_options chosen;
   SessionSize size;
-  Status status = read_options(options, "leadline_session_options", &chosen, &message);
-  if (status == Status::ok) status = choose_size(*model, chosen, &size, &message);
+  SessionLayout layout;
+  Status status = read_session_options(*model, options, &chosen, &size, &layout, &message);
   if (status != Status::ok) return to_c(status);
 
-  SessionLayout layout = fixed_layout(*model, size);
   unsigned char* base = static_cast<unsigned char*>(memory);
   PlanSummary summary;
   if (bytes >= layout.total) status = plan(*model, size, base, &layout, &summary, &message);
   if (status != Status::ok) return to_c(status);
   if (bytes < layout.total) {
-    message << "the session needs at least " << layout.total << " bytes, memory has " << bytes
-            << "; ask leadline_session_bytes with the same options";
+    message.format(
+        "the session needs at least %u bytes, memory has %u; ask leadline_session_bytes with the same options",
+        layout.total, bytes);
     return LEADLINE_OUT_OF_MEMORY;
   }
 
@@ -437,10 +452,10 @@ leadline_status leadline_session_create(const leadline_model* model, const leadl
     const GraphView& graph = model->view.graph;
     // What was prepared is read there from now on: the original needn't stay in memory beside it.
     const bool forget = summary.prepared_bytes > 0 && model->forget;
-    if (forget) model->forget(model);
+    if (forget) model->forget(model->file, model->file_bytes);
     for (int32_t i = 0; i < graph.num_nodes; ++i) {
       prepare_node<float>(exec_of(*session), graph, i, session->values, session->nodes, model->weights, session->arena);
-      if (forget && session->nodes[i].prepared_bytes > 0) model->forget(model);
+      if (forget && session->nodes[i].prepared_bytes > 0) model->forget(model->file, model->file_bytes);
     }
   }
   *session_out = session;

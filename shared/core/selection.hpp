@@ -21,6 +21,10 @@
 #ifndef LEADLINE_INT8
 #define LEADLINE_INT8 (LEADLINE_HOST_KERNELS && (LEADLINE_LAYER_MASK >> 20 & 1))
 #endif
+/// Nodes that run strip by strip where memory is short (shared/model/strips.hpp).
+#ifndef LEADLINE_STRIPS
+#define LEADLINE_STRIPS 1
+#endif
 
 namespace leadline {
 
@@ -28,6 +32,7 @@ constexpr bool built_layer(uint32_t number) { return number < 32 && (LEADLINE_LA
 constexpr bool built_host_kernels = LEADLINE_HOST_KERNELS != 0;
 constexpr bool built_winograd = LEADLINE_WINOGRAD != 0;
 constexpr bool built_bf16 = LEADLINE_BF16 != 0;
+constexpr bool built_strips = LEADLINE_STRIPS != 0;
 constexpr bool built_int8 = built_layer(20); ///< networks that run on bytes begin with a quantize layer
 
 } // namespace leadline

@@ -22,7 +22,7 @@ enum class [[nodiscard]] Status : int32_t{
 };
 
 /// One sentence for each status, static storage, never null.
-inline const char* status_text(Status status) {
+__attribute__((noinline)) inline const char* status_text(Status status) {
   switch (status) {
   case Status::ok: return "success";
   case Status::invalid_argument: return "an argument is null, negative or out of its documented range";

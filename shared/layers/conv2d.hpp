@@ -62,6 +62,9 @@ struct Conv2d {
   static size_t prepared_bytes(const LayerShapes& shapes, const Params& p, Algorithm algorithm, size_t element) {
     return conv::prepared_bytes(geometry(p, shapes.src[0], shapes.dst), forward_direction, algorithm, element);
   }
+  static size_t in_run_bytes(const LayerShapes& shapes, const Params& p, Algorithm algorithm, size_t element) {
+    return conv::in_run_bytes(geometry(p, shapes.src[0], shapes.dst), forward_direction, algorithm, element);
+  }
   static size_t workspace_bytes(const LayerShapes& shapes, const Params& p, Pass pass, Algorithm algorithm,
                                 size_t element) {
     const ConvGeometry g = geometry(p, shapes.src[0], shapes.dst);

@@ -18,6 +18,12 @@ inline size_t prepared_bytes(const ConvGeometry& g, ConvDirection forward, Algor
                                    : host::conv_prepared_bytes<float>(g, forward, algorithm);
 }
 
+/// Bytes of the same at a time when they are prepared in each run.
+inline size_t in_run_bytes(const ConvGeometry& g, ConvDirection forward, Algorithm algorithm, size_t element) {
+  return element == sizeof(double) ? host::conv_in_run_bytes<double>(g, forward, algorithm)
+                                   : host::conv_in_run_bytes<float>(g, forward, algorithm);
+}
+
 template <class T>
 size_t workspace_bytes_of(const ConvGeometry& g, ConvDirection forward, Pass pass, Algorithm algorithm, int threads) {
   if (host::conv_algorithm(algorithm, g, sizeof(T)) == Algorithm::portable) return 0;

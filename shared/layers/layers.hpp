@@ -113,6 +113,16 @@ size_t prepared_bytes(const LayerShapes& shapes, const typename Layer::Params& p
     return 0;
 }
 
+/// Bytes of them at a time when they are prepared in each run.
+template <class Layer>
+size_t in_run_bytes(const LayerShapes& shapes, const typename Layer::Params& params, Algorithm algorithm,
+                    size_t element) {
+  if constexpr (requires { Layer::in_run_bytes(shapes, params, algorithm, element); })
+    return Layer::in_run_bytes(shapes, params, algorithm, element);
+  else
+    return prepared_bytes<Layer>(shapes, params, algorithm, element);
+}
+
 /// Brings a node's weights into the form that its forward reads.
 template <class T, class Exec>
 bool prepare_layer(const Exec& exec, LayerKind kind, const unsigned char* params, const PrepareArgs<T>& args) {

@@ -27,7 +27,7 @@ int32_t producer(const GraphView& graph, int32_t i, int32_t value) {
 
 /// Whether a node reads and writes floats, all of its rows at once.
 bool runs_whole(const GraphView& graph, const NodePlan* nodes, int32_t i) {
-  bool whole = nodes[i].strips <= 1 && !graph.value_quantization(graph.nodes[i].output).quantized();
+  bool whole = !nodes[i].in_strips() && !graph.value_quantization(graph.nodes[i].output).quantized();
   for (int s = 0; s < graph.nodes[i].num_inputs; ++s)
     whole = whole && !graph.value_quantization(graph.nodes[i].inputs[s]).quantized();
   return whole;

@@ -33,8 +33,8 @@ bool placed_before(const Interval& a, const Interval& b, PlaceOrder by) {
   return a.bytes >= b.bytes;
 }
 
-/// Sets `order`: interval intervals[k].order is the k-th to be placed. Binary insertion: it takes no memory, and at most
-/// count^2 / 4 moves.
+/// Sets `order`: interval intervals[k].order is the k-th to be placed. Binary insertion: it takes no memory, and at
+/// most count^2 / 4 moves.
 void sort_intervals(Interval* intervals, int32_t count, PlaceOrder by) {
   for (int32_t i = 0; i < count; ++i) {
     int32_t low = 0, high = i;
@@ -163,7 +163,7 @@ void alias_concats(const GraphView& graph, ValuePlan* values, NodePlan* nodes) {
   // Walked backwards, so that a concat that is itself part of a later one already knows its root.
   for (int32_t i = graph.num_nodes - 1; i >= 0; --i) {
     const Node& node = graph.nodes[i];
-    if (node.kind != layer_kind<Concat> || nodes[i].strips > 1) continue;
+    if (node.kind != layer_kind<Concat> || nodes[i].in_strips()) continue;
     bool all_in_place = true;
     int32_t channel = values[node.output].channel_offset;
     for (int s = 0; s < node.num_inputs; ++s) {
@@ -190,7 +190,7 @@ void alias_in_place(const GraphView& graph, ValuePlan* values, const NodePlan* n
     if (!graph.runs_on_bytes(i))
       visit_layer(node.kind, [&](auto tag) { sources = forward_in_place<typename decltype(tag)::Layer>(); });
     const int32_t dst = node.output;
-    for (int s = 0; s < node.num_inputs && nodes[i].strips <= 1; ++s) {
+    for (int s = 0; s < node.num_inputs && !nodes[i].in_strips(); ++s) {
       const int32_t src = node.inputs[s];
       ValuePlan& root = values[values[src].root];
       // Nobody reads anything of src's buffer later, and other sources there are read pixel by pixel as dst is written.
@@ -260,7 +260,7 @@ size_t node_workspace(const Node& node, const LayerShapes& shapes, Algorithm alg
     using Layer = typename decltype(tag)::Layer;
     const auto params = node.get<Layer>();
     bytes = Layer::workspace_bytes(shapes, params, Pass::inference, algorithm, element);
-    if (in_run) bytes += prepared_bytes<Layer>(shapes, params, algorithm, element);
+    if (in_run) bytes += in_run_bytes<Layer>(shapes, params, algorithm, element);
   });
   return bytes;
 }
@@ -349,7 +349,7 @@ void choose_algorithms(const GraphView& graph, const ValuePlan* values, const Pl
       const bool plain = asked(i) == Algorithm::portable || asked(i) == Algorithm::host_gemm;
       algorithm = plain ? asked(i) : Algorithm::int8;
     }
-    if (nodes[i].strips > 1 && !runs_rows(algorithm)) algorithm = by_default(ComputePrecision::full);
+    if (nodes[i].in_strips() && !runs_rows(algorithm)) algorithm = by_default(ComputePrecision::full);
     NodePlan plan = nodes[i];
     set_algorithm(&plan, graph, i, around, algorithm, false, options.element);
     return plan;
@@ -364,7 +364,8 @@ void choose_algorithms(const GraphView& graph, const ValuePlan* values, const Pl
       set_algorithm(&nodes[i], graph, i, around, asked(i) == automatic ? Algorithm::host_gemm : fast.algorithm, true,
                     options.element);
       // about a byte per clock, in each strip
-      const double packing = nodes[i].strips * static_cast<double>(nodes[i].workspace_bytes) / 16;
+      const size_t packed = larger(nodes[i].workspace_bytes, fast.prepared_bytes);
+      const double packing = nodes[i].strips * static_cast<double>(packed) / 16;
       nodes[i].gain =
           (node_cost(node, around, nodes[i].algorithm) + packing - node_cost(node, around, fast.algorithm)) /
           static_cast<double>(fast.prepared_bytes);
@@ -412,7 +413,7 @@ Status place(const GraphView& graph, const PlanOptions& options, bool alias, Val
   find_lifetimes(graph, values, nodes);
   summary->workspace_bytes = 0;
   for (int32_t i = 0; i < graph.num_nodes; ++i) {
-    if (nodes[i].strips > 1) {
+    if (nodes[i].in_strips()) {
       if (nodes[i].group_first == i) measure_strips(graph, values, nodes, i, nodes[i].strips, options);
     } else {
       LayerShapes around = node_shapes(graph, i, values);
@@ -512,7 +513,7 @@ Status plan_inference(const GraphView& graph, const Shape& input, const PlanOpti
   choose(SIZE_MAX);
   LEADLINE_TRY(placed(one, true));
   const bool fits = options.memory_limit == 0 || summary->arena_bytes <= options.memory_limit;
-  const bool strips = options.on_host && options.strips != Strips::never;
+  const bool strips = built_strips && options.on_host && options.strips != Strips::never;
   if (fits && !(strips && options.strips == Strips::always))
     return options.threads == 1 ? Status::ok : placed(options, true);
 

@@ -65,6 +65,8 @@ struct NodePlan {
   // while algorithms are chosen: what the fastest gains per byte of its weights, and what it takes
   double gain = 0;
   size_t fast_bytes = 0, fast_workspace = 0;
+
+  bool in_strips() const { return built_strips && strips > 1; }
 };
 
 /// Whether nodes may run strip by strip, which takes less memory and gives the same bits.

@@ -18,7 +18,26 @@ template <class Part> constexpr char kind_of() {
     return static_cast<Part>(-1) < Part{} ? 'i' : 'u';
 }
 
+template <class T> struct Same { using type = T; };
+
+/// Text with a place for each part: %s text, %i a signed number, %u an unsigned one. Where text and parts disagree it
+/// doesn't compile.
+template <class... Parts> struct CheckedFormat {
+  const char* text;
+  consteval CheckedFormat(const char* given) : text(given) {
+    const char kinds[] = {kind_of<Parts>()..., '\0'};
+    const char* kind = kinds;
+    for (const char* c = given; *c != '\0'; ++c)
+      if (*c == '%' && *++c != *kind++) text_and_parts_disagree();
+    if (*kind != '\0') text_and_parts_disagree();
+  }
+  static void text_and_parts_disagree(); // not constexpr: calling it is the error
+};
+
 } // namespace detail
+
+/// Of parts whose types are known from elsewhere.
+template <class... Parts> using Format = typename detail::Same<detail::CheckedFormat<Parts...>>::type;
 
 /// Appends to a zero-terminated buffer; what doesn't fit is cut off (never inside a UTF-8 character). A null buffer or
 /// no bytes: nothing is written.
@@ -45,9 +64,26 @@ public:
     return *this;
   }
 
-  /// What the parts of a `list` are.
-  template <class... Parts> static constexpr char kinds_of[sizeof...(Parts) + 1] = {detail::kind_of<Parts>()..., '\0'};
-  /// A part as `list` takes it.
+  /// A whole sentence at once: code with many of them is much smaller so than with a call for each part.
+  template <class... Parts> Message& format(Format<Parts...> text, Parts... parts) {
+    append_list(text.text, part(parts)...);
+    return *this;
+  }
+  /// The same with the parts as `part` gives them.
+  __attribute__((noinline)) void list(const char* text, va_list parts) {
+    for (const char* rest; *text != '\0'; text = rest) {
+      for (rest = text; *rest != '\0' && *rest != '%';) ++rest;
+      append(text, static_cast<size_t>(rest - text));
+      if (*rest == '\0') return;
+      if (rest[1] == 's')
+        *this << va_arg(parts, const char*);
+      else if (rest[1] == 'i')
+        *this << va_arg(parts, int64_t);
+      else
+        *this << va_arg(parts, uint64_t);
+      rest += 2;
+    }
+  }
   static const char* part(const char* text) { return text; }
   template <class Integer>
   requires(static_cast<Integer>(0.5) == 0) static auto part(Integer number) {
@@ -56,19 +92,15 @@ public:
     else
       return static_cast<uint64_t>(number);
   }
-  /// Appends parts at once: code with many messages is much smaller so than with a call for each part.
-  void list(const char* kinds, va_list parts) {
-    for (; *kinds != '\0'; ++kinds)
-      if (*kinds == 's')
-        *this << va_arg(parts, const char*);
-      else if (*kinds == 'i')
-        *this << va_arg(parts, int64_t);
-      else
-        *this << va_arg(parts, uint64_t);
-  }
 
 private:
   // Out of line: messages are written once and must not bloat the code around them.
+  __attribute__((noinline, cold)) void append_list(const char* text, ...) {
+    va_list parts;
+    va_start(parts, text);
+    list(text, parts);
+    va_end(parts);
+  }
   __attribute__((noinline)) void append_number(uint64_t magnitude, bool negative) {
     char digits[21];
     size_t first = sizeof digits;

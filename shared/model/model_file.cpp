@@ -8,22 +8,24 @@
 namespace leadline {
 namespace {
 
-// Four bytes at a time, one where size counts: table[k][b] is the effect of byte b followed by k zero bytes.
+/// `crc` followed by so many zero bits.
+constexpr uint32_t crc_shifted(uint32_t crc, uint32_t bits) {
+  for (; bits > 0; --bits) crc = crc >> 1 ^ ((crc & 1) != 0 ? 0xEDB88320u : 0u);
+  return crc;
+}
+
+// Four bytes at a time, half a byte where size counts: entry[k][b] is the effect of byte (or half) b followed by k zero
+// bytes.
 #ifdef __OPTIMIZE_SIZE__
-constexpr int crc_bytes = 1;
+constexpr uint32_t crc_bytes = 1, crc_bits = 4;
 #else
-constexpr int crc_bytes = 4;
+constexpr uint32_t crc_bytes = 4, crc_bits = 8;
 #endif
 struct CrcTable {
-  uint32_t entry[crc_bytes][256] = {};
+  uint32_t entry[crc_bytes][1u << crc_bits] = {};
   constexpr CrcTable() {
-    for (uint32_t b = 0; b < 256; ++b) {
-      uint32_t crc = b;
-      for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ ((crc & 1) != 0 ? 0xEDB88320u : 0u);
-      entry[0][b] = crc;
-    }
-    for (int k = 1; k < crc_bytes; ++k)
-      for (uint32_t b = 0; b < 256; ++b) entry[k][b] = entry[k - 1][b] >> 8 ^ entry[0][entry[k - 1][b] & 255];
+    for (uint32_t k = 0; k < crc_bytes; ++k)
+      for (uint32_t b = 0; b < 1u << crc_bits; ++b) entry[k][b] = crc_shifted(b, crc_bits * (k + 1));
   }
 };
 constexpr CrcTable crc_table;
@@ -65,8 +67,9 @@ bool text_section_valid(const char* text, size_t bytes) {
 /// One call to read_model.
 class Reader {
 public:
-  Reader(const void* data, size_t size, ModelView* view, Message* message)
-      : data_(static_cast<const unsigned char*>(data)), size_(size), view_(*view), message_(*message) {}
+  Reader(const void* data, size_t size, ModelView* view, Message* message, void (*forget)(const void*, size_t))
+      : data_(static_cast<const unsigned char*>(data)), size_(size), view_(*view), message_(*message), forget_(forget) {
+  }
 
   Status read(bool checksums) {
     view_ = ModelView{};
@@ -85,19 +88,32 @@ public:
   }
 
 private:
-  template <class... Parts> Status fail(Status status, Parts... parts) {
-    return say(status, Message::kinds_of<Parts...>, Message::part(parts)...);
+  static constexpr const char* is_damaged = "; the file is damaged: copy or export it again";
+  static constexpr const char* was_cut = "; the file was cut: copy or export it again";
+
+  template <class... Parts> Status fail(Status status, Format<Parts...> format, Parts... parts) {
+    return say(status, format.text, Message::part(parts)...);
   }
-  __attribute__((noinline, cold)) Status say(Status status, const char* kinds, ...) {
+  template <class... Parts> Status invalid(Format<Parts...> format, Parts... parts) {
+    return say(Status::invalid_model, format.text, Message::part(parts)...);
+  }
+  __attribute__((noinline, cold)) Status say(Status status, const char* format, ...) {
     message_ << "model file: ";
     va_list parts;
-    va_start(parts, kinds);
-    message_.list(kinds, parts);
+    va_start(parts, format);
+    message_.list(format, parts);
     va_end(parts);
-    message_ << " (" << status_text(status) << ")";
+    message_.format(" (%s)", status_text(status));
     return status;
   }
-  template <class... Parts> Status invalid(Parts... parts) { return fail(Status::invalid_model, parts...); }
+  Status in_range(const char* field, int64_t value, int64_t low, int64_t high) {
+    if (value >= low && value <= high) return Status::ok;
+    return invalid("%s is %i, expected %i to %i", field, value, low, high);
+  }
+  Status reserved(const char* where, const void* bytes, size_t count) {
+    if (all_zero(static_cast<const unsigned char*>(bytes), count)) return Status::ok;
+    return invalid("a reserved field of %s is not zero", where);
+  }
 
   const SectionEntry& section(SectionKind kind) const { return table_[found_[static_cast<uint32_t>(kind)]]; }
   size_t bytes(SectionKind kind) const { return static_cast<size_t>(section(kind).bytes); }
@@ -105,8 +121,9 @@ private:
     return reinterpret_cast<const T*>(data_ + section(kind).offset + offset);
   }
   Status wrong_size(SectionKind kind, uint64_t expected) {
-    return invalid("section ", section_name(static_cast<uint32_t>(kind)), " has ", section(kind).bytes,
-                   " bytes instead of ", expected, "; the file was made by a faulty writer: export the model again");
+    return invalid(
+        "section %s has %u bytes instead of %u; the file was made by a faulty writer: export the model again",
+        section_name(static_cast<uint32_t>(kind)), section(kind).bytes, expected);
   }
 
   Status read_header() {
@@ -119,35 +136,30 @@ private:
                   "the memory that holds it is not aligned to 64 bytes; declare the array with "
                   "alignas(64) or use aligned_alloc, mmap or leadline_model_open_file");
     if (size_ < sizeof(FileHeader))
-      return invalid("it has ", size_, " bytes, fewer than its header's ", sizeof(FileHeader),
-                     "; the file was cut: copy or export it again");
+      return invalid("it has %u bytes, fewer than its header's %u%s", size_, sizeof(FileHeader), was_cut);
     header_ = reinterpret_cast<const FileHeader*>(data_);
     if (memcmp(header_->magic, model_magic, sizeof model_magic) != 0)
       return invalid("it doesn't begin with \"LEADLINE\"; this is not a file that `leadline export` wrote");
     if (header_->byte_order != model_byte_order)
-      return invalid("header field byte_order is ", header_->byte_order, " instead of ", model_byte_order,
-                     "; the file is damaged: copy or export it again");
+      return invalid("header field byte_order is %u instead of %u%s", header_->byte_order, model_byte_order,
+                     is_damaged);
     if (header_->version != model_version)
-      return fail(Status::version_mismatch, "its format version is ", header_->version, ", this library reads version ",
-                  model_version, "; use a matching library or export the model again");
+      return fail(Status::version_mismatch,
+                  "its format version is %u, this library reads version %u; use a matching library or export the model "
+                  "again",
+                  header_->version, model_version);
     if (header_->file_bytes > size_)
-      return invalid("its header says ", header_->file_bytes, " bytes, but there are only ", size_,
-                     "; the file was cut: copy or export it again");
-    if (header_->num_sections < num_section_kinds || header_->num_sections > max_sections)
-      return invalid("header field num_sections is ", header_->num_sections, ", expected ", num_section_kinds, " to ",
-                     max_sections, "; the file is damaged: copy or export it again");
+      return invalid("its header says %u bytes, but there are only %u%s", header_->file_bytes, size_, was_cut);
+    LEADLINE_TRY(in_range("header field num_sections", header_->num_sections, num_section_kinds, max_sections));
     if (sizeof(FileHeader) + header_->num_sections * sizeof(SectionEntry) > header_->file_bytes)
-      return invalid("header field file_bytes is ", header_->file_bytes, ", too few for the table of sections");
+      return invalid("header field file_bytes is %u, too few for the table of sections", header_->file_bytes);
     FileHeader without_crc = *header_;
     without_crc.crc = 0;
     table_ = reinterpret_cast<const SectionEntry*>(data_ + sizeof(FileHeader));
     const uint32_t crc =
         crc32(table_, header_->num_sections * sizeof(SectionEntry), crc32(&without_crc, sizeof without_crc));
-    if (crc != header_->crc)
-      return fail(Status::checksum_mismatch, "the checksum of its header is ", crc, " instead of ", header_->crc,
-                  "; the file is damaged: copy or export it again");
-    if (!all_zero(reinterpret_cast<const unsigned char*>(header_->reserved), sizeof header_->reserved))
-      return invalid("a reserved field of the header is not zero");
+    LEADLINE_TRY(check_sum("its ", "header", crc, header_->crc));
+    LEADLINE_TRY(reserved("the header", header_->reserved, sizeof header_->reserved));
     view_.file_bytes = static_cast<size_t>(header_->file_bytes);
     return Status::ok;
   }
@@ -161,35 +173,41 @@ private:
       const SectionEntry& entry = table_[i];
       const char* name = section_name(entry.kind);
       if (entry.kind <= previous_kind || (entry.kind > last_section_kind && entry.kind < first_optional_section))
-        return invalid("entry ", i, " of the section table has kind ", entry.kind,
-                       ", which is unknown or out of order");
+        return invalid("entry %u of the section table has kind %u, which is unknown or out of order", i, entry.kind);
       const uint64_t start = align_up(static_cast<size_t>(end), model_alignment);
-      if (entry.offset != start) return invalid("section ", name, " starts at ", entry.offset, " instead of ", start);
+      if (entry.offset != start) return invalid("section %s starts at %u instead of %u", name, entry.offset, start);
       if (entry.offset > header_->file_bytes || entry.bytes > header_->file_bytes - entry.offset)
-        return invalid("section ", name, " (", entry.bytes, " bytes from ", entry.offset, ") ends behind the file's ",
-                       header_->file_bytes, " bytes");
-      if (entry.reserved != 0) return invalid("a reserved field of section ", name, " is not zero");
+        return invalid("section %s (%u bytes from %u) ends behind the file's %u bytes", name, entry.bytes, entry.offset,
+                       header_->file_bytes);
+      LEADLINE_TRY(reserved("the section table", &entry.reserved, sizeof entry.reserved));
       if (!all_zero(data_ + end, static_cast<size_t>(start - end)))
-        return invalid("the bytes before section ", name,
-                       " are not zero; the file is damaged: copy or export it again");
+        return invalid("the bytes before section %s are not zero%s", name, is_damaged);
       end = entry.offset + entry.bytes;
       previous_kind = entry.kind;
       if (entry.kind <= last_section_kind) found_[entry.kind] = i;
     }
     for (uint32_t kind = 1; kind <= num_section_kinds; ++kind)
-      if (found_[kind] == max_sections) return invalid("section ", section_name(kind), " is missing");
+      if (found_[kind] == max_sections) return invalid("section %s is missing", section_name(kind));
     if (end != header_->file_bytes)
-      return invalid("its last section ends at ", end, ", the file at ", header_->file_bytes);
+      return invalid("its last section ends at %u, the file at %u", end, header_->file_bytes);
     return Status::ok;
   }
 
+  Status check_sum(const char* what, const char* name, uint32_t crc, uint32_t expected) {
+    if (crc == expected) return Status::ok;
+    return fail(Status::checksum_mismatch, "the checksum of %s%s is %u instead of %u%s", what, name, crc, expected,
+                is_damaged);
+  }
   Status check_sums() {
     for (uint32_t i = 0; i < header_->num_sections; ++i) {
       const SectionEntry& entry = table_[i];
-      const uint32_t crc = crc32(data_ + entry.offset, static_cast<size_t>(entry.bytes));
-      if (crc != entry.crc)
-        return fail(Status::checksum_mismatch, "the checksum of section ", section_name(entry.kind), " is ", crc,
-                    " instead of ", entry.crc, "; the file is damaged: copy or export it again");
+      constexpr size_t step = size_t{1} << 20;
+      uint32_t crc = 0;
+      for (size_t at = 0, bytes = static_cast<size_t>(entry.bytes); at < bytes; at += step) {
+        crc = crc32(data_ + entry.offset + at, bytes - at < step ? bytes - at : step, crc);
+        if (forget_) forget_(data_, size_);
+      }
+      LEADLINE_TRY(check_sum("section ", section_name(entry.kind), crc, entry.crc));
     }
     return Status::ok;
   }
@@ -197,32 +215,28 @@ private:
   Status read_strings() {
     view_.strings = at<char>(SectionKind::strings);
     if (bytes(SectionKind::strings) == 0 || !text_section_valid(view_.strings, bytes(SectionKind::strings)))
-      return invalid("section strings is not zero-terminated UTF-8 text");
+      return not_text("strings");
     return Status::ok;
   }
+  Status not_text(const char* name) { return invalid("section %s is not zero-terminated UTF-8 text", name); }
 
   Status check_name(const char* what, int32_t index, uint32_t name) {
     if (name < bytes(SectionKind::strings)) return Status::ok;
-    return invalid("the name of ", what, " ", index, " is at ", name, " of section strings, which has ",
-                   bytes(SectionKind::strings), " bytes");
+    return invalid("the name of %s %i is at %u of section strings, which has %u bytes", what, index, name,
+                   bytes(SectionKind::strings));
   }
 
   Status read_graph() {
     if (bytes(SectionKind::graph) < sizeof(GraphSection)) return wrong_size(SectionKind::graph, sizeof(GraphSection));
     const GraphSection& graph = *at<GraphSection>(SectionKind::graph);
-    if (graph.num_nodes < 1 || graph.num_nodes > max_nodes)
-      return invalid("num_nodes of section graph is ", graph.num_nodes, ", expected 1 to ", max_nodes);
-    if (graph.num_values < 1 || graph.num_values > max_nodes + 1)
-      return invalid("num_values of section graph is ", graph.num_values, ", expected 1 to ", max_nodes + 1);
-    if (graph.num_weights < 0 || graph.num_weights > max_nodes)
-      return invalid("num_weights of section graph is ", graph.num_weights, ", expected 0 to ", max_nodes);
-    if (graph.num_outputs < 1 || graph.num_outputs > max_outputs)
-      return invalid("num_outputs of section graph is ", graph.num_outputs, ", expected 1 to ", max_outputs);
+    LEADLINE_TRY(in_range("num_nodes of section graph", graph.num_nodes, 1, max_nodes));
+    LEADLINE_TRY(in_range("num_values of section graph", graph.num_values, 1, max_nodes + 1));
+    LEADLINE_TRY(in_range("num_weights of section graph", graph.num_weights, 0, max_nodes));
+    LEADLINE_TRY(in_range("num_outputs of section graph", graph.num_outputs, 1, max_outputs));
     const size_t nodes = static_cast<size_t>(graph.num_nodes);
     const size_t expected = sizeof(GraphSection) + nodes * (sizeof(Node) + sizeof(uint32_t));
     if (bytes(SectionKind::graph) != expected) return wrong_size(SectionKind::graph, expected);
-    if (!all_zero(reinterpret_cast<const unsigned char*>(graph.reserved), sizeof graph.reserved))
-      return invalid("a reserved field of section graph is not zero");
+    LEADLINE_TRY(reserved("section graph", graph.reserved, sizeof graph.reserved));
     view_.graph.nodes = at<Node>(SectionKind::graph, sizeof(GraphSection));
     view_.graph.num_nodes = graph.num_nodes;
     view_.graph.num_values = graph.num_values;
@@ -232,11 +246,11 @@ private:
     for (int o = 0; o < max_outputs; ++o) {
       view_.graph.outputs[o] = graph.outputs[o];
       if (o >= graph.num_outputs && graph.outputs[o] != no_index)
-        return invalid("output ", o, " of section graph is ", graph.outputs[o], " instead of unused");
+        return invalid("output %i of section graph is %i instead of unused", o, graph.outputs[o]);
     }
     view_.name = graph.name;
     view_.node_names = at<uint32_t>(SectionKind::graph, sizeof(GraphSection) + nodes * sizeof(Node));
-    if (graph.name >= bytes(SectionKind::strings)) return check_name("the network", 0, graph.name);
+    LEADLINE_TRY(check_name("the network", 0, graph.name));
     for (int32_t i = 0; i < graph.num_nodes; ++i) LEADLINE_TRY(check_name("node", i, view_.node_names[i]));
     return Status::ok;
   }
@@ -255,31 +269,33 @@ private:
       LEADLINE_TRY(check_name("weight", i, entry.name));
       const char* name = view_.string(entry.name);
       if (static_cast<uint32_t>(entry.type) > static_cast<uint32_t>(WeightType::int8))
-        return fail(Status::unsupported, "weight ", name, " has type ", static_cast<uint32_t>(entry.type),
-                    "; this library reads f32 (0), f16 (1), bf16 (2) and int8 (3)");
+        return fail(Status::unsupported,
+                    "weight %s has type %u; this library reads f32 (0), f16 (1), bf16 (2) and int8 (3)", name,
+                    static_cast<uint32_t>(entry.type));
       index_t values = 0;
       const Shape& shape = view_.graph.weight_shapes[i];
       if (shape.n < 1 || shape.h < 1 || shape.w < 1 || shape.c < 1 || checked_count(shape, &values) != Status::ok)
-        return invalid("the shape of weight ", name, " is [", shape.n, ",", shape.h, ",", shape.w, ",", shape.c, "]");
+        return invalid("the shape of weight %s is [%i,%i,%i,%i]", name, shape.n, shape.h, shape.w, shape.c);
       const uint64_t start = (end + model_alignment - 1) / model_alignment * model_alignment;
       if (entry.offset != start)
-        return invalid("weight ", name, " starts at ", entry.offset, " of section weights instead of ", start);
+        return invalid("weight %s starts at %u of section weights instead of %u", name, entry.offset, start);
       index_t channels = 0;
       if (entry.type != WeightType::f32) LEADLINE_TRY(read_channels(i, name, shape, &channels));
       const uint64_t size = weight_layout(entry.type, channels, values).bytes;
-      if (start > section(SectionKind::weights).bytes || size > section(SectionKind::weights).bytes - start)
-        return invalid("weight ", name, " (", size, " bytes from ", start, ") ends behind section weights, which has ",
-                       bytes(SectionKind::weights), " bytes");
+      if (start > view_.weight_bytes || size > view_.weight_bytes - start)
+        return invalid("weight %s (%u bytes from %u) ends behind section weights, which has %u bytes", name, size,
+                       start, view_.weight_bytes);
       end = start + size;
       if (entry.type == WeightType::int8) LEADLINE_TRY(check_scales(i, name, channels));
     }
-    if (end != section(SectionKind::weights).bytes) return wrong_size(SectionKind::weights, end);
+    if (end != view_.weight_bytes) return wrong_size(SectionKind::weights, end);
     view_.graph.stored = view_.weights;
     return Status::ok;
   }
 
   /// The output channels of weight `w`, which is stored in fewer bits: all its users must multiply with it, and agree.
   Status read_channels(int32_t w, const char* name, const Shape& shape, index_t* channels) {
+    const char* type = weight_type_name(view_.weights[w].type);
     WeightChannels found;
     for (int32_t i = 0; i < view_.graph.num_nodes; ++i)
       for (int slot = 0; slot < max_weights; ++slot) {
@@ -287,13 +303,11 @@ private:
         if (node.weights[slot] != w) continue;
         const WeightChannels used = weight_channels(node, slot, shape);
         if (used.count == 0 || (found.count != 0 && !(used == found)))
-          return invalid("weight ", name, " is stored as ", weight_type_name(view_.weights[w].type), ", which node ",
-                         view_.string(view_.node_names[i]), " can't use");
+          return invalid("weight %s is stored as %s, which node %s can't use", name, type,
+                         view_.string(view_.node_names[i]));
         found = used;
       }
-    if (found.count == 0)
-      return invalid("weight ", name, " is stored as ", weight_type_name(view_.weights[w].type),
-                     ", but no node multiplies with it");
+    if (found.count == 0) return invalid("weight %s is stored as %s, but no node multiplies with it", name, type);
     *channels = found.count;
     return Status::ok;
   }
@@ -302,7 +316,7 @@ private:
     const float* scales = static_cast<const float*>(view_.weight(w));
     for (index_t c = 0; c < channels; ++c)
       if (!(scales[c] > 0) || !math::isfinite(scales[c]))
-        return invalid("the scale of channel ", c, " of weight ", name, " is not positive and finite");
+        return invalid("the scale of channel %i of weight %s is not positive and finite", c, name);
     return Status::ok;
   }
 
@@ -311,23 +325,22 @@ private:
     const InputSection& input = *at<InputSection>(SectionKind::input);
     const Preprocess& preprocess = input.preprocess;
     if (!preprocess_valid(preprocess))
-      return invalid("the preprocessing of section input can't be carried out: height ", preprocess.height, ", width ",
-                     preprocess.width, ", resize ", static_cast<int32_t>(preprocess.resize), ", crop ",
-                     static_cast<int32_t>(preprocess.crop), ", colour_order ",
-                     static_cast<int32_t>(preprocess.colour_order), ", or mean or std out of range");
-    if (input.channels < 1 || input.channels > max_extent)
-      return invalid("channels of section input is ", input.channels);
-    if (input.size_multiple < 0 || input.size_multiple > max_size_multiple ||
-        (input.size_multiple > 0 &&
-         (preprocess.height % input.size_multiple != 0 || preprocess.width % input.size_multiple != 0)))
-      return invalid("size_multiple of section input is ", input.size_multiple,
-                     ", which doesn't divide the default size ", preprocess.height, "x", preprocess.width);
+      return invalid(
+          "the preprocessing of section input can't be carried out: height %i, width %i, resize %i, crop %i, "
+          "colour_order %i, or mean or std out of range",
+          preprocess.height, preprocess.width, static_cast<int32_t>(preprocess.resize),
+          static_cast<int32_t>(preprocess.crop), static_cast<int32_t>(preprocess.colour_order));
+    LEADLINE_TRY(in_range("channels of section input", input.channels, 1, max_extent));
+    const int32_t multiple = input.size_multiple;
+    LEADLINE_TRY(in_range("size_multiple of section input", multiple, 0, max_size_multiple));
+    if (multiple > 0 && (preprocess.height % multiple != 0 || preprocess.width % multiple != 0))
+      return invalid("size_multiple of section input is %i, which doesn't divide the default size %ix%i", multiple,
+                     preprocess.height, preprocess.width);
     const bool unknown = input.fx == 0.0f && input.fy == 0.0f;
     const bool known = input.fx > 0.0f && input.fy > 0.0f && input.fx < 1e9f && input.fy < 1e9f;
     if (!unknown && !known) return invalid("fx or fy of section input is no focal length in pixels");
-    if (input.reserved != 0) return invalid("a reserved field of section input is not zero");
     view_.input = &input;
-    return Status::ok;
+    return reserved("section input", &input.reserved, sizeof input.reserved);
   }
 
   Status read_output() {
@@ -335,58 +348,47 @@ private:
       return wrong_size(SectionKind::output, sizeof(OutputSection));
     const OutputSection& output = *at<OutputSection>(SectionKind::output);
     const float low = output.min_depth, high = output.max_depth;
-    switch (output.kind) {
-    case OutputKind::metric_depth:
+    LEADLINE_TRY(in_range("kind of section output", static_cast<int32_t>(output.kind), 0, 2));
+    if (output.kind == OutputKind::metric_depth) {
       if (!(low >= 0.0f) || !(high > low) || !(high < 1e9f))
         return invalid("min_depth and max_depth of section output are no range in metres");
-      break;
-    case OutputKind::relative_depth:
-    case OutputKind::values:
-      if (!(low == 0.0f) || !(high == 0.0f))
-        return invalid("min_depth and max_depth of section output must be 0 when it isn't metric");
-      break;
-    default: return invalid("kind of section output is ", static_cast<int32_t>(output.kind), ", expected 0 to 2");
+    } else if (!(low == 0.0f) || !(high == 0.0f)) {
+      return invalid("min_depth and max_depth of section output must be 0 when it isn't metric");
     }
-    if (output.reserved != 0) return invalid("a reserved field of section output is not zero");
     view_.output = &output;
-    return Status::ok;
+    return reserved("section output", &output.reserved, sizeof output.reserved);
   }
 
   Status read_golden() {
     if (bytes(SectionKind::golden) < sizeof(GoldenSection))
       return wrong_size(SectionKind::golden, sizeof(GoldenSection));
     const GoldenSection& golden = *at<GoldenSection>(SectionKind::golden);
-    if (golden.num_samples > max_golden_samples)
-      return invalid("num_samples of section golden is ", golden.num_samples, ", expected at most ",
-                     max_golden_samples);
+    LEADLINE_TRY(in_range("num_samples of section golden", golden.num_samples, 0, max_golden_samples));
     const size_t expected = sizeof(GoldenSection) + golden.num_samples * sizeof(float);
     if (bytes(SectionKind::golden) != expected) return wrong_size(SectionKind::golden, expected);
     if (golden.input != GoldenInput::noise)
-      return fail(Status::unsupported, "input of section golden is ", static_cast<uint32_t>(golden.input),
-                  "; this library knows noise (0) only");
+      return fail(Status::unsupported, "input of section golden is %u; this library knows noise (0) only",
+                  static_cast<uint32_t>(golden.input));
     if (golden.stride < 1) return invalid("stride of section golden is 0");
     if (!(golden.tolerance >= 0.0f) || !(golden.tolerance <= 1.0f))
       return invalid("tolerance of section golden is not between 0 and 1");
-    if (golden.reserved[0] != 0 || golden.reserved[1] != 0)
-      return invalid("a reserved field of section golden is not zero");
     view_.golden = &golden;
     view_.golden_samples = at<float>(SectionKind::golden, sizeof(GoldenSection));
     for (uint32_t i = 0; i < golden.num_samples; ++i)
-      if (!math::isfinite(view_.golden_samples[i])) return invalid("sample ", i, " of section golden is not finite");
-    return Status::ok;
+      if (!math::isfinite(view_.golden_samples[i])) return invalid("sample %u of section golden is not finite", i);
+    return reserved("section golden", golden.reserved, sizeof golden.reserved);
   }
 
   Status read_provenance() {
     view_.provenance = at<char>(SectionKind::provenance);
     view_.provenance_bytes = bytes(SectionKind::provenance);
-    if (!text_section_valid(view_.provenance, view_.provenance_bytes))
-      return invalid("section provenance is not zero-terminated UTF-8 text");
+    if (!text_section_valid(view_.provenance, view_.provenance_bytes)) return not_text("provenance");
     const char* previous = "";
     for (size_t i = 0; i < view_.provenance_bytes; i += strlen(view_.provenance + i) + 1) {
       const char* entry = view_.provenance + i;
-      if (entry[0] == '=' || !strchr(entry, '='))
-        return invalid("entry \"", entry, "\" of section provenance is not key=value");
-      if (strcmp(previous, entry) >= 0) return invalid("entry \"", entry, "\" of section provenance is out of order");
+      const bool pair = entry[0] != '=' && strchr(entry, '=');
+      if (!pair || strcmp(previous, entry) >= 0)
+        return invalid("entry \"%s\" of section provenance is %s", entry, pair ? "out of order" : "not key=value");
       previous = entry;
     }
     return Status::ok;
@@ -396,12 +398,10 @@ private:
     const uint64_t nodes = static_cast<uint64_t>(view_.graph.num_nodes);
     if (bytes(SectionKind::plan) != nodes) return wrong_size(SectionKind::plan, nodes);
     view_.algorithms = at<uint8_t>(SectionKind::plan);
-    for (int32_t i = 0; i < view_.graph.num_nodes; ++i) {
-      const Algorithm algorithm = static_cast<Algorithm>(view_.algorithms[i]);
-      if (!allowed_algorithm(view_.graph.nodes[i].kind, algorithm))
-        return fail(Status::unsupported, "node ", view_.string(view_.node_names[i]), " wants algorithm ",
-                    view_.algorithms[i], ", which this library doesn't have for it");
-    }
+    for (int32_t i = 0; i < view_.graph.num_nodes; ++i)
+      if (!allowed_algorithm(view_.graph.nodes[i].kind, static_cast<Algorithm>(view_.algorithms[i])))
+        return fail(Status::unsupported, "node %s wants algorithm %u, which this library doesn't have for it",
+                    view_.string(view_.node_names[i]), view_.algorithms[i]);
     return Status::ok;
   }
 
@@ -417,6 +417,7 @@ private:
   size_t size_;
   ModelView& view_;
   Message& message_;
+  void (*forget_)(const void* data, size_t size);
   const FileHeader* header_ = nullptr;
   const SectionEntry* table_ = nullptr;
   uint32_t found_[last_section_kind + 1]; // by kind: index into the table; max_sections where it is missing
@@ -446,9 +447,9 @@ Status check_int8_weights(const ModelView& view, const Shape* values, Message* m
       }
     }
     if (!what) continue;
-    *message << "model file: node " << view.string(view.node_names[i]) << " runs on bytes, but its weight "
-             << view.string(view.weights[w].name) << " " << what;
-    if (c > 0) *message << ", channel " << c - 1;
+    message->format("model file: node %s runs on bytes, but its weight %s %s", view.string(view.node_names[i]),
+                    view.string(view.weights[w].name), what);
+    if (c > 0) message->format(", channel %i", c - 1);
     *message << "; export the model again";
     return Status::invalid_model;
   }
@@ -468,12 +469,17 @@ uint32_t crc32(const void* data, size_t bytes, uint32_t crc) {
       crc = crc_table.entry[crc_bytes - 1][crc & 255] ^ crc_table.entry[crc_bytes - 2][crc >> 8 & 255] ^
             crc_table.entry[1][crc >> 16 & 255] ^ crc_table.entry[0][crc >> 24];
     }
-  for (; bytes > 0; --bytes, ++p) crc = crc >> 8 ^ crc_table.entry[0][(crc ^ *p) & 255];
+  for (; bytes > 0; --bytes, ++p) {
+    crc ^= *p;
+    for (uint32_t bits = 0; bits < 8; bits += crc_bits)
+      crc = crc >> crc_bits ^ crc_table.entry[0][crc & ((1u << crc_bits) - 1)];
+  }
   return ~crc;
 }
 
-Status read_model(const void* data, size_t size, bool checksums, ModelView* view, Message* message) {
-  return Reader(data, size, view, message).read(checksums);
+Status read_model(const void* data, size_t size, bool checksums, ModelView* view, Message* message,
+                  void (*forget)(const void* data, size_t size)) {
+  return Reader(data, size, view, message, forget).read(checksums);
 }
 
 Status infer_model(const ModelView& view, int32_t height, int32_t width, Shape* values, Message* message) {
@@ -481,14 +487,14 @@ Status infer_model(const ModelView& view, int32_t height, int32_t width, Shape* 
   const int32_t multiple = view.input->size_multiple;
   const bool is_default = height == preprocess.height && width == preprocess.width;
   if (!is_default && multiple == 0) {
-    *message << "the network takes inputs of " << preprocess.height << "x" << preprocess.width
-             << " (height x width) only, not " << height << "x" << width;
+    message->format("the network takes inputs of %ix%i (height x width) only, not %ix%i", preprocess.height,
+                    preprocess.width, height, width);
     return Status::invalid_shape;
   }
   if (!is_default && (height < 1 || width < 1 || height > max_image_side || width > max_image_side ||
                       height % multiple != 0 || width % multiple != 0)) {
-    *message << "height and width of the network's input must be multiples of " << multiple << " up to "
-             << max_image_side << ", not " << height << "x" << width;
+    message->format("height and width of the network's input must be multiples of %i up to %i, not %ix%i", multiple,
+                    max_image_side, height, width);
     return Status::invalid_shape;
   }
 
@@ -499,30 +505,29 @@ Status infer_model(const ModelView& view, int32_t height, int32_t width, Shape* 
     if (error.node == no_index)
       *message << "its graph";
     else
-      *message << "node " << view.string(view.node_names[error.node]) << " ("
-               << layer_name(view.graph.nodes[error.node].kind) << ")";
-    *message << ": " << error.what << ", for an input of " << height << "x" << width << "x" << view.input->channels
-             << " (" << status_text(status) << ")";
+      message->format("node %s (%s)", view.string(view.node_names[error.node]),
+                      layer_name(view.graph.nodes[error.node].kind));
+    message->format(": %s, for an input of %ix%ix%i (%s)", error.what, height, width, view.input->channels,
+                    status_text(status));
     return status;
   }
   for (int32_t v = 0; v < view.graph.num_values; ++v)
     if (values[v].count() > max_value_count) {
-      *message << "model file: value " << v << " has " << values[v].count() << " elements, more than "
-               << max_value_count;
+      message->format("model file: value %i has %i elements, more than %i", v, values[v].count(), max_value_count);
       return Status::overflow;
     }
 
   LEADLINE_TRY(check_int8_weights(view, values, message));
   const Shape& output = values[view.graph.outputs[0]];
   if (view.output->kind != OutputKind::values && output.c != 1) {
-    *message << "model file: the output is depth, but has " << output.c << " channels instead of 1";
+    message->format("model file: the output is depth, but has %i channels instead of 1", output.c);
     return Status::invalid_model;
   }
   const uint32_t samples = view.golden->num_samples;
   if (is_default && samples > 0 &&
       uint64_t{samples - 1} * view.golden->stride >= static_cast<uint64_t>(output.count())) {
-    *message << "model file: section golden has " << samples << " samples at stride " << view.golden->stride
-             << ", more than the output's " << output.count() << " values";
+    message->format("model file: section golden has %u samples at stride %u, more than the output's %i values", samples,
+                    view.golden->stride, output.count());
     return Status::invalid_model;
   }
   return Status::ok;

@@ -171,7 +171,11 @@ struct ModelView {
 /// change while the view is in use; bytes behind the file's end are ignored. Without `checksums` damage to weights goes
 /// unnoticed, but the view is as safe to use. Unless the result is ok, section, field and value are appended to
 /// `message`. Nothing is allocated. Re-entrant.
-Status read_model(const void* data, size_t size, bool checksums, ModelView* view, Message* message);
+///
+/// `forget` (null: none) is told of the memory from time to time while checksums pass over it, so that a mapped file
+/// needs no room as a whole.
+Status read_model(const void* data, size_t size, bool checksums, ModelView* view, Message* message,
+                  void (*forget)(const void* data, size_t size) = nullptr);
 
 /// Checks the graph and infers the shapes of all values (`graph.num_values` of them) for an input of that size, which
 /// must obey the input section. `message` as above. Re-entrant.

@@ -123,7 +123,7 @@ void run_node(const Exec& exec, const GraphView& graph, int32_t i, const ValuePl
     args.weights[0].data = reinterpret_cast<const T*>(decoded);
   }
   args.dst = value_tensor<T>(values, node.output, arena);
-  if (nodes[i].strips > 1) {
+  if (nodes[i].in_strips()) {
     const Rows rows{nodes[i].made, nodes[i].wanted};
     Rows src;
     strip_node(node, node_shapes(graph, i, values), rows, &src, params);
@@ -132,7 +132,10 @@ void run_node(const Exec& exec, const GraphView& graph, int32_t i, const ValuePl
         args.src[s] = rows_of(args.src[s], values[node.inputs[s]].kept, src);
     args.dst = rows_of(args.dst, values[node.output].kept, rows);
   }
-  args.workspace = {arena + nodes[i].workspace_offset, nodes[i].workspace_bytes, summary.threads};
+  // What weights are decoded to lies behind the scratch.
+  const bool decodes = nodes[i].in_run && nodes[i].decoded_bytes > 0;
+  const size_t scratch = decodes ? nodes[i].decoded_offset - nodes[i].workspace_offset : nodes[i].workspace_bytes;
+  args.workspace = {arena + nodes[i].workspace_offset, scratch, summary.threads};
   args.algorithm = nodes[i].algorithm;
   forward_layer<T>(exec, node.kind, params, args);
 }
@@ -143,7 +146,7 @@ void run_node(const Exec& exec, const GraphView& graph, int32_t i, const ValuePl
 template <class T, class F>
 bool for_each_run(const GraphView& graph, ValuePlan* values, NodePlan* nodes, unsigned char* arena, const F& f) {
   for (int32_t i = 0; i < graph.num_nodes; ++i) {
-    if (nodes[i].strips <= 1) {
+    if (!nodes[i].in_strips()) {
       if (!f(i)) return false;
       continue;
     }

@@ -16,7 +16,10 @@ JOBS=${JOBS:-$(nproc)}
 CC=${CC:-cc}
 work=$BUILD-size # beside it: a release build has one libleadline.a
 model=$PWD/inference/demos/models/rooms.lead
+int8_model=$PWD/tests/inference/data/v1_bytes.lead
 kib=1024
+core_limit=32 all_limit=160                 # KiB, of a library for one model and one level, whatever the target
+one_model=(-D CMAKE_BUILD_TYPE=MinSizeRel -D LEADLINE_FEATURES=none)
 rows="" failed=0
 
 # NAME WHAT CORE LAYERS KERNELS LIMIT_CORE LIMIT_ALL (limits in KiB; 0: none)
@@ -75,22 +78,18 @@ native() {
   "$work/full/program" "$model"
   row "$(uname -m)" "every layer, every level, \`Release\`" "${parts[@]}" 0 0
 
-  library portable - -D CMAKE_BUILD_TYPE=MinSizeRel -D LEADLINE_MODELS="$model" -D LEADLINE_ISA=none
+  library portable - "${one_model[@]}" -D LEADLINE_MODELS="$model" -D LEADLINE_ISA=none
   read -r -a parts < <(program portable "$CC")
   "$work/portable/program" "$model"
-  row "$(uname -m)" "one model, no SIMD kernels, \`MinSizeRel\`" "${parts[@]}" 40 160
+  row "$(uname -m)" "one model, no SIMD kernels" "${parts[@]}" $core_limit $all_limit
 
   if [ "$(uname -m)" = x86_64 ]; then
     for level in $levels; do
-      library $level - -D CMAKE_BUILD_TYPE=MinSizeRel -D LEADLINE_MODELS="$model" -D LEADLINE_ISA=$level -D LEADLINE_ALGORITHMS=winograd
-      read -r -a parts < <(program $level "$CC")
-      if [ $level = x86-64 ] || grep -qw avx2 /proc/cpuinfo && { [ $level != x86-64-v4 ] || grep -qw avx512bw /proc/cpuinfo; }; then
-        "$work/$level/program" "$model"
-      fi
-      row $level "one model, one level, float, \`MinSizeRel\`" "${parts[@]}" 0 160
+      one_level $level "$model" winograd "one model, one level, float"
     done
+    one_level x86-64-v3 "$int8_model" none "one int8 model, one level"
     if command -v qemu-x86_64 >/dev/null; then # an old CPU is told, not killed
-      must_fail LEADLINE_ISA qemu-x86_64 -cpu Nehalem "$work/x86-64-v3/program" "$model"
+      must_fail LEADLINE_ISA qemu-x86_64 -cpu Nehalem "$work/x86-64-v3-rooms/program" "$model"
     fi
   fi
   # What was left out is named.
@@ -107,20 +106,36 @@ native() {
   fi
 }
 
+one_level() { # LEVEL MODEL ALGORITHMS WHAT: for x86-64
+  local parts name
+  name=$1-$(basename "$2" .lead)
+  library "$name" - "${one_model[@]}" -D LEADLINE_MODELS="$2" -D LEADLINE_ISA="$1" -D LEADLINE_ALGORITHMS="$3"
+  read -r -a parts < <(program "$name" "$CC")
+  if [ "$1" = x86-64 ] || grep -qw avx2 /proc/cpuinfo && { [ "$1" != x86-64-v4 ] || grep -qw avx512bw /proc/cpuinfo; }; then
+    "$work/$name/program" "$2"
+  fi
+  row "$1" "$4" "${parts[@]}" $core_limit $all_limit
+}
+
 cross() { # PRESET COMPILER QEMU SYSROOT ALGORITHMS
-  local parts
+  local parts use name
   command -v "$2" >/dev/null || { echo "$1: no $2"; return 0; }
-  library "$1" "$1" -D CMAKE_BUILD_TYPE=MinSizeRel -D LEADLINE_MODELS="$model" -D LEADLINE_ALGORITHMS="$5"
-  read -r -a parts < <(program "$1" "$2")
-  ! command -v "$3" >/dev/null || "$3" -L "$4" "$work/$1/program" "$model"
-  local what="one level, float"
-  [ "$5" = winograd ] || what="matrix products alone"
-  row "$1" "one model, $what, \`MinSizeRel\`" "${parts[@]}" 0 160
+  for use in "$model $5" "$int8_model none"; do
+    set -- "${@:1:5}" $use # MODEL ALGORITHMS
+    name=$1-$(basename "$6" .lead)
+    library "$name" "$1" "${one_model[@]}" -D LEADLINE_MODELS="$6" -D LEADLINE_ALGORITHMS="$7"
+    read -r -a parts < <(program "$name" "$2")
+    ! command -v "$3" >/dev/null || "$3" -L "$4" "$work/$name/program" "$6"
+    local what="one model, one level, float"
+    [ "$7" = winograd ] || what="one model, matrix products alone"
+    [ "$6" = "$model" ] || what="one int8 model, one level"
+    row "$1" "$what" "${parts[@]}" $core_limit $all_limit
+  done
 }
 
 cortex_m() {
   command -v arm-none-eabi-gcc >/dev/null || { echo "cortex-m7: no arm-none-eabi-gcc"; return 0; }
-  library cortex-m7 cortex-m7 -D LEADLINE_MODELS="$model" -D LEADLINE_SELF_TEST_MODEL="$model" -D LEADLINE_SELF_TEST_MEMORY=3600000
+  library cortex-m7 cortex-m7 "${one_model[@]}" -D LEADLINE_MODELS="$model" -D LEADLINE_SELF_TEST_MODEL="$model" -D LEADLINE_SELF_TEST_MEMORY=3600000
   cmake --build "$work/cortex-m7" -j "$JOBS" --target leadline-self-test >>"$work/cortex-m7.log" 2>&1
   local image=$work/cortex-m7/bin/leadline-self-test flash
   flash=$(arm-none-eabi-size -A "$image" | awk '$1 ~ /^\.(text|data|ARM)/ { sum += $2 } END { print sum }')
@@ -129,7 +144,7 @@ cortex_m() {
   fi
   local parts
   read -r -a parts < <(awk -f tests/size/map.awk "$image.map")
-  row cortex-m7 "one model, no SIMD kernels, \`MinSizeRel\`" "${parts[@]}" 32 64
+  row cortex-m7 "one model, no SIMD kernels" "${parts[@]}" $core_limit 64
   echo "Cortex-M7 image: $flash bytes of flash besides its model"
   microcontroller="A Cortex-M7 image without an operating system, start-up code and C library included: $((flash / kib)) KiB of flash besides the model (limit 64)."
   [ "$flash" -le $((64 * kib)) ] || { echo "size.sh: the Cortex-M7 image takes $flash bytes" >&2; failed=1; }
@@ -141,14 +156,18 @@ page() {
 
 Written by \`bash tests/size/size.sh all\`. KiB of code and constants of \`libleadline.a\` in a program that opens a model from
 memory, makes a session, runs the golden sample and a picture, linked with \`--gc-sections\`. The model is the one of the
-demos: $(sed -n 's/^-- Layers: //p' "$work/portable.log").
+demos: $(sed -n 's/^-- Layers: //p' "$work/portable.log"). The int8 model is one with
+$(sed -n 's/^-- Layers: //p' "$work/x86-64-v3-v1_bytes.log").
 
-- *core*: reader, planner, session, pictures, messages; at most 32 KiB on a microcontroller, whose code is denser
-- *layers*: the layers' shape rules and portable loops, what launches kernels, decoding of weights, mathematics
+- *core*: reader, planner, session, pictures, messages
+- *layers*: the layers' rules (shapes, weights, scratch, costs) and portable loops, what launches kernels, decoding of
+  weights, mathematics
 - *kernels*: SIMD kernels
 
-*float* is \`LEADLINE_ALGORITHMS=winograd\`: without the kernels of the bf16 precision, which take about 25 KiB. *Matrix products
-alone* is \`LEADLINE_ALGORITHMS=none\`.
+\`tests/size/map.awk\` says which function belongs where. A library for one model is \`MinSizeRel\` with
+\`LEADLINE_FEATURES=none\`: without strip-wise execution, which takes 5 KiB of the core and which a device has no use for when its
+memory holds whole layers. *float* is \`LEADLINE_ALGORITHMS=winograd\`: without the kernels of the bf16 precision, which take
+about 25 KiB. *Matrix products alone* and int8 are \`LEADLINE_ALGORITHMS=none\`.
 
 | target | build | core | layers | kernels | all | limit |
 |---|---|---:|---:|---:|---:|---|

@@ -163,6 +163,38 @@ void gemm_prepare(const Exec& exec, const char* label, const ConvGeometry& g, Co
   });
 }
 
+/// How many pieces packed weights can be made in, each for some panels of the channels written, by `gemm_run_pieces`.
+/// A piece stays in a core's cache, and has two panels at least: what few channels are written otherwise.
+template <class T> index_t gemm_pieces(const ConvGeometry& g, ConvDirection direction) {
+  if (direction != ConvDirection::apply || g.groups != 1 || detail::few_written(g, direction)) return 1;
+  constexpr index_t piece_bytes = index_t{256} << 10;
+  const index_t width = tile_sizes<T>().panel_width, panels = detail::ceil_div(g.oc, width);
+  const index_t at_once = piece_bytes / (g.taps() * g.ic * width * index_t{sizeof(T)});
+  const index_t pieces = panels / (at_once < 2 ? 2 : at_once);
+  return pieces < 1 ? 1 : pieces;
+}
+namespace detail {
+/// The channels that piece `i` of `pieces` writes, from `first` on.
+template <class T> ConvGeometry gemm_piece(ConvGeometry g, index_t i, index_t pieces, index_t* first) {
+  const index_t width = tile_sizes<T>().panel_width, panels = ceil_div(g.oc, width);
+  const index_t end = panels * (i + 1) / pieces * width;
+  *first = panels * i / pieces * width;
+  g.oc = (end < g.oc ? end : g.oc) - *first;
+  return g;
+}
+} // namespace detail
+/// Bytes of the largest piece.
+template <class T> size_t gemm_piece_bytes(const ConvGeometry& g, ConvDirection direction) {
+  const index_t pieces = gemm_pieces<T>(g, direction);
+  size_t largest = 0;
+  for (index_t i = 0; i < pieces; ++i) {
+    index_t first = 0;
+    const size_t bytes = gemm_prepared_bytes<T>(detail::gemm_piece<T>(g, i, pieces, &first), direction);
+    largest = bytes > largest ? bytes : largest;
+  }
+  return largest;
+}
+
 template <class T> size_t gemm_workspace_bytes(const ConvGeometry& g, ConvDirection direction) {
   detail::Pieces pieces(nullptr);
   pieces.take<ApplyJob<T>>(1);
@@ -239,6 +271,27 @@ void gemm_run(const Exec& exec, const char* label, const ConvGeometry& g, ConvDi
   const index_t panel_tasks = detail::ceil_div(total_panels, job.panels_per_task);
   const auto run = table.apply;
   parallel_tasks(exec, label, job.tile_tasks * panel_tasks, [=](index_t task) { run(*shared_job, task); });
+}
+
+/// The same with weights that are packed piece by piece at the start of the workspace: channels written don't depend on
+/// one another, so the results are the same bits.
+template <class T, class Exec>
+void gemm_run_pieces(const Exec& exec, const char* label, const ConvGeometry& g, ConvDirection direction,
+                     Tensor<const T> src, Tensor<const T> weights, Tensor<const T> bias, ActivationParams activation,
+                     Tensor<T> dst, bool accumulate, Workspace workspace) {
+  const size_t bytes = gemm_piece_bytes<T>(g, direction);
+  const Workspace rest{workspace.data + bytes, workspace.bytes - bytes, workspace.threads};
+  const index_t pieces = gemm_pieces<T>(g, direction);
+  for (index_t i = 0; i < pieces; ++i) {
+    index_t first = 0;
+    const ConvGeometry piece = detail::gemm_piece<T>(g, i, pieces, &first);
+    Tensor<const T> piece_weights = weights, piece_bias = bias;
+    piece_weights.data += first * g.taps() * g.ic;
+    if (bias) piece_bias.data += first;
+    gemm_prepare(exec, label, piece, direction, piece_weights, workspace.data);
+    gemm_run(exec, label, piece, direction, src, workspace.data, piece_bias, activation, dst.channels(first, piece.oc),
+             accumulate, rest);
+  }
 }
 
 } // namespace leadline::host

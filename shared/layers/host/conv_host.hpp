@@ -49,6 +49,14 @@ template <class T> size_t conv_prepared_bytes(const ConvGeometry& g, ConvDirecti
   return 0;
 }
 
+/// Bytes of the same when they are made at the start of each run's workspace: at a time, as they are needed.
+template <class T> size_t conv_in_run_bytes(const ConvGeometry& g, ConvDirection direction, Algorithm algorithm) {
+  algorithm = conv_algorithm(algorithm, g, sizeof(T));
+  if constexpr (built_host_kernels)
+    if (algorithm == Algorithm::host_gemm && !g.depthwise()) return gemm_piece_bytes<T>(g, direction);
+  return conv_prepared_bytes<T>(g, direction, algorithm);
+}
+
 template <class T, class Exec>
 void conv_prepare(const Exec& exec, const char* label, const ConvGeometry& g, ConvDirection direction,
                   Algorithm algorithm, Tensor<const T> weights, void* prepared) {
@@ -82,7 +90,7 @@ size_t conv_run_bytes(const ConvGeometry& g, ConvDirection direction, Algorithm 
 }
 
 /// dst = activation(bias + convolution) in one direction. `prepared`: as conv_prepare left it, or null: then it is
-/// prepared at the start of the workspace.
+/// prepared at the start of the workspace, in pieces where the workspace has no room for the whole.
 template <class T, class Exec>
 void conv_run(const Exec& exec, const char* label, const ConvGeometry& g, ConvDirection direction, Algorithm algorithm,
               Tensor<const T> src, Tensor<const T> weights, const void* prepared, Tensor<const T> bias,
@@ -97,6 +105,9 @@ void conv_run(const Exec& exec, const char* label, const ConvGeometry& g, ConvDi
   if constexpr (built_host_kernels) {
     if (!prepared) {
       const size_t bytes = conv_prepared_bytes<T>(g, direction, algorithm);
+      if (algorithm == Algorithm::host_gemm && !g.depthwise() &&
+          workspace.bytes < bytes + gemm_workspace_bytes<T>(g, direction))
+        return gemm_run_pieces(exec, label, g, direction, src, weights, bias, activation, dst, accumulate, workspace);
       conv_prepare(exec, label, g, direction, algorithm, weights, workspace.data);
       prepared = workspace.data;
       workspace.data += bytes;

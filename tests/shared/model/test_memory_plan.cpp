@@ -384,6 +384,31 @@ TEST_CASE("threads change no bit", "[threads]") {
     });
 }
 
+TEST_CASE("weights that are packed in each run are packed in pieces: less memory, the same bits") {
+  for (const index_t channels : {1027, 1100, 260, 33}) { // 1027: a piece of a few channels would be written otherwise
+    GraphBuilder b("wide", {1, 5, 3, 300});
+    Conv2d::Params pointwise = conv3x3(static_cast<int32_t>(channels)), small = conv3x3(3);
+    pointwise.kernel_h = pointwise.kernel_w = 1;
+    pointwise.padding_top = pointwise.padding_bottom = pointwise.padding_left = pointwise.padding_right = 0;
+    const int32_t wide = b.add<Conv2d>(pointwise, {b.input()}, "pointwise", 0b10);
+    const int32_t again = b.add<Conv2d>(conv3x3(200), {wide}, "conv", 0b10);
+    b.output(b.add<Conv2d>(small, {again}, "small", 0b10));
+    const Graph graph = b.finish();
+    const std::vector<std::vector<float>> weights = random_weights(graph, 5);
+    PlanOptions options;
+    options.every = Algorithm::host_gemm;
+    const Plan fast(graph, options);
+    options.memory_limit = 1;
+    const Plan least(graph, options);
+    const auto expected = run_plan(graph, fast, weights, InferenceExec(), false);
+    CAPTURE(channels, fast.summary.arena_bytes, least.summary.arena_bytes);
+    CHECK(same_bits(run_plan(graph, least, weights, InferenceExec(), true), expected));
+    size_t largest = 0; // of the 3x3 convolution of many channels
+    for (const auto& weight : weights) largest = std::max(largest, weight.size() * sizeof(float));
+    CHECK((channels < 100 || least.summary.arena_bytes < largest / 2));
+  }
+}
+
 TEST_CASE("the largest graph that a file may hold is planned in a moment") {
   // Chains of convolutions with skips over many nodes, as deep as a file allows.
   GraphBuilder b("hostile", {1, 64, 16, 4});
