@@ -101,7 +101,7 @@ native() {
     local bytes
     bytes=$(size "$BUILD/bin/leadline-depth" | awk 'NR == 2 { print $1 + $2 }')
     echo "leadline-depth: $bytes bytes"
-    demo="\`leadline-depth\` with every layer and level: $((bytes / kib)) KiB of code and constants (limit 1536)."
+    demo="\`leadline-depth\` with every layer and level: $(((bytes + kib - 1) / kib)) KiB of code and constants (limit 1536)."
     [ "$bytes" -le $((1536 * kib)) ] || { echo "size.sh: leadline-depth has $bytes bytes, more than 1.5 MiB" >&2; failed=1; }
   fi
 }
@@ -146,7 +146,7 @@ cortex_m() {
   read -r -a parts < <(awk -f tests/size/map.awk "$image.map")
   row cortex-m7 "one model, no SIMD kernels" "${parts[@]}" $core_limit 64
   echo "Cortex-M7 image: $flash bytes of flash besides its model"
-  microcontroller="A Cortex-M7 image without an operating system, start-up code and C library included: $((flash / kib)) KiB of flash besides the model (limit 64)."
+  microcontroller="A Cortex-M7 image without an operating system, start-up code and C library included: $(((flash + kib - 1) / kib)) KiB of flash besides the model (limit 64)."
   [ "$flash" -le $((64 * kib)) ] || { echo "size.sh: the Cortex-M7 image takes $flash bytes" >&2; failed=1; }
 }
 
