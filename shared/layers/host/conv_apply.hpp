@@ -233,12 +233,7 @@ void gemm_run(const Exec& exec, const char* label, const ConvGeometry& g, ConvDi
   job.num_phases = lists.num_phases;
   job.src_h = src.shape.h;
   job.src_w = src.shape.w;
-  job.src_stride_n = src.stride_n;
-  job.src_stride_h = src.stride_h;
-  job.src_stride_w = src.stride_w;
-  job.dst_stride_n = dst.stride_n;
-  job.dst_stride_h = dst.stride_h;
-  job.dst_stride_w = dst.stride_w;
+  detail::set_strides(job, src, dst);
   job.src_step_h = transposed ? 1 : g.stride_h;
   job.src_step_w = transposed ? 1 : g.stride_w;
   job.dst_step_h = transposed ? g.stride_h : 1;

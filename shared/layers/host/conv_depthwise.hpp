@@ -152,12 +152,7 @@ bool fill_depthwise(const ConvGeometry& g, ConvDirection direction, Tensor<const
   job.channels = g.groups;
   job.src_h = src.shape.h;
   job.src_w = src.shape.w;
-  job.src_stride_n = src.stride_n;
-  job.src_stride_h = src.stride_h;
-  job.src_stride_w = src.stride_w;
-  job.dst_stride_n = dst.stride_n;
-  job.dst_stride_h = dst.stride_h;
-  job.dst_stride_w = dst.stride_w;
+  set_strides(job, src, dst);
   job.dst_block_stride = tile_sizes<T>().panel_width / 2;
   // Neighbouring pixels of a phase read source pixels `src_step` apart, neighbouring taps `tap_step` apart.
   job.src_step_h = transposed ? 1 : g.stride_h;

@@ -66,18 +66,25 @@ struct Int8Taps {
   int32_t* sums;
   float* multipliers;
   unsigned char* weights;
-  index_t padded_c, block_values; ///< interleaving: values of one block of channels
+  index_t padded_c, block_values;    ///< interleaving: values of one block of channels
+  index_t row_groups, rows_together; ///< likewise
+  int32_t weight_bytes;
 
   Int8Taps(Pieces& pieces, const ConvGeometry& g) {
     const Int8Kernels& kernels = int8_kernels();
     padded_c = ceil_div(g.groups, int8_depthwise_channels) * int8_depthwise_channels;
-    block_values = ceil_div(g.kh, 4) * 4 * g.kw * int8_depthwise_channels;
+    weight_bytes = kernels.interleaves ? 1 : 2;
+    row_groups = ceil_div(g.kh, 4);
+    // As many rows as read no more source rows than the groups have, whose bytes are interleaved once; each has weights
+    // of its own, so there should be rows enough.
+    const index_t rows = g.dilation_h == 1 ? 1 + (4 * row_groups - g.kh) / g.stride_h : 1;
+    rows_together = rows >= 4 && g.oh >= 16 ? 4 : rows >= 2 && g.oh >= 8 ? 2 : 1;
+    block_values = rows_together * row_groups * 4 * g.kw * int8_depthwise_channels;
     zeros = pieces.take<uint8_t>(int8_depthwise_channels);
     sums = pieces.take<int32_t>(padded_c);
     multipliers = pieces.take<float>(padded_c);
     weights = pieces.take<unsigned char>(
-        (kernels.interleaves ? padded_c / int8_depthwise_channels * block_values : g.taps() * g.groups) *
-        kernels.weight_bytes);
+        (kernels.interleaves ? padded_c / int8_depthwise_channels * block_values : g.taps() * g.groups) * weight_bytes);
   }
 };
 
@@ -117,7 +124,7 @@ void pack_int8_panels(const Exec& exec, const char* label, const ConvGeometry& g
   Int8Panels to(pieces, g, direction);
   const Int8Kernels& kernels = int8_kernels();
   find_taps(g, direction, kernels.tile_pixels, to.lists);
-  const int32_t zero_point = args.src.zero_point;
+  const int32_t zero_point = args.src.zero_point, offset = zero_point - kernels.src_offset;
   for (index_t k = 0; k < to.blocks * int8_block; ++k) to.zeros[k] = static_cast<uint8_t>(zero_point);
 
   const conv::Int8Sides sides(g, direction);
@@ -140,7 +147,7 @@ void pack_int8_panels(const Exec& exec, const char* label, const ConvGeometry& g
         for (int32_t t = phase.first_tap; t < phase.first_tap + phase.taps; ++t)
           for (index_t k = 0; k < sides.group_k; ++k)
             sum += from[lists.tap_order[t] * sides.stride_tap + k * sides.stride_k];
-        to.sums[p * to.padded_m + at] = used ? channel.bias - zero_point * sum : 0;
+        to.sums[p * to.padded_m + at] = used ? channel.bias - offset * sum : 0;
       }
       for (index_t t = 0; t < taps; ++t)
         for (index_t k = 0; k < to.blocks * int8_block; ++k) {
@@ -203,36 +210,37 @@ template <class Exec>
 void pack_int8_taps(const Exec& exec, const char* label, const ConvGeometry& g, const Int8PrepareArgs& args) {
   Pieces pieces(static_cast<unsigned char*>(args.prepared));
   const Int8Taps to(pieces, g);
-  const Int8Kernels& kernels = int8_kernels();
   const int32_t zero_point = args.src.zero_point;
   for (index_t c = 0; c < int8_depthwise_channels; ++c) to.zeros[c] = static_cast<uint8_t>(zero_point);
   const index_t channels = g.groups, taps = g.taps();
   const float src_scale = args.src.scale, dst_scale = args.dst.scale;
   const Int8Weights weights = args.weights;
-  if (!kernels.interleaves) {
+  if (!int8_kernels().interleaves) {
     parallel_for(exec, label, channels, [=](index_t c) {
       const Int8Channel channel = conv::int8_channel(src_scale, dst_scale, weights, c);
       to.sums[c] = channel.bias;
       to.multipliers[c] = channel.multiplier;
       for (index_t t = 0; t < taps; ++t)
-        put_weight(to.weights, t * channels + c, kernels.weight_bytes, weights.values[c * taps + t]);
+        put_weight(to.weights, t * channels + c, to.weight_bytes, weights.values[c * taps + t]);
     });
     return;
   }
-  parallel_for(exec, label, to.padded_c, [=](index_t i) {
-    const index_t block = i / int8_depthwise_channels, v = i % int8_depthwise_channels / 16, lane = i % 16;
-    const index_t c = block * int8_depthwise_channels + interleaved_channel(v, lane);
+  parallel_for(exec, label, to.padded_c, [=](index_t c) {
     const bool used = c < channels;
     const Int8Channel channel = conv::int8_channel(src_scale, dst_scale, weights, used ? c : 0);
     const int8_t* from = weights.values + (used ? c : 0) * taps;
     int32_t sum = 0;
     for (index_t t = 0; t < taps; ++t) sum += from[t];
-    to.sums[i] = used ? channel.bias - zero_point * sum : 0;
-    to.multipliers[i] = used ? channel.multiplier : 0;
-    for (index_t kh = 0; kh < ceil_div(g.kh, 4) * 4; ++kh)
-      for (index_t kw = 0; kw < g.kw; ++kw)
-        put_weight(to.weights, block * to.block_values + (kh / 4 * g.kw + kw) * 256 + (v * 16 + lane) * 4 + kh % 4,
-                   kernels.weight_bytes, used && kh < g.kh ? from[kh * g.kw + kw] : int8_t{0});
+    to.sums[c] = used ? channel.bias - zero_point * sum : 0;
+    to.multipliers[c] = used ? channel.multiplier : 0;
+    unsigned char* block = to.weights + c / int8_depthwise_channels * to.block_values * to.weight_bytes;
+    for (index_t row = 0; row < to.rows_together; ++row)
+      for (index_t y = 0; y < 4 * to.row_groups; ++y)
+        for (index_t kw = 0; kw < g.kw; ++kw) {
+          const index_t kh = y - row * g.stride_h, line = (row * to.row_groups + y / 4) * g.kw + kw;
+          put_weight(block, line * 256 + c % int8_depthwise_channels * 4 + y % 4, to.weight_bytes,
+                     used && kh >= 0 && kh < g.kh ? from[kh * g.kw + kw] : int8_t{0});
+        }
   });
 }
 
@@ -315,12 +323,7 @@ void run_int8_products(const Exec& exec, const char* label, const ConvGeometry& 
   job.num_phases = lists.num_phases;
   job.src_h = src.shape.h;
   job.src_w = src.shape.w;
-  job.src_stride_n = src.stride_n;
-  job.src_stride_h = src.stride_h;
-  job.src_stride_w = src.stride_w;
-  job.dst_stride_n = dst.stride_n;
-  job.dst_stride_h = dst.stride_h;
-  job.dst_stride_w = dst.stride_w;
+  set_strides(job, src, dst);
   job.src_step_h = sides.transposed ? 1 : g.stride_h;
   job.src_step_w = sides.transposed ? 1 : g.stride_w;
   job.dst_step_h = sides.transposed ? g.stride_h : 1;
@@ -374,12 +377,7 @@ void run_int8_depthwise(const Exec& exec, const char* label, const ConvGeometry&
   job.src_w = g.iw;
   job.dst_h = g.oh;
   job.dst_w = g.ow;
-  job.src_stride_n = src.stride_n;
-  job.src_stride_h = src.stride_h;
-  job.src_stride_w = src.stride_w;
-  job.dst_stride_n = dst.stride_n;
-  job.dst_stride_h = dst.stride_h;
-  job.dst_stride_w = dst.stride_w;
+  set_strides(job, src, dst);
   job.kernel_h = g.kh;
   job.kernel_w = g.kw;
   job.stride_h = g.stride_h;
@@ -389,6 +387,8 @@ void run_int8_depthwise(const Exec& exec, const char* label, const ConvGeometry&
   job.dilation_h = g.dilation_h;
   job.dilation_w = g.dilation_w;
   job.rows_per_task = 4;
+  job.rows_together = packed.rows_together;
+  job.row_groups = packed.row_groups;
   job.src_zero_point = zero_point;
   job.low = range.low;
   job.high = range.high;
@@ -421,14 +421,9 @@ void run_int8_winograd(const Exec& exec, const char* label, const ConvGeometry& 
   job.panels = packed.panels;
   job.src_h = g.ih;
   job.src_w = g.iw;
-  job.src_stride_n = src.stride_n;
-  job.src_stride_h = src.stride_h;
-  job.src_stride_w = src.stride_w;
   job.dst_h = g.oh;
   job.dst_w = g.ow;
-  job.dst_stride_n = dst.stride_n;
-  job.dst_stride_h = dst.stride_h;
-  job.dst_stride_w = dst.stride_w;
+  set_strides(job, src, dst);
   job.padding_top = g.padding_top;
   job.padding_left = g.padding_left;
   job.tiles_h = ceil_div(g.oh, 4);

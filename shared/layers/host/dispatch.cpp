@@ -7,6 +7,8 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
 #endif
 
 namespace leadline::host {
@@ -16,7 +18,8 @@ namespace leadline::host {
 extern const HostKernels host_kernels_baseline, host_kernels_v3, host_kernels_v4;
 extern const Bf16Kernels bf16_kernels_baseline, bf16_kernels_v3, bf16_kernels_v4, bf16_kernels_v4_bf16,
     bf16_kernels_v4_amx;
-extern const Int8Kernels int8_kernels_baseline, int8_kernels_v3, int8_kernels_v4, int8_kernels_v4_vnni;
+extern const Int8Kernels int8_kernels_baseline, int8_kernels_v3, int8_kernels_v4, int8_kernels_v4_vnni,
+    int8_kernels_dotprod;
 
 namespace {
 
@@ -81,6 +84,18 @@ Features features() {
 
 #endif
 
+#if defined(LEADLINE_HAVE_DOTPROD)
+[[maybe_unused]] bool has_dotprod() {
+#if defined(__ARM_FEATURE_DOTPROD) // by the compiler's own flags
+  return true;
+#elif defined(__linux__)
+  return getauxval(AT_HWCAP) >> 20 & 1; // HWCAP_ASIMDDP
+#else
+  return false;
+#endif
+}
+#endif
+
 // Best first. `present` looks at the CPU alone; `ask`, where there is one, asks the operating system too, so it is
 // called only when the kernels are wanted.
 template <class Kernels> struct Level {
@@ -134,6 +149,9 @@ constexpr Level<Int8Kernels> int8_levels[] = {
 #endif
 #ifdef LEADLINE_HAVE_V3
     {&int8_kernels_v3, has_v3},
+#endif
+#ifdef LEADLINE_HAVE_DOTPROD
+    {&int8_kernels_dotprod, has_dotprod},
 #endif
 #ifdef LEADLINE_HAVE_BASELINE
     {&int8_kernels_baseline, always},

@@ -8,7 +8,7 @@
 namespace leadline::host {
 
 /// Whether this architecture has kernels of its own. Others run the portable form, and nothing here becomes code.
-#if defined(__x86_64__)
+#if defined(__x86_64__) || defined(__aarch64__)
 constexpr bool has_int8_kernels = true;
 #else
 constexpr bool has_int8_kernels = false;
@@ -37,15 +37,16 @@ struct Int8DepthwiseJob {
   const uint8_t* src;
   uint8_t* dst;
   const uint8_t* zeros; ///< zero points, a block of channels
-  /// Interleaving: int8_t `[block][tap rows / 4][tap column][4][16][4]`, lanes in the order of interleaved_channel.
-  /// Else int16_t `[tap][C]`.
+  /// Interleaving: int8_t `[block][row][row group][tap column][4][16][4]`, for each of the destination rows that are
+  /// worked on together, by groups of 4 of the source rows that they read. Else int16_t `[tap][C]`.
   const void* weights;
-  const int32_t* sums;      ///< per channel, interleaving: in the order of lanes
+  const int32_t* sums;      ///< per channel
   const float* multipliers; ///< likewise
   index_t n, channels, src_h, src_w, dst_h, dst_w;
   index_t src_stride_n, src_stride_h, src_stride_w, dst_stride_n, dst_stride_h, dst_stride_w;
   index_t kernel_h, kernel_w, stride_h, stride_w, padding_top, padding_left, dilation_h, dilation_w;
   index_t rows_per_task;
+  index_t rows_together, row_groups; ///< interleaving
   int32_t src_zero_point;
   float low, high;
   int32_t zero_point;
@@ -82,15 +83,13 @@ struct Int8AddJob {
   int32_t zero_point;
 };
 
-/// Which of a block's 64 channels lane `lane` of its vector `v` works on: what unpacking bytes, then words, leaves.
-constexpr index_t interleaved_channel(index_t v, index_t lane) { return lane / 4 * 16 + 4 * v + lane % 4; }
-
 struct Int8Kernels {
-  const char* isa;      ///< "x86-64-v4+vnni", or as HostKernels
+  const char* isa;      ///< "x86-64-v4+vnni", "aarch64+dotprod", or as HostKernels
   int32_t panel_width;  ///< output channels of a panel
   int32_t weight_bytes; ///< of a packed weight
   int32_t tile_pixels;
-  bool interleaves; ///< which of the depthwise kernels it is
+  int32_t src_offset; ///< what `apply` takes from source bytes before it multiplies: its sums begin without it
+  bool interleaves;   ///< which of the depthwise kernels it is
   void (*apply)(const Int8ApplyJob& job, index_t task);
   void (*depthwise)(const Int8DepthwiseJob& job, index_t task);
   void (*add)(const Int8AddJob& job); ///< on all levels

@@ -4,14 +4,20 @@
 // A step multiplies 4 channels of a pixel, repeated over a vector, by 4 weights of each of the vector's outputs. With
 // VNNI that is one instruction, an output to a lane. Without it bytes become 16-bit numbers whose products are summed
 // in pairs: two lanes to an output, added at the end. (The instruction that multiplies bytes saturates, which would
-// make results depend on the level.)
+// make results depend on the level.) Arm multiplies signed bytes by signed bytes: 128 is taken from those of the
+// source, and the sums begin with what that leaves out.
 #pragma once
 
 #include "shared/layers/host/apply_kernels.hpp"
 #include "shared/layers/host/int8_elements.hpp"
 
-#include <emmintrin.h>
 #include <string.h>
+
+#if defined(__aarch64__)
+#include <arm_neon.h>
+#else
+#include <emmintrin.h>
+#endif
 
 namespace leadline::host {
 namespace {
@@ -52,6 +58,32 @@ LEADLINE_ALWAYS_INLINE DotVector repeat_block(const uint8_t* p) {
 LEADLINE_ALWAYS_INLINE DotVector dot(DotVector sum, DotVector pixel, DotVector weights) {
   return _mm256_add_epi32(sum, _mm256_madd_epi16(pixel, weights));
 }
+#elif defined(__aarch64__)
+using DotWeight = int8_t;
+using DotVector = int32x4_t;
+#if defined(__ARM_FEATURE_DOTPROD)
+constexpr int dot_pairs = 1;
+using DotPixel = int8x16_t;
+LEADLINE_ALWAYS_INLINE DotPixel repeat_block(const uint8_t* p) {
+  int32_t bytes;
+  memcpy(&bytes, p, 4);
+  return veorq_s8(vreinterpretq_s8_s32(vdupq_n_s32(bytes)), vdupq_n_s8(-128));
+}
+LEADLINE_ALWAYS_INLINE DotVector dot(DotVector sum, DotPixel pixel, DotPixel weights) {
+  return vdotq_s32(sum, weights, pixel);
+}
+#else
+constexpr int dot_pairs = 2;
+using DotPixel = int8x8_t;
+LEADLINE_ALWAYS_INLINE DotPixel repeat_block(const uint8_t* p) {
+  int32_t bytes;
+  memcpy(&bytes, p, 4);
+  return veor_s8(vreinterpret_s8_s32(vdup_n_s32(bytes)), vdup_n_s8(-128));
+}
+LEADLINE_ALWAYS_INLINE DotVector dot(DotVector sum, DotPixel pixel, DotPixel weights) {
+  return vpadalq_s16(sum, vmull_s8(pixel, weights));
+}
+#endif
 #else
 using DotWeight = int16_t;
 using DotVector = __m128i;
@@ -66,14 +98,17 @@ LEADLINE_ALWAYS_INLINE DotVector dot(DotVector sum, DotVector pixel, DotVector w
   return _mm_add_epi32(sum, _mm_madd_epi16(pixel, weights));
 }
 #endif
-// What a sum begins with; with two lanes to an output `start` is added at the end.
-LEADLINE_ALWAYS_INLINE DotVector first_sum(const int32_t* start) {
-#if defined(__AVX512VNNI__)
-  return _mm512_loadu_si512(start);
+#if defined(__aarch64__)
+constexpr int dot_offset = 128;
 #else
-  (void)start;
-  return DotVector{};
+constexpr int dot_offset = 0;
+using DotPixel = DotVector; // 4 channels of a pixel, or weights
 #endif
+// What a sum begins with; with two lanes to an output `start` is added at the end.
+LEADLINE_ALWAYS_INLINE DotVector first_sum([[maybe_unused]] const int32_t* start) {
+  DotVector sum{};
+  if constexpr (dot_pairs == 1) memcpy(&sum, start, sizeof sum);
+  return sum;
 }
 constexpr int dot_lanes = static_cast<int>(sizeof(DotVector) / sizeof(int32_t));
 constexpr int dot_outputs = dot_lanes / dot_pairs; // of a vector
@@ -145,13 +180,36 @@ LEADLINE_ALWAYS_INLINE void store_bytes(const Int8ApplyJob& job, const TilePixel
   for (int r = 0; r < pixels.count; ++r) {
     uint8_t* to = dst + pixels.dst[r];
     for (index_t j = 0; j < used; ++j) {
-      int32_t total = start[j];
+      int32_t total = dot_pairs == 1 ? 0 : start[j]; // see first_sum
       for (int p = 0; p < dot_pairs; ++p) total += lanes[r][j * dot_pairs + p];
       to[j] = finish(static_cast<float>(total) * multipliers[j], job.low, job.high, job.zero_point);
     }
   }
 #endif
 }
+
+#if defined(__ARM_FEATURE_DOTPROD)
+// 16 channels of a pixel are loaded once; the instruction takes 4 of them by their number.
+template <int V>
+LEADLINE_ALWAYS_INLINE void dot_four_blocks(const uint8_t* const* rows, index_t k, const int8_t* weights,
+                                            DotVector (*sum)[V]) {
+  int8x16_t w[4][V];
+  LEADLINE_UNROLL
+  for (int b = 0; b < 4; ++b) LEADLINE_UNROLL
+  for (int v = 0; v < V; ++v) w[b][v] = vld1q_s8(weights + (b * 2 + v) * dot_outputs * int8_block);
+  LEADLINE_UNROLL
+  for (int r = 0; r < tile_rows; ++r) {
+    const int8x16_t pixel = vreinterpretq_s8_u8(veorq_u8(vld1q_u8(rows[r] + k), vdupq_n_u8(128)));
+    LEADLINE_UNROLL
+    for (int v = 0; v < V; ++v) {
+      sum[r][v] = vdotq_laneq_s32(sum[r][v], w[0][v], pixel, 0);
+      sum[r][v] = vdotq_laneq_s32(sum[r][v], w[1][v], pixel, 1);
+      sum[r][v] = vdotq_laneq_s32(sum[r][v], w[2][v], pixel, 2);
+      sum[r][v] = vdotq_laneq_s32(sum[r][v], w[3][v], pixel, 3);
+    }
+  }
+}
+#endif
 
 template <int V>
 void int8_tile(const Int8ApplyJob& job, const Phase& phase, const TilePixels& pixels, index_t panel_index) {
@@ -179,14 +237,19 @@ void int8_tile(const Int8ApplyJob& job, const Phase& phase, const TilePixels& pi
         const bool inside = y >= 0 && y < job.src_h && x >= 0 && x < job.src_w;
         rows[r] = inside ? src + pixels.src[r] + at : job.zeros;
       }
-    for (index_t k = 0; k < blocks * int8_block; k += int8_block) {
-      DotVector w[V];
+    index_t k = 0;
+#if defined(__ARM_FEATURE_DOTPROD)
+    for (; k + 4 * int8_block <= blocks * int8_block; k += 4 * int8_block, weights += 4 * width * int8_block)
+      dot_four_blocks<V>(rows, k, weights, sum);
+#endif
+    for (; k < blocks * int8_block; k += int8_block) {
+      DotPixel w[V];
       LEADLINE_UNROLL
-      for (int v = 0; v < V; ++v) memcpy(&w[v], weights + v * (width / 2) * int8_block, sizeof(DotVector));
+      for (int v = 0; v < V; ++v) memcpy(&w[v], weights + v * (width / 2) * int8_block, sizeof(DotPixel));
       weights += width * int8_block;
       LEADLINE_UNROLL
       for (int r = 0; r < tile_rows; ++r) {
-        const DotVector pixel = repeat_block(rows[r] + k);
+        const DotPixel pixel = repeat_block(rows[r] + k);
         LEADLINE_UNROLL
         for (int v = 0; v < V; ++v) sum[r][v] = dot(sum[r][v], pixel, w[v]);
       }

@@ -5,7 +5,7 @@
 #endif
 #include "shared/layers/host/int8_elements.hpp"
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) || defined(__aarch64__) // has_int8_kernels
 #include "shared/layers/host/int8_apply.hpp"
 #include "shared/layers/host/int8_depthwise.hpp"
 #include "shared/layers/host/int8_winograd.hpp"
@@ -19,10 +19,11 @@ namespace leadline::host {
 extern const Int8Kernels LEADLINE_JOIN(int8_kernels_, LEADLINE_ISA);
 const Int8Kernels LEADLINE_JOIN(int8_kernels_, LEADLINE_ISA) = {
     .isa = LEADLINE_ISA_NAME,
-#if defined(__x86_64__)
+#if defined(__x86_64__) || defined(__aarch64__)
     .panel_width = 2 * dot_outputs,
     .weight_bytes = sizeof(DotWeight),
     .tile_pixels = tile_rows,
+    .src_offset = dot_offset,
     .interleaves = interleaves,
     .apply = int8_apply,
     .depthwise = int8_depthwise,
@@ -36,6 +37,7 @@ const Int8Kernels LEADLINE_JOIN(int8_kernels_, LEADLINE_ISA) = {
     .panel_width = 0,
     .weight_bytes = 1,
     .tile_pixels = 1,
+    .src_offset = 0,
     .interleaves = false,
     .apply = nullptr,
     .depthwise = nullptr,

@@ -34,6 +34,15 @@ private:
   size_t bytes_ = 0;
 };
 
+template <class Job, class Src, class Dst> void set_strides(Job& job, const Src& src, const Dst& dst) {
+  job.src_stride_n = src.stride_n;
+  job.src_stride_h = src.stride_h;
+  job.src_stride_w = src.stride_w;
+  job.dst_stride_n = dst.stride_n;
+  job.dst_stride_h = dst.stride_h;
+  job.dst_stride_w = dst.stride_w;
+}
+
 template <class T> void activate_row(const void* params, T* row, index_t count) {
   const ActivationParams& activation = *static_cast<const ActivationParams*>(params);
   activate_range(activation.kind, decimal<T>(activation.alpha), row, row, 0, count);
