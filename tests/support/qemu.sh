@@ -81,7 +81,15 @@ linux_target() { # PRESET QEMU SYSROOT
   "${run[@]}" $tests/test_layers_bf16_kernels "rounding*"
   "${run[@]}" $tests/test_layers_bf16_kernels "bf16 convolutions: pointwise*"
 }
-aarch64() { linux_target aarch64 qemu-aarch64 /usr/aarch64-linux-gnu; }
+aarch64() {
+  linux_target aarch64 qemu-aarch64 /usr/aarch64-linux-gnu
+  # Kernels on bytes with dot products, and on a CPU without.
+  cmake --build build-aarch64 -j "$JOBS" --target test_layers_int8
+  local cpu
+  for cpu in max cortex-a53; do
+    qemu-aarch64 -cpu $cpu -L /usr/aarch64-linux-gnu build-aarch64/tests/bin/test_layers_int8
+  done
+}
 armv7() { linux_target armv7 qemu-arm /usr/arm-linux-gnueabihf; }
 riscv64() { linux_target riscv64 qemu-riscv64 /usr/riscv64-linux-gnu; }
 
