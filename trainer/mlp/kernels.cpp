@@ -13,6 +13,15 @@ namespace {
 
 using host::Simd;
 
+template <int n> struct Constant { static constexpr int value = n; };
+#if defined(__AVX512F__) || defined(__aarch64__) // rows of a register tile: sums, and b for gradients, stay in it
+constexpr int sparse_rows(int vectors) { return vectors <= 3 ? 4 : vectors <= 5 ? 3 : 2; }
+constexpr int sparse_gradient_rows(int) { return 4; }
+#else
+constexpr int sparse_rows(int vectors) { return vectors <= 2 ? 4 : vectors <= 4 ? 2 : 1; }
+constexpr int sparse_gradient_rows(int vectors) { return vectors <= 3 ? 4 : vectors <= 6 ? 2 : 1; }
+#endif
+
 constexpr index_t max_panel = 4; // vectors of columns that a register tile has
 #if defined(__AVX512F__)
 constexpr int rows_of_tile[max_panel + 1] = {0, 14, 12, 8, 6};
@@ -31,7 +40,7 @@ struct Parts {
 
 template <class T, int rows, int vectors>
 LEADLINE_ALWAYS_INLINE void tile(const T* a, index_t a_row, index_t a_step, const T* b, index_t ldb, index_t k,
-                                 const T* start, T* c, index_t ldc, bool accumulate, bool relu) {
+                                 const T* start, T* c, index_t ldc, bool accumulate, bool relu, const T* kept) {
   using V = typename Simd<T>::vector;
   constexpr int lanes = Simd<T>::lanes;
   V sum[rows][vectors];
@@ -44,6 +53,9 @@ LEADLINE_ALWAYS_INLINE void tile(const T* a, index_t a_row, index_t a_step, cons
     for (int i = 0; i < rows; ++i)
       for (int j = 0; j < vectors; ++j) sum[i][j] = host::multiply_add(a[i * a_row + p * a_step], row[j], sum[i][j]);
   }
+  if (kept)
+    for (int i = 0; i < rows; ++i)
+      for (int j = 0; j < vectors; ++j) sum[i][j] = Simd<T>::load(kept + i * ldc + j * lanes) == V{} ? V{} : sum[i][j];
   for (int i = 0; i < rows; ++i)
     for (int j = 0; j < vectors; ++j)
       Simd<T>::store(c + i * ldc + j * lanes, relu ? host::apply_epilogue<host::Epilogue::relu>(sum[i][j]) : sum[i][j]);
@@ -51,14 +63,14 @@ LEADLINE_ALWAYS_INLINE void tile(const T* a, index_t a_row, index_t a_step, cons
 
 /// As many tiles of `rows` rows as there are, then smaller ones.
 template <class T, int rows, int vectors>
-void tiles(const Multiply<T>& job, index_t i, index_t p, index_t k, index_t j, bool accumulate, bool relu) {
+void tiles(const Multiply<T>& job, index_t i, index_t p, index_t k, index_t j, bool accumulate, bool last) {
   for (; i + rows <= job.m; i += rows)
     tile<T, rows, vectors>(job.a + i * job.a_row + p * job.a_step, job.a_row, job.a_step, job.b + p * job.ldb + j,
                            job.ldb, k, job.start ? job.start + j : nullptr, job.c + i * job.ldc + j, job.ldc,
-                           accumulate, relu);
+                           accumulate, last && job.relu, last && job.kept ? job.kept + i * job.ldc + j : nullptr);
   if constexpr (rows > 1) {
     constexpr int smaller = rows > 4 ? 4 : rows > 2 ? 2 : 1;
-    if (i < job.m) tiles<T, smaller, vectors>(job, i, p, k, j, accumulate, relu);
+    if (i < job.m) tiles<T, smaller, vectors>(job, i, p, k, j, accumulate, last);
   }
 }
 
@@ -71,88 +83,145 @@ template <class T> void multiply(const Multiply<T>& job) {
   const Parts blocks(job.k, cached / widest);
   for (index_t q = 0; q < blocks.parts || q == 0; ++q) {
     const index_t p = job.k > 0 ? blocks.cut(q) : 0, k = job.k > 0 ? blocks.cut(q + 1) - p : 0;
-    const bool accumulate = job.accumulate || q > 0, relu = job.relu && q + 1 >= blocks.parts;
+    const bool accumulate = job.accumulate || q > 0, last = q + 1 >= blocks.parts;
     for (index_t panel = 0; panel < panels.parts; ++panel) {
       const index_t j = panels.cut(panel) * lanes;
       switch (panels.cut(panel + 1) - panels.cut(panel)) {
-      case 1: tiles<T, rows_of_tile[1], 1>(job, 0, p, k, j, accumulate, relu); break;
-      case 2: tiles<T, rows_of_tile[2], 2>(job, 0, p, k, j, accumulate, relu); break;
-      case 3: tiles<T, rows_of_tile[3], 3>(job, 0, p, k, j, accumulate, relu); break;
-      default: tiles<T, rows_of_tile[4], 4>(job, 0, p, k, j, accumulate, relu); break;
+      case 1: tiles<T, rows_of_tile[1], 1>(job, 0, p, k, j, accumulate, last); break;
+      case 2: tiles<T, rows_of_tile[2], 2>(job, 0, p, k, j, accumulate, last); break;
+      case 3: tiles<T, rows_of_tile[3], 3>(job, 0, p, k, j, accumulate, last); break;
+      default: tiles<T, rows_of_tile[4], 4>(job, 0, p, k, j, accumulate, last); break;
       }
     }
   }
 }
 
-/// `chains` sums at a time hide the latency of additions where there are few columns.
-template <class T, int vectors, int chains, bool gathered> void sparse_panel(const SparseMultiply<T>& job, index_t j) {
+/// Bits of a mask, lowest first.
+LEADLINE_ALWAYS_INLINE index_t next_bit(uint64_t& mask) {
+  const index_t p = __builtin_ctzll(mask);
+  mask &= mask - 1;
+  return p;
+}
+
+template <class T, int rows, int vectors>
+LEADLINE_ALWAYS_INLINE void sparse_tile(const SparseMultiply<T>& job, index_t i, index_t j) {
   using V = typename Simd<T>::vector;
   constexpr int lanes = Simd<T>::lanes;
-  for (index_t i = 0; i < job.m; ++i) {
-    const index_t row = job.rows ? job.rows[i] : i;
-    const T* a = job.a + row * job.a_row;
-    T* c = job.c + i * job.ldc + j;
-    V sum[chains][vectors];
-    for (int v = 0; v < vectors; ++v)
-      sum[0][v] = job.accumulate ? Simd<T>::load(c + v * lanes)
-                  : job.start    ? Simd<T>::load(job.start + j + v * lanes)
-                                 : V{};
-    for (int h = 1; h < chains; ++h)
-      for (int v = 0; v < vectors; ++v) sum[h][v] = V{};
-    for (index_t word = 0; word < job.words; ++word) {
-      uint64_t mask = job.masks[row * job.words + word];
-      const T* b = job.b + word * 64 * job.ldb + j;
-      const auto next = [&](V * into) __attribute__((always_inline)) {
-        const index_t p = __builtin_ctzll(mask);
-        mask &= mask - 1;
-        const T value = a[gathered ? job.a_offsets[word * 64 + p] : word * 64 + p];
-        for (int v = 0; v < vectors; ++v)
-          into[v] = host::multiply_add(value, Simd<T>::load(b + p * job.ldb + v * lanes), into[v]);
-      };
-      int count = __builtin_popcountll(mask);
-      for (; count >= chains; count -= chains)
-        for (int h = 0; h < chains; ++h) next(sum[h]);
-      for (; count > 0; --count) next(sum[0]);
+  const T* a[rows];
+  const uint64_t* masks[rows];
+  V sum[rows][vectors];
+  for (int r = 0; r < rows; ++r) {
+    a[r] = job.a + job.rows[i + r] * job.a_row;
+    masks[r] = job.masks + job.rows[i + r] * job.words;
+    for (int v = 0; v < vectors; ++v) sum[r][v] = Simd<T>::load(job.start + j + v * lanes);
+  }
+  for (index_t word = 0; word < job.words; ++word) {
+    uint64_t mask = 0;
+    for (int r = 0; r < rows; ++r) mask |= masks[r][word];
+    while (mask != 0) {
+      const index_t p = word * 64 + next_bit(mask);
+      const T* b = job.b + p * job.ldb + j;
+      for (int v = 0; v < vectors; ++v) {
+        const V row = Simd<T>::load(b + v * lanes);
+        for (int r = 0; r < rows; ++r) sum[r][v] = host::multiply_add(a[r][p], row, sum[r][v]);
+      }
     }
-    for (int h = 1; h < chains; ++h)
-      for (int v = 0; v < vectors; ++v) sum[0][v] += sum[h][v];
+  }
+  for (int r = 0; r < rows; ++r)
     for (int v = 0; v < vectors; ++v)
-      Simd<T>::store(c + v * lanes, job.relu ? host::apply_epilogue<host::Epilogue::relu>(sum[0][v]) : sum[0][v]);
+      Simd<T>::store(job.c + (i + r) * job.ldc + j + v * lanes,
+                     job.relu ? host::apply_epilogue<host::Epilogue::relu>(sum[r][v]) : sum[r][v]);
+}
+
+template <class T, int rows, int vectors> void sparse_tiles(const SparseMultiply<T>& job, index_t j) {
+  index_t i = 0;
+  for (; i + rows <= job.m; i += rows) {
+    if (j == 0) // rows lie anywhere: memory is asked for the next ones in time
+      for (index_t next = i + rows; next < i + 2 * rows && next < job.m; ++next) {
+        const T* a = job.a + job.rows[next] * job.a_row;
+        for (index_t p = 0; p < job.a_row; p += 64 / static_cast<index_t>(sizeof(T))) __builtin_prefetch(a + p);
+      }
+    sparse_tile<T, rows, vectors>(job, i, j);
+  }
+  for (; i < job.m; ++i) sparse_tile<T, 1, vectors>(job, i, j);
+}
+
+template <class T, int rows, int vectors>
+LEADLINE_ALWAYS_INLINE void sparse_gradient_tile(const SparseGradient<T>& job, index_t i, index_t j) {
+  using V = typename Simd<T>::vector;
+  constexpr int lanes = Simd<T>::lanes;
+  const T* a[rows];
+  V b[rows][vectors];
+  uint64_t mask = 0;
+  for (int r = 0; r < rows; ++r) {
+    a[r] = job.a + job.rows[i + r] * job.a_row;
+    mask |= job.masks[job.rows[i + r] * job.words];
+    for (int v = 0; v < vectors; ++v) b[r][v] = Simd<T>::load(job.b + (i + r) * job.ldb + j + v * lanes);
+  }
+  while (mask != 0) {
+    const index_t p = next_bit(mask);
+    T* c = job.c + p * job.ldc + j;
+    for (int v = 0; v < vectors; ++v) {
+      V sum = Simd<T>::load(c + v * lanes);
+      for (int r = 0; r < rows; ++r) sum = host::multiply_add(a[r][p], b[r][v], sum);
+      Simd<T>::store(c + v * lanes, sum);
+    }
   }
 }
 
-template <class T, int vectors, int chains> void sparse_panel(const SparseMultiply<T>& job, index_t j) {
-  if (job.a_offsets)
-    sparse_panel<T, vectors, chains, true>(job, j);
-  else
-    sparse_panel<T, vectors, chains, false>(job, j);
+template <class T, int rows, int vectors> void sparse_gradient_tiles(const SparseGradient<T>& job, index_t j) {
+  constexpr int lanes = Simd<T>::lanes;
+  if (!job.accumulate)
+    for (index_t p = 0; p < job.columns; ++p)
+      for (int v = 0; v < vectors; ++v) Simd<T>::store(job.c + p * job.ldc + j + v * lanes, typename Simd<T>::vector{});
+  index_t i = 0;
+  for (; i + rows <= job.m; i += rows) sparse_gradient_tile<T, rows, vectors>(job, i, j);
+  for (; i < job.m; ++i) sparse_gradient_tile<T, 1, vectors>(job, i, j);
+}
+
+/// panel(vectors, j) for all columns, `widest_panel` vectors or fewer at a time.
+template <class T, class Panel> LEADLINE_ALWAYS_INLINE void sparse_panels(index_t columns, const Panel& panel) {
+  constexpr index_t lanes = Simd<T>::lanes;
+  const Parts panels(columns / lanes, widest_panel);
+  for (index_t i = 0; i < panels.parts; ++i) {
+    const index_t j = panels.cut(i) * lanes;
+    switch (panels.cut(i + 1) - panels.cut(i)) {
+    case 1: panel(Constant<1>(), j); break;
+    case 2: panel(Constant<2>(), j); break;
+    case 3: panel(Constant<3>(), j); break;
+    case 4: panel(Constant<4>(), j); break;
+    case 5: panel(Constant<5>(), j); break;
+    case 6: panel(Constant<6>(), j); break;
+    default: panel(Constant<7>(), j); break;
+    }
+  }
 }
 
 template <class T> void sparse_multiply(const SparseMultiply<T>& job) {
-  constexpr index_t lanes = Simd<T>::lanes;
-  const Parts panels(job.n / lanes, widest_panel);
-  for (index_t panel = 0; panel < panels.parts; ++panel) {
-    const index_t j = panels.cut(panel) * lanes;
-    switch (panels.cut(panel + 1) - panels.cut(panel)) {
-    case 1: sparse_panel<T, 1, 4>(job, j); break;
-    case 2: sparse_panel<T, 2, 4>(job, j); break;
-    case 3: sparse_panel<T, 3, 2>(job, j); break;
-    case 4: sparse_panel<T, 4, 2>(job, j); break;
-    case 5: sparse_panel<T, 5, 1>(job, j); break;
-    case 6: sparse_panel<T, 6, 1>(job, j); break;
-    default: sparse_panel<T, 7, 1>(job, j); break;
-    }
-  }
+  sparse_panels<T>(job.n, [&](auto vectors, index_t j) {
+    constexpr int count = decltype(vectors)::value;
+    sparse_tiles<T, sparse_rows(count), count>(job, j);
+  });
 }
 
-/// Combines the lanes of x in halves, so that the last one standing is in lane 0.
-template <class T, class Combine> LEADLINE_ALWAYS_INLINE T across(typename Simd<T>::vector x, Combine combine) {
-  constexpr int lanes = Simd<T>::lanes;
-  alignas(64) T values[lanes];
-  Simd<T>::store(values, x);
-  for (int width = lanes / 2; width > 0; width /= 2)
-    for (int i = 0; i < width; ++i) values[i] = combine(values[i], values[i + width]);
-  return values[0];
+template <class T> void sparse_gradient(const SparseGradient<T>& job) {
+  sparse_panels<T>(job.n, [&](auto vectors, index_t j) {
+    constexpr int count = decltype(vectors)::value;
+    sparse_gradient_tiles<T, sparse_gradient_rows(count), count>(job, j);
+  });
+}
+
+template <int width, class V, int... i> LEADLINE_ALWAYS_INLINE V rotated(V x, host::Indices<i...>) {
+  return __builtin_shufflevector(x, x, ((i + width) % static_cast<int>(sizeof...(i)))...);
+}
+
+/// Combines the lanes of x in halves, down to one, which is then in all lanes.
+template <class T, int width = Simd<T>::lanes / 2, class Combine>
+LEADLINE_ALWAYS_INLINE typename Simd<T>::vector across(typename Simd<T>::vector x, Combine combine) {
+  const typename host::IndicesBelow<Simd<T>::lanes>::type all;
+  x = combine(x, rotated<width>(x, all));
+  if constexpr (width > 1) return across<T, width / 2>(x, combine);
+  return x;
 }
 
 /// Rows' softmax; what lies behind `columns` becomes zero.
@@ -164,7 +233,7 @@ template <class T> void softmax(T* z, index_t ldz, index_t n, index_t columns) {
   for (index_t i = 0; i < lanes; ++i) counts[i] = whole + i < columns ? T{1} : T{0};
   const auto counted = [&](V x, V otherwise) __attribute__((always_inline)) { return counts != V{} ? x : otherwise; };
   for (index_t i = 0; i < n; ++i) {
-    T* row = z + i * ldz;
+    const T* row = z + i * ldz;
     V largest = V{} + row[0];
     for (index_t j = 0; j < whole; j += lanes) {
       const V x = Simd<T>::load(row + j);
@@ -174,19 +243,28 @@ template <class T> void softmax(T* z, index_t ldz, index_t n, index_t columns) {
       const V x = counted(Simd<T>::load(row + whole), largest);
       largest = x > largest ? x : largest;
     }
-    const V shift = V{} + across<T>(largest, [](T a, T b) { return a > b ? a : b; });
-    for (index_t j = 0; j < ldz; j += lanes) Simd<T>::store(row + j, Simd<T>::load(row + j) - shift);
+    const V shift = across<T>(
+        largest, [](V a, V b) __attribute__((always_inline)) { return a > b ? a : b; });
+    // rows move together: no exp for what lies between them; the rest of a last vector is overwritten by the next row
+    T* packed = z + i * columns;
+    for (index_t j = 0; j < ldz; j += lanes) {
+      const V x = Simd<T>::load(row + j) - shift;
+      if (j < columns) Simd<T>::store(packed + j, x);
+    }
   }
-  for (index_t i = 0; i < n * ldz; ++i) z[i] = math::exp(z[i]);
-  for (index_t i = 0; i < n; ++i) {
-    T* row = z + i * ldz;
+  for (index_t i = 0; i < n * columns; ++i) z[i] = math::exp(z[i]);
+  for (index_t i = n; i-- > 0;) {
+    const T* packed = z + i * columns;
     V sum{};
-    for (index_t j = 0; j < whole; j += lanes) sum += Simd<T>::load(row + j);
-    if (whole < columns) sum += counted(Simd<T>::load(row + whole), V{});
-    const V factor = V{} + T{1} / across<T>(sum, [](T a, T b) { return a + b; });
-    for (index_t j = 0; j < whole; j += lanes) Simd<T>::store(row + j, Simd<T>::load(row + j) * factor);
-    if (whole < columns) Simd<T>::store(row + whole, counted(Simd<T>::load(row + whole) * factor, V{}));
-    for (index_t j = whole < columns ? whole + lanes : whole; j < ldz; ++j) row[j] = 0;
+    for (index_t j = 0; j < whole; j += lanes) sum += Simd<T>::load(packed + j);
+    if (whole < columns) sum += counted(Simd<T>::load(packed + whole), V{});
+    const V factor = (V{} + T{1}) / across<T>(
+                                        sum, [](V a, V b) __attribute__((always_inline)) { return a + b; });
+    T* row = z + i * ldz; // from its end on: it lies over the packed one
+    for (index_t j = ldz; (j -= lanes) >= 0;)
+      Simd<T>::store(row + j, j >= columns ? V{}
+                              : j < whole  ? Simd<T>::load(packed + j) * factor
+                                           : counted(Simd<T>::load(packed + j) * factor, V{}));
   }
 }
 
@@ -217,9 +295,7 @@ template <class T> void activate(Activation activation, T* z, index_t ldz, index
 }
 
 template <class T> void derive(Activation activation, const T* a, T* delta, index_t count) {
-  if (activation == Activation::relu)
-    for (index_t i = 0; i < count; ++i) delta[i] = a[i] == T{0} ? T{0} : delta[i];
-  else if (activation == Activation::tanh)
+  if (activation == Activation::tanh)
     for (index_t i = 0; i < count; ++i) delta[i] *= T{1} - a[i] * a[i];
   else if (activation == Activation::logistic)
     for (index_t i = 0; i < count; ++i) delta[i] *= a[i] * (T{1} - a[i]);
@@ -325,7 +401,8 @@ template <class T> double dot(const T* x, const T* y, index_t count) {
       sum[h] = host::multiply_add(Simd<T>::load(x + i + h * lanes), Simd<T>::load(y + i + h * lanes), sum[h]);
   for (; i + lanes <= count; i += lanes)
     sum[0] = host::multiply_add(Simd<T>::load(x + i), Simd<T>::load(y + i), sum[0]);
-  double total = static_cast<double>(across<T>((sum[0] + sum[1]) + (sum[2] + sum[3]), [](T a, T b) { return a + b; }));
+  double total = static_cast<double>(across<T>((sum[0] + sum[1]) + (sum[2] + sum[3]),
+                                               [](V a, V b) __attribute__((always_inline)) { return a + b; })[0]);
   for (; i < count; ++i) total += static_cast<double>(x[i]) * static_cast<double>(y[i]);
   return total;
 }
@@ -385,6 +462,7 @@ template <class T> constexpr Kernels<T> table() {
           Simd<T>::lanes,
           multiply<T>,
           sparse_multiply<T>,
+          sparse_gradient<T>,
           activate<T>,
           derive<T>,
           output<T>,

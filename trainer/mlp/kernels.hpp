@@ -20,28 +20,43 @@ template <class T> struct Multiply {
   index_t ldc;
   index_t m, k, n; ///< n: whole vectors
   bool accumulate;
-  bool relu; ///< negative results become 0
+  bool relu;               ///< negative results become 0
+  const T* kept = nullptr; ///< as c; results become 0 where this is: relu's derivative, from its values
 };
 
-/// The same where much of a is zero: bit p of row i's mask says whether a(i, p) isn't, and only such are multiplied.
+/// Products with much of a zero: bit p of row r's mask says whether a(r, p) isn't. Rows are taken a few at a time, and
+/// of those only the columns that some of them has. Zeros add nothing, so results don't depend on which rows meet.
 template <class T> struct SparseMultiply {
   const uint64_t* masks; ///< [rows of a, words]
   index_t words;
   const T* a;
   index_t a_row;
-  const index_t* a_offsets; ///< a(i, p) = a[i a_row + a_offsets[p]]; null: a[i a_row + p]
-  const index_t* rows;      ///< which rows of a, and of masks, to take; null: 0, 1, ...
+  const index_t* rows; ///< which rows of a, and of masks, to take
   const T* b;
   index_t ldb;
-  const T* start;
-  T* c;
+  const T* start; ///< a row to begin with
+  T* c;           ///< start + a b
   index_t ldc;
   index_t m, n;
-  bool accumulate;
   bool relu;
 };
 
-/// Vectors of columns that sparse_multiply takes at a time; results depend on it.
+/// c = a^T b, or c += a^T b, for columns p of a in one word of its masks.
+template <class T> struct SparseGradient {
+  const uint64_t* masks; ///< of row r: masks[r words]
+  index_t words;
+  const T* a; ///< from the word's first column on
+  index_t a_row;
+  const index_t* rows; ///< which rows of a, and of masks, to take
+  const T* b;
+  index_t ldb;
+  T* c;
+  index_t ldc;
+  index_t m, columns, n; ///< m rows; columns of a, at most 64
+  bool accumulate;
+};
+
+/// Vectors of columns that sparse products take at a time; results depend on it.
 constexpr index_t widest_panel = 7;
 
 enum class Activation : int32_t { identity, logistic, tanh, relu, softmax, exp };
@@ -69,9 +84,10 @@ template <class T> struct Kernels {
   index_t lanes; ///< numbers in a vector
   void (*multiply)(const Multiply<T>&);
   void (*sparse_multiply)(const SparseMultiply<T>&);
+  void (*sparse_gradient)(const SparseGradient<T>&);
   /// z = activation(z), n rows of which `columns` count.
   void (*activate)(Activation, T* z, index_t ldz, index_t n, index_t columns);
-  /// delta *= activation's derivative, from the activation's value a; both of `count` values.
+  /// delta *= the derivative of tanh or logistic, from its value a; both of `count` values.
   void (*derive)(Activation, const T* a, T* delta, index_t count);
   void (*output)(const OutputJob<T>&);
   /// gradient = (gradient + decay w) factor

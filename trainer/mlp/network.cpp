@@ -69,7 +69,6 @@ Network<T>::Network(const NetworkShape& shape, std::shared_ptr<Team> team)
   scratch_.resize(static_cast<size_t>(chunk * layers_.back().ld));
   losses_.resize(chunk);
   chosen_.resize(chunk);
-  offsets_.resize(chunk);
 }
 
 template <class T> std::vector<T> Network<T>::coefs(size_t l) const {
@@ -136,7 +135,6 @@ template <class T> void Network<T>::forward(const Samples<T>& samples, Rows rows
                                 .words = samples.sparse->words,
                                 .a = samples.x,
                                 .a_row = layer.fan_in,
-                                .a_offsets = nullptr,
                                 .rows = chosen_.data() + rows.begin,
                                 .b = w,
                                 .ldb = layer.ld,
@@ -145,7 +143,6 @@ template <class T> void Network<T>::forward(const Samples<T>& samples, Rows rows
                                 .ldc = layer.ld,
                                 .m = rows.size(),
                                 .n = layer.ld,
-                                .accumulate = false,
                                 .relu = relu});
     else
       kernels_.multiply({.a = l == 0 ? x_ + rows.begin * layer.fan_in : values(l - 1, rows.begin),
@@ -202,6 +199,7 @@ template <class T> void Network<T>::output(const Samples<T>& samples, Rows rows)
 template <class T> void Network<T>::backward(Rows rows) {
   for (size_t l = layers_.size(); --l > 0;) {
     const Layer &layer = layers_[l], &before = layers_[l - 1];
+    const bool relu = before.activation == Activation::relu;
     kernels_.multiply({.a = deltas(l, rows.begin),
                        .a_row = layer.ld,
                        .a_step = 1,
@@ -214,9 +212,11 @@ template <class T> void Network<T>::backward(Rows rows) {
                        .k = layer.fan_out,
                        .n = before.ld,
                        .accumulate = false,
-                       .relu = false});
+                       .relu = false,
+                       .kept = relu ? values(l - 1, rows.begin) : nullptr});
     if (shape_.dropout > 0) drop_out(l - 1, rows, true);
-    kernels_.derive(before.activation, values(l - 1, rows.begin), deltas(l - 1, rows.begin), rows.size() * before.ld);
+    if (!relu)
+      kernels_.derive(before.activation, values(l - 1, rows.begin), deltas(l - 1, rows.begin), rows.size() * before.ld);
   }
 }
 
@@ -226,7 +226,23 @@ void Network<T>::layer_gradient(const Samples<T>& samples, size_t l, Columns out
   const Layer& layer = layers_[l];
   kernels_.column_sums(deltas(l, 0) + outputs.begin, layer.ld, n, outputs.size(),
                        gradient_.data() + layer.intercepts + outputs.begin, accumulate);
-  if (l == 0 && samples.sparse) return sparse_gradient(samples, outputs, n, accumulate);
+  if (l == 0 && samples.sparse) {
+    for (index_t word = 0; word < samples.sparse->words; ++word)
+      kernels_.sparse_gradient({.masks = samples.sparse->masks.data() + word,
+                                .words = samples.sparse->words,
+                                .a = samples.x + word * 64,
+                                .a_row = layer.fan_in,
+                                .rows = chosen_.data(),
+                                .b = deltas(0, 0) + outputs.begin,
+                                .ldb = layer.ld,
+                                .c = gradient_.data() + layer.coefs + word * 64 * layer.ld + outputs.begin,
+                                .ldc = layer.ld,
+                                .m = n,
+                                .columns = std::min<index_t>(64, layer.fan_in - word * 64),
+                                .n = outputs.size(),
+                                .accumulate = accumulate});
+    return;
+  }
   kernels_.multiply({.a = l == 0 ? x_ : values(l - 1, 0),
                      .a_row = 1,
                      .a_step = l == 0 ? layer.fan_in : layers_[l - 1].ld,
@@ -240,48 +256,6 @@ void Network<T>::layer_gradient(const Samples<T>& samples, size_t l, Columns out
                      .n = outputs.size(),
                      .accumulate = accumulate,
                      .relu = false});
-}
-
-/// Rows become columns, bit by bit (H. Warren, "Hacker's Delight", 7-3).
-void transpose_bits(uint64_t (&m)[64]) {
-  uint64_t mask = 0x00000000ffffffffu;
-  for (unsigned width = 32; width != 0; width >>= 1, mask ^= mask << width)
-    for (unsigned i = 0; i < 64; i = ((i | width) + 1) & ~width) {
-      const uint64_t swapped = (m[i] >> width ^ m[i | width]) & mask;
-      m[i | width] ^= swapped;
-      m[i] ^= swapped << width;
-    }
-}
-
-/// 64 rows at a time, so that their derivatives stay in the first-level cache.
-template <class T>
-void Network<T>::sparse_gradient(const Samples<T>& samples, Columns outputs, index_t n, bool accumulate) {
-  const Layer& layer = layers_.front();
-  const index_t words = samples.sparse->words;
-  for (index_t start = 0; start < n; start += 64) {
-    const index_t count = std::min<index_t>(64, n - start);
-    for (index_t word = 0; word < words; ++word) {
-      uint64_t columns[64] = {};
-      for (index_t i = 0; i < count; ++i)
-        columns[i] = samples.sparse->masks[static_cast<size_t>(chosen_[static_cast<size_t>(start + i)] * words + word)];
-      transpose_bits(columns);
-      kernels_.sparse_multiply({.masks = columns,
-                                .words = 1,
-                                .a = samples.x + word * 64,
-                                .a_row = 1,
-                                .a_offsets = offsets_.data() + start,
-                                .rows = nullptr,
-                                .b = deltas(0, start) + outputs.begin,
-                                .ldb = layer.ld,
-                                .start = nullptr,
-                                .c = gradient_.data() + layer.coefs + word * 64 * layer.ld + outputs.begin,
-                                .ldc = layer.ld,
-                                .m = std::min<index_t>(64, layer.fan_in - word * 64),
-                                .n = outputs.size(),
-                                .accumulate = accumulate || start > 0,
-                                .relu = false});
-    }
-  }
 }
 
 /// Values that are left out are zero, the others larger, so that means stay (N. Srivastava et al., "Dropout", JMLR 15,
@@ -346,11 +320,8 @@ double Network<T>::loss_gradient(const Samples<T>& samples, const index_t* rows,
     first_ = part * n / parts;
     const index_t count = (part + 1) * n / parts - first_;
     choose(samples, rows ? rows + first_ : nullptr, rows ? 0 : first + first_, count);
-    for (index_t i = 0; i < count; ++i) {
-      const index_t row = chosen_[static_cast<size_t>(i)];
-      offsets_[static_cast<size_t>(i)] = row * shape_.units[0];
-      weight += samples.weights ? static_cast<double>(samples.weights[row]) : 1;
-    }
+    for (index_t i = 0; i < count; ++i)
+      weight += samples.weights ? static_cast<double>(samples.weights[chosen_[static_cast<size_t>(i)]]) : 1;
     in_parts(count, [&](Rows part_rows) {
       forward(samples, part_rows, true);
       output(samples, part_rows);

@@ -111,7 +111,6 @@ private:
   void output(const Samples<T>& samples, Rows rows);
   void backward(Rows rows);
   void layer_gradient(const Samples<T>& samples, size_t layer, Columns outputs, index_t n, bool accumulate);
-  void sparse_gradient(const Samples<T>& samples, Columns outputs, index_t n, bool accumulate);
   void drop_out(size_t layer, Rows rows, bool backward);
   void choose(const Samples<T>& samples, const index_t* rows, index_t first, index_t n);
   double normalised(double loss_sum, double weight) const;
@@ -126,9 +125,8 @@ private:
   AlignedVector<T> parameters_, gradient_, gathered_, scratch_;
   std::vector<double> losses_;
   // the chunk that passes
-  std::vector<index_t> chosen_;  ///< its rows' numbers
-  std::vector<index_t> offsets_; ///< where they begin in x
-  const T* x_ = nullptr;         ///< its rows one after the other, unless they are sparse
+  std::vector<index_t> chosen_; ///< its rows' numbers
+  const T* x_ = nullptr;        ///< its rows one after the other, unless they are sparse
   uint64_t seed_ = 0, step_ = 0;
   index_t first_ = 0; ///< its first row's place in the batch
 };

@@ -24,18 +24,21 @@ uint32_t RandomState::bits() {
   if (position_ == size) {
     const auto twist = [this](int i, int next, int from) {
       const uint32_t y = (key_[i] & 0x80000000u) | (key_[next] & 0x7fffffffu);
-      key_[i] = key_[from] ^ y >> 1 ^ (y & 1 ? 0x9908b0dfu : 0u);
+      key_[i] = key_[from] ^ y >> 1 ^ ((0u - (y & 1)) & 0x9908b0dfu);
     };
     for (int i = 0; i < size - middle; ++i) twist(i, i + 1, i + middle);
     for (int i = size - middle; i < size - 1; ++i) twist(i, i + 1, i + middle - size);
     twist(size - 1, 0, middle - 1);
+    for (int i = 0; i < size; ++i) {
+      uint32_t y = key_[i];
+      y ^= y >> 11;
+      y ^= y << 7 & 0x9d2c5680u;
+      y ^= y << 15 & 0xefc60000u;
+      drawn_[i] = y ^ y >> 18;
+    }
     position_ = 0;
   }
-  uint32_t y = key_[position_++];
-  y ^= y >> 11;
-  y ^= y << 7 & 0x9d2c5680u;
-  y ^= y << 15 & 0xefc60000u;
-  return y ^ y >> 18;
+  return drawn_[position_++];
 }
 
 double RandomState::random_sample() {

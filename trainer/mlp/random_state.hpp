@@ -36,6 +36,7 @@ public:
 
 private:
   std::array<uint32_t, 624> key_;
+  std::array<uint32_t, 624> drawn_{}; ///< what bits() gives from `key_`
   int position_ = 624;
 };
 
