@@ -6,7 +6,7 @@
 #define LEADLINE_INLINE_FUNCTION inline __attribute__((always_inline))
 #include "shared/core/math.hpp"
 #include "shared/layers/host/simd.hpp"
-#include "trainer/mlp/kernels.hpp"
+#include "trainer/mlp/rules.hpp"
 
 namespace leadline::trainer::mlp {
 namespace {
@@ -301,44 +301,17 @@ template <class T> void derive(Activation activation, const T* a, T* delta, inde
     for (index_t i = 0; i < count; ++i) delta[i] *= a[i] * (T{1} - a[i]);
 }
 
-template <class T> constexpr T epsilon = sizeof(T) == 8 ? T(0x1p-52) : T(0x1p-23);
-
-template <class T> LEADLINE_ALWAYS_INLINE T clipped(T p) {
-  p = p < epsilon<T> ? epsilon<T> : p;
-  return p > T{1} - epsilon<T> ? T{1} - epsilon<T> : p;
-}
-
-/// One sample's loss and derivatives, for the losses of regression: scratch[j] = loss of output j, z[j] = derivative.
+/// One sample's loss and derivatives, for the losses of regression: loss[j] of output j, z[j] = derivative.
 template <class T> void regression_row(const OutputJob<T>& job, T* z, const T* y, T* loss) {
-  const index_t outputs = job.outputs;
+  const auto all = [&](auto kind) {
+    for (index_t j = 0; j < job.outputs; ++j)
+      loss[j] = regression_loss(static_cast<Loss>(decltype(kind)::value), z[j], y[j], job.huber_delta);
+  };
   switch (job.loss) {
-  case Loss::squared_error:
-    for (index_t j = 0; j < outputs; ++j) {
-      const T error = z[j] - y[j];
-      loss[j] = T{0.5} * error * error;
-      z[j] = error;
-    }
-    return;
-  case Loss::absolute_error:
-    for (index_t j = 0; j < outputs; ++j) {
-      const T error = z[j] - y[j];
-      loss[j] = math::abs(error);
-      z[j] = error > T{0} ? T{1} : error < T{0} ? T{-1} : error;
-    }
-    return;
-  case Loss::huber:
-    for (index_t j = 0; j < outputs; ++j) {
-      const T error = z[j] - y[j], size = math::abs(error), delta = job.huber_delta;
-      loss[j] = size <= delta ? T{0.5} * error * error : delta * (size - T{0.5} * delta);
-      z[j] = size <= delta ? error : error > T{0} ? delta : error < T{0} ? -delta : error;
-    }
-    return;
-  default: // poisson: y log(y / mu) - y + mu, and mu - y by log(mu)
-    for (index_t j = 0; j < outputs; ++j) {
-      const T mu = math::exp(z[j]);
-      loss[j] = (y[j] == T{0} ? T{0} : y[j] * math::log(y[j] / mu)) - y[j] + mu;
-      z[j] = mu - y[j];
-    }
+  case Loss::squared_error: return all(Constant<static_cast<int>(Loss::squared_error)>());
+  case Loss::absolute_error: return all(Constant<static_cast<int>(Loss::absolute_error)>());
+  case Loss::huber: return all(Constant<static_cast<int>(Loss::huber)>());
+  default: return all(Constant<static_cast<int>(Loss::poisson)>());
   }
 }
 
@@ -432,25 +405,11 @@ template <class T> void transpose(const T* x, index_t ldx, index_t rows, index_t
 }
 
 template <class T> void adam(T* w, const T* gradient, T* m, T* v, index_t count, T lr, T beta1, T beta2, T epsilon) {
-  for (index_t i = 0; i < count; ++i) {
-    const T g = gradient[i];
-    m[i] = beta1 * m[i] + (T{1} - beta1) * g;
-    v[i] = beta2 * v[i] + (T{1} - beta2) * (g * g);
-    w[i] -= lr * m[i] / (math::sqrt(v[i]) + epsilon);
-  }
+  for (index_t i = 0; i < count; ++i) adam_update(w[i], gradient[i], m[i], v[i], lr, beta1, beta2, epsilon);
 }
 
 template <class T> void sgd(T* w, const T* gradient, T* velocity, index_t count, T lr, T momentum, bool nesterov) {
-  if (nesterov)
-    for (index_t i = 0; i < count; ++i) {
-      velocity[i] = momentum * velocity[i] - lr * gradient[i];
-      w[i] += momentum * velocity[i] - lr * gradient[i];
-    }
-  else
-    for (index_t i = 0; i < count; ++i) {
-      velocity[i] = momentum * velocity[i] - lr * gradient[i];
-      w[i] += velocity[i];
-    }
+  for (index_t i = 0; i < count; ++i) sgd_update(w[i], gradient[i], velocity[i], lr, momentum, nesterov);
 }
 
 template <class T> void axpy(T a, const T* x, T* y, index_t count) {

@@ -2,6 +2,7 @@
 
 #include "data/error.hpp"
 #include "shared/core/math.hpp"
+#include "trainer/mlp/exec_steps.hpp"
 #include "trainer/mlp/lbfgs.hpp"
 #include "trainer/registry.hpp" // known_names
 #include "trainer/text.hpp"
@@ -117,6 +118,12 @@ template <class T> void MLPBase<T>::check_params() const {
   else
     check_name("loss", p.loss, {"squared_error", "poisson", "absolute_error", "huber"});
   check_name("compat", p.compat, {"none", "sklearn"});
+  check_name("exec", p.exec, {"host", "layers", "kokkos"});
+  if (p.exec != "host" && p.solver == "lbfgs")
+    throw Error({.field = "exec",
+                 .value = p.exec,
+                 .reason = "lbfgs computes on the host",
+                 .fix = "Use solver adam or sgd, or exec host"});
   check_real("alpha", p.alpha, 0, infinity, false, true);
   if (p.batch_size < 0)
     bad_value("batch_size", std::to_string(p.batch_size), "Use a whole number of at least 1, or 0 for auto");
@@ -251,6 +258,33 @@ template <class T> void set_weights(mlp::Network<T>& network, const MLPWeights<T
     network.set_coefs(l, weights.coefs[l].data());
     network.set_intercepts(l, weights.intercepts[l].data());
   }
+}
+
+} // namespace
+
+namespace {
+
+/// Between padded arrays as a network's parameters are and arrays by layer.
+template <class T> mlp::LayerArrays<T> by_layer(const NetworkShape& shape, const mlp::AlignedVector<T>& padded) {
+  mlp::LayerArrays<T> arrays;
+  if (padded.empty()) return arrays;
+  mlp::Network<T> network(shape);
+  network.parameters() = padded;
+  for (size_t l = 0; l < shape.layers(); ++l) {
+    arrays.push_back(network.coefs(l));
+    arrays.push_back(network.intercepts(l));
+  }
+  return arrays;
+}
+
+template <class T> mlp::AlignedVector<T> padded(const NetworkShape& shape, const mlp::LayerArrays<T>& arrays) {
+  if (arrays.empty()) return {};
+  mlp::Network<T> network(shape);
+  for (size_t l = 0; l < shape.layers(); ++l) {
+    network.set_coefs(l, arrays[2 * l].data());
+    network.set_intercepts(l, arrays[2 * l + 1].data());
+  }
+  return network.parameters();
 }
 
 } // namespace
@@ -447,6 +481,17 @@ template <class T> void MLPBase<T>::fit_stochastic(const Data& data, bool increm
   const uint64_t seed = p.dropout > 0 ? random_.bits() : 0;
   const double patience = p.n_iter_no_change ? static_cast<double>(*p.n_iter_no_change) : infinity;
   const auto& kernels = mlp::kernels<T>();
+  std::unique_ptr<mlp::ExecSteps<T>> steps; // null: on the host
+  if (p.exec != "host")
+    steps = mlp::make_exec_steps<T>(p.exec, network.shape(), samples, data.x.rows, batch,
+                                    {by_layer(network.shape(), network.parameters()),
+                                     by_layer(network.shape(), o.first), by_layer(network.shape(), o.second)});
+  const auto fetch = [&] {
+    const mlp::StepState<T> state = steps->state();
+    network.parameters() = padded(network.shape(), state.parameters);
+    o.first = padded(network.shape(), state.first);
+    o.second = padded(network.shape(), state.second);
+  };
 
   results_.n_iter = 0;
   results_.converged = false;
@@ -461,26 +506,35 @@ template <class T> void MLPBase<T>::fit_stochastic(const Data& data, bool increm
     for (index_t begin = 0; begin < n; begin += batch) {
       const index_t rows = std::min(batch, n - begin);
       const bool in_place = !p.shuffle && !p.early_stopping;
-      accumulated += static_cast<double>(rows) *
-                     network.loss_gradient(samples, in_place ? nullptr : order.data() + begin, in_place ? begin : 0,
-                                           rows, seed, static_cast<uint64_t>(o.t));
-      ++o.t;
-      if (adam) {
+      const auto number = static_cast<uint64_t>(o.t++);
+      if (adam)
         o.learning_rate =
             p.learning_rate_init * std::sqrt(1 - math::powi(p.beta_2, o.t)) / (1 - math::powi(p.beta_1, o.t));
+      const mlp::Update<T> update{adam,
+                                  static_cast<T>(o.learning_rate),
+                                  static_cast<T>(p.beta_1),
+                                  static_cast<T>(p.beta_2),
+                                  static_cast<T>(p.epsilon),
+                                  static_cast<T>(p.momentum),
+                                  p.nesterovs_momentum};
+      if (steps) {
+        accumulated += static_cast<double>(rows) * steps->step(order.data() + begin, rows, seed, number, update);
+        continue;
       }
+      accumulated +=
+          static_cast<double>(rows) * network.loss_gradient(samples, in_place ? nullptr : order.data() + begin,
+                                                            in_place ? begin : 0, rows, seed, number);
       network.for_parameters([&](index_t from, index_t to) {
-        T* w = network.parameters().data() + from;
+        T *w = network.parameters().data() + from, *first = o.first.data() + from;
         const T* gradient = network.gradient().data() + from;
-        const T lr = static_cast<T>(o.learning_rate);
         if (adam)
-          kernels.adam(w, gradient, o.first.data() + from, o.second.data() + from, to - from, lr,
-                       static_cast<T>(p.beta_1), static_cast<T>(p.beta_2), static_cast<T>(p.epsilon));
+          kernels.adam(w, gradient, first, o.second.data() + from, to - from, update.lr, update.beta_1, update.beta_2,
+                       update.epsilon);
         else
-          kernels.sgd(w, gradient, o.first.data() + from, to - from, lr, static_cast<T>(p.momentum),
-                      p.nesterovs_momentum);
+          kernels.sgd(w, gradient, first, to - from, update.lr, update.momentum, update.nesterov);
       });
     }
+    if (steps && p.early_stopping) fetch();
     ++results_.n_iter;
     results_.loss = accumulated / static_cast<double>(n);
     results_.t += n;
@@ -537,6 +591,7 @@ template <class T> void MLPBase<T>::fit_stochastic(const Data& data, bool increm
       warn(format("Stochastic Optimizer: Maximum iterations (%lld) reached and the optimization hasn't converged yet.",
                   static_cast<long long>(p.max_iter)));
   }
+  if (steps) fetch();
   if (p.early_stopping) network.parameters() = best_;
 }
 

@@ -10,7 +10,8 @@
 // both, and so is this one). `compat = "sklearn"` keeps a defect of scikit-learn: with several outputs its gradient of
 // the squared error is that of the loss times the number of outputs, which the right one isn't.
 //
-// What it has not: dropout, class_weight, activations by layer, the losses absolute_error and huber, validation_loss.
+// What it has not: dropout, class_weight, activations by layer, the losses absolute_error and huber, validation_loss,
+// exec.
 //
 // Errors are leadline::Error. One model is for one thread at a time; predictions use the model's own scratch memory.
 #pragma once
@@ -65,8 +66,10 @@ struct MLPParams {
   std::map<index_t, double> class_weights; ///< by class; others weigh 1
   double huber_delta = 1;                  ///< where the loss huber becomes linear
   bool validation_loss = false;            ///< with early_stopping: the loss on the validation part of each epoch, too
+  std::string exec = "host";               ///< where sgd and adam compute: host, by kernels for MLPs; layers or kokkos,
+                                           ///< by the layers of depth networks (exec_steps.hpp)
   int threads =
-      0; ///< same bits for any number; 0: one for small networks, else OMP_NUM_THREADS or all cores, at most 4
+      0; ///< of host: same bits for any number; 0: one for small networks, else OMP_NUM_THREADS or all cores, at most 4
 
   std::function<void(const std::string&)> print; ///< verbose lines; none: standard output
   std::function<void(const std::string&)> warn;  ///< warnings; none: "leadline: warning: ..." on standard error

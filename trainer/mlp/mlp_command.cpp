@@ -1,6 +1,7 @@
 // leadline mlp fit, predict, score
 #include "data/image_io.hpp"
 #include "trainer/commands.hpp"
+#include "trainer/compute.hpp"
 #include "trainer/mlp/fitted.hpp"
 #include "trainer/mlp/mlp_options.hpp"
 #include "trainer/mlp/score.hpp"
@@ -17,6 +18,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <numeric>
+#include <optional>
 
 namespace leadline::trainer {
 
@@ -285,6 +287,8 @@ int mlp_fit(const std::vector<std::string>& arguments) {
   }
   const RunDirectory run = new_run_directory(settings.text("out"), "mlp");
 
+  std::optional<Compute> compute;
+  if (params.exec == "kokkos") compute.emplace(params.threads);
   const auto start = std::chrono::steady_clock::now();
   const auto fit_as = model.precision == "f32" ? fit<float> : fit<double>;
   const MLPResults results = fit_as(params, x, n, chosen(split.train), chosen_values(split.train), &model);

@@ -21,41 +21,47 @@ std::vector<std::string> parts(const std::string& text) {
 } // namespace
 
 std::vector<OptionGroup> mlp_options() {
-  return {{"Model, with scikit-learn's names and defaults",
-           {{"hidden_layer_sizes", "100", "units of the hidden layers, with commas between"},
-            {"activation", "relu", "of the hidden layers", {"identity", "logistic", "tanh", "relu"}},
-            {"solver", "adam", "how it learns", {"lbfgs", "sgd", "adam"}},
-            {"alpha", "0.0001", "L2 penalty"},
-            {"batch_size", "auto", "samples of a step; auto: min(200, rows)"},
-            {"learning_rate", "constant", "of sgd", {"constant", "invscaling", "adaptive"}},
-            {"learning_rate_init", "0.001", "of sgd and adam"},
-            {"power_t", "0.5", "of invscaling"},
-            {"max_iter", "200", "epochs, or lbfgs' iterations"},
-            {"shuffle", "true", "the rows, each epoch"},
-            {"random_state", "0", "seed of weights, shuffles and splits; none: another one each time"},
-            {"tol", "0.0001", "smaller improvements count as none"},
-            {"verbose", "false", "a line for each epoch"},
-            {"momentum", "0.9", "of sgd"},
-            {"nesterovs_momentum", "true", "of sgd"},
-            {"early_stopping", "false", "stop by the score on a part of the rows"},
-            {"validation_fraction", "0.1", "that part"},
-            {"beta_1", "0.9", "of adam"},
-            {"beta_2", "0.999", "of adam"},
-            {"epsilon", "1e-8", "of adam"},
-            {"n_iter_no_change", "10", "epochs without improvement before it stops; inf: never"},
-            {"max_fun", "15000", "evaluations of lbfgs"},
-            {"loss", "squared_error", "of a regressor", {"squared_error", "poisson", "absolute_error", "huber"}}}},
-          {"Model, beyond scikit-learn",
-           {{"activations", "", "one for each hidden layer, with commas between"},
-            {"dropout", "0", "share of hidden values left out in training"},
-            {"class_weight", "none", "none, balanced, or CLASS=WEIGHT,... with classes counted from 0"},
-            {"huber_delta", "1", "where the loss huber becomes linear"},
-            {"validation_loss", "false", "with early_stopping: its curve, too"},
-            {"compat", "none", "sklearn: its gradient for several outputs, which is too large", {"none", "sklearn"}},
-            {"dtype", "float64", "of all numbers", {"float32", "float64"}},
-            {"threads", "0",
-             "CPU threads, same bits for any number; 0: one for small networks, else OMP_NUM_THREADS or all cores, at "
-             "most 4"}}}};
+  return {
+      {"Model, with scikit-learn's names and defaults",
+       {{"hidden_layer_sizes", "100", "units of the hidden layers, with commas between"},
+        {"activation", "relu", "of the hidden layers", {"identity", "logistic", "tanh", "relu"}},
+        {"solver", "adam", "how it learns", {"lbfgs", "sgd", "adam"}},
+        {"alpha", "0.0001", "L2 penalty"},
+        {"batch_size", "auto", "samples of a step; auto: min(200, rows)"},
+        {"learning_rate", "constant", "of sgd", {"constant", "invscaling", "adaptive"}},
+        {"learning_rate_init", "0.001", "of sgd and adam"},
+        {"power_t", "0.5", "of invscaling"},
+        {"max_iter", "200", "epochs, or lbfgs' iterations"},
+        {"shuffle", "true", "the rows, each epoch"},
+        {"random_state", "0", "seed of weights, shuffles and splits; none: another one each time"},
+        {"tol", "0.0001", "smaller improvements count as none"},
+        {"verbose", "false", "a line for each epoch"},
+        {"momentum", "0.9", "of sgd"},
+        {"nesterovs_momentum", "true", "of sgd"},
+        {"early_stopping", "false", "stop by the score on a part of the rows"},
+        {"validation_fraction", "0.1", "that part"},
+        {"beta_1", "0.9", "of adam"},
+        {"beta_2", "0.999", "of adam"},
+        {"epsilon", "1e-8", "of adam"},
+        {"n_iter_no_change", "10", "epochs without improvement before it stops; inf: never"},
+        {"max_fun", "15000", "evaluations of lbfgs"},
+        {"loss", "squared_error", "of a regressor", {"squared_error", "poisson", "absolute_error", "huber"}}}},
+      {"Model, beyond scikit-learn",
+       {{"activations", "", "one for each hidden layer, with commas between"},
+        {"dropout", "0", "share of hidden values left out in training"},
+        {"class_weight", "none", "none, balanced, or CLASS=WEIGHT,... with classes counted from 0"},
+        {"huber_delta", "1", "where the loss huber becomes linear"},
+        {"validation_loss", "false", "with early_stopping: its curve, too"},
+        {"compat", "none", "sklearn: its gradient for several outputs, which is too large", {"none", "sklearn"}},
+        {"dtype", "float64", "of all numbers", {"float32", "float64"}},
+        {"exec",
+         "host",
+         "where sgd and adam compute: host, by kernels for MLPs; layers or kokkos, by the layers of depth networks, "
+         "without and with Kokkos (OpenMP, CUDA, HIP)",
+         {"host", "layers", "kokkos"}},
+        {"threads", "0",
+         "CPU threads, same bits for any number; 0: one for small networks, else OMP_NUM_THREADS or all cores, at "
+         "most 4"}}}};
 }
 
 MLPParams mlp_params(const Settings& s, bool classifier) {
@@ -115,6 +121,7 @@ MLPParams mlp_params(const Settings& s, bool classifier) {
   p.huber_delta = s.real("huber_delta", 1e-300, huge);
   p.validation_loss = s.boolean("validation_loss");
   p.compat = s.text("compat");
+  p.exec = s.text("exec");
   p.threads = static_cast<int>(s.integer("threads", 0, 64));
   return p;
 }

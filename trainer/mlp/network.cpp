@@ -16,6 +16,14 @@ template <class T> index_t padded(index_t columns, index_t lanes) {
 
 } // namespace
 
+/// The losses of regression but poisson are means over outputs, all others sums.
+double mean_loss(const NetworkShape& shape, double loss_sum, double squares, double weight) {
+  const bool mean =
+      shape.loss == Loss::squared_error || shape.loss == Loss::absolute_error || shape.loss == Loss::huber;
+  return loss_sum / (mean ? weight * static_cast<double>(shape.units.back()) : weight) +
+         0.5 * shape.alpha * squares / weight;
+}
+
 template <class T> std::unique_ptr<SparseRows> SparseRows::where_worthwhile(const T* x, index_t n, index_t features) {
   const index_t count = n * features;
   if (count - std::count(x, x + count, T{0}) > count * 6 / 10) return nullptr;
@@ -281,14 +289,6 @@ template <class T> double Network<T>::squares() const {
   return kernels_.dot(parameters_.data(), parameters_.data(), static_cast<index_t>(coefs_end_));
 }
 
-/// The losses of regression but poisson are means over outputs, all others sums.
-template <class T> double Network<T>::normalised(double loss_sum, double weight) const {
-  const bool mean =
-      shape_.loss == Loss::squared_error || shape_.loss == Loss::absolute_error || shape_.loss == Loss::huber;
-  return loss_sum / (mean ? weight * static_cast<double>(shape_.units.back()) : weight) +
-         0.5 * shape_.alpha * squares() / weight;
-}
-
 template <class T> double Network<T>::loss(const Samples<T>& samples, index_t n) {
   double sum = 0, weight = 0;
   for (index_t first = 0; first < n; first += chunk) {
@@ -303,7 +303,7 @@ template <class T> double Network<T>::loss(const Samples<T>& samples, index_t n)
       weight += samples.weights ? static_cast<double>(samples.weights[first + i]) : 1;
     }
   }
-  return normalised(sum, weight);
+  return mean_loss(shape_, sum, squares(), weight);
 }
 
 template <class T>
@@ -339,7 +339,7 @@ double Network<T>::loss_gradient(const Samples<T>& samples, const index_t* rows,
       for (index_t i = 0; i < panels; ++i) gradient_of(i);
   }
   const T factor = static_cast<T>(1 / weight);
-  const double loss = normalised(sum, weight);
+  const double loss = mean_loss(shape_, sum, squares(), weight);
   for_parameters([&](index_t begin, index_t end) {
     const index_t middle = std::clamp(static_cast<index_t>(coefs_end_), begin, end);
     const auto decay = [&](index_t from, index_t to, double alpha) {

@@ -40,6 +40,10 @@ struct NetworkShape {
   size_t layers() const { return units.size() - 1; }
 };
 
+/// A mean from the sum of the samples' losses, with the penalty: `squares` of all coefficients, `weight` of all
+/// samples.
+double mean_loss(const NetworkShape& shape, double loss_sum, double squares, double weight);
+
 /// Which of x's numbers aren't zero, a bit each.
 struct SparseRows {
   index_t words = 0;           ///< of 64 features
@@ -113,7 +117,6 @@ private:
   void layer_gradient(const Samples<T>& samples, size_t layer, Columns outputs, index_t n, bool accumulate);
   void drop_out(size_t layer, Rows rows, bool backward);
   void choose(const Samples<T>& samples, const index_t* rows, index_t first, index_t n);
-  double normalised(double loss_sum, double weight) const;
   double squares() const;
 
   NetworkShape shape_;

@@ -25,6 +25,12 @@ expect "Maximum iterations (3) reached" "$(cat warnings)"
 expect "epoch,loss,validation_score,validation_loss" "$(head -1 b/loss_curve.csv)"
 [ -s b/loss_curve.svg ] || fail "no curve"
 expect "accuracy 0.99" "$("$leadline" mlp score a --data digits)"
+for exec in layers kokkos; do # the seconds apart, the same words
+  "$leadline" mlp fit --data digits --hidden_layer_sizes 16 --max_iter 3 --exec $exec --out on_$exec 2>/dev/null | grep accuracy >$exec.txt
+  "$leadline" mlp score on_$exec --data digits >>$exec.txt
+done
+expect "accuracy 0." "$(cat layers.txt)"
+cmp layers.txt kokkos.txt || fail "execs differ"
 "$leadline" export a --out digits.lead >/dev/null
 "$leadline" inspect digits.lead >/dev/null
 
@@ -42,6 +48,7 @@ refused "not even two frames" "$leadline" mlp depth --data synthetic:count=24 --
 refused "can be negative" "$leadline" mlp depth --data synthetic:count=24 --loss poisson
 
 refused "Use lbfgs, sgd or adam" "$leadline" mlp fit --data digits --solver newton
+refused "lbfgs computes on the host" "$leadline" mlp fit --data digits --solver lbfgs --exec kokkos
 refused "no size of a layer" "$leadline" mlp fit --data digits --hidden_layer_sizes 16,0
 refused "from 0 to 1" "$leadline" mlp fit --data digits --momentum 2
 refused "csv:FILE" "$leadline" mlp fit --data plane.csv
