@@ -38,7 +38,7 @@ tsan() {
 # see Kokkos. (Linking would need a CUDA build of Kokkos.)
 cuda() {
   bash cmake/cuda_headers.sh build/cuda-headers trainer/{compute,evaluate,export,graph_session,predictor,train_loop}.cpp \
-    trainer/metrics/depth_metrics.cpp
+    trainer/metrics/depth_metrics.cpp trainer/mlp/exec_steps.cpp
 }
 
 step dependencies dependencies

@@ -3,13 +3,15 @@
 
     pip install scikit-learn threadpoolctl
     python mlp_peers.py speed build/bin/leadline [PAIRS]
+    python mlp_peers.py cpu build/bin/leadline [PAIRS]
     python mlp_peers.py accuracy build/bin/leadline [SEEDS]
 
 speed: fits alternate, scikit-learn at the faster of 1 and 2 threads (tried first), Leadline with 1 thread and with 2;
 times are medians, the ratio that of the medians. Same rows, same float64, same number of epochs. Leadline's time is the
-one that it prints for the fit; scikit-learn's is that of fit(). accuracy: stratified 80/20 splits by the same seeds.
+one that it prints for the fit; scikit-learn's is that of fit(). cpu: for busy machines; CPU seconds of one thread each,
+without those of a fit of one epoch, which takes start-up and reading away on both sides; float64 and float32. accuracy: stratified 80/20 splits by the same seeds.
 """
-import re, statistics, subprocess, sys, tempfile, time, warnings
+import re, resource, statistics, subprocess, sys, tempfile, time, warnings
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
@@ -34,8 +36,9 @@ def ours(seed, threads=1, **params):
     return float(re.search(r"accuracy (\S+)", text)[1]), float(re.search(r"fitted in (\S+) s", text)[1]), int(re.search(r", (\d+) (?:epochs|iterations)", text)[1])
 
 
-def theirs(seed, threads=1, **params):
+def theirs(seed, threads=1, dtype="float64", **params):
     X, Xt, y, yt = split(seed)
+    X, Xt = X.astype(dtype), Xt.astype(dtype)
     with threadpool_limits(threads):
         start = time.perf_counter()
         model = MLPClassifier(random_state=seed, **params).fit(X, y)
@@ -43,7 +46,27 @@ def theirs(seed, threads=1, **params):
     return model.score(Xt, yt), seconds, model.n_iter_
 
 
-if mode == "speed":
+def cpu_seconds(fit, **params):
+    def used():
+        return sum(t for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN) for t in resource.getrusage(who)[:2])
+    times = []
+    for more in ({}, dict(max_iter=1)):
+        start = used()
+        fit(0, **params, **more)
+        times.append(used() - start)
+    return times[0] - times[1]
+
+
+if mode == "cpu":
+    print("| hidden | solver | dtype | scikit-learn CPU s | Leadline CPU s | ratio |\n|---|---|---|---|---|---|")
+    for hidden in ((100,), (16,)):
+        for solver in ("adam", "sgd", "lbfgs"):
+            for dtype in ("float64", "float32"):
+                params = dict(hidden_layer_sizes=hidden, solver=solver, dtype=dtype)
+                pairs = [(cpu_seconds(theirs, **params), cpu_seconds(ours, **params)) for _ in range(count)]
+                a, b = (statistics.median(times) for times in zip(*pairs))
+                print(f"| {hidden} | {solver} | {dtype} | {a:.3f} | {b:.3f} | {a / b:.1f} |", flush=True)
+elif mode == "speed":
     print("| hidden | solver | scikit-learn s (threads) | 1 thread s | ratio | 2 threads s | ratio |\n|---|---|---|---|---|---|---|")
     for hidden in ((100,), (16,)):
         for solver in ("adam", "sgd", "lbfgs"):
