@@ -3,6 +3,7 @@
 #include "data/error.hpp"
 #include "trainer/compute.hpp"
 #include "trainer/planned_pass.hpp"
+#include "trainer/text.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -30,14 +31,18 @@ private:
   std::vector<int32_t> parent_;
 };
 
-/// Whether a node's values, if bytes, all have the same quantisation.
-bool shares_grid(LayerKind kind) {
-  bool shares = false;
-  visit_layer(kind, [&](auto tag) {
-    using Layer = typename decltype(tag)::Layer;
-    if constexpr (runs_on_bytes<Layer>()) shares = Layer::int8_grid == Int8Grid::same;
-  });
-  return shares;
+/// Nodes that multiply and have nothing of the kind between themselves and an output.
+std::vector<bool> heads_of(const Graph& graph) {
+  std::vector<bool> reaches(static_cast<size_t>(graph.num_values)), heads(graph.nodes.size());
+  for (const int32_t v : graph.outputs) reaches[static_cast<size_t>(v)] = true;
+  for (size_t i = graph.nodes.size(); i-- > 0;) {
+    const Node& node = graph.nodes[i];
+    if (!reaches[static_cast<size_t>(node.output)]) continue;
+    heads[i] = allowed_algorithm(node.kind, Algorithm::host_gemm);
+    if (heads[i]) continue;
+    for (int s = 0; s < node.num_inputs; ++s) reaches[static_cast<size_t>(node.inputs[s])] = true;
+  }
+  return heads;
 }
 
 } // namespace
@@ -80,9 +85,31 @@ ValueRange RangeObserver::range(RangeMethod method) const {
   return range;
 }
 
-std::vector<ValueRange> observe_ranges(const ModelSpec& spec, const NetworkInputs& inputs, RangeMethod method) {
-  const Graph& graph = *spec.graph;
-  const PlannedPass<DefaultExec> pass(DefaultExec(), graph, spec.weights, PlanOptions());
+NetworkInputs network_inputs(const Preprocess& preprocess, const data::Dataset& frames,
+                             const std::vector<size_t>& which) {
+  NetworkInputs inputs;
+  for (const size_t i : which) {
+    const data::Sample sample = frames.load(i);
+    const ImageView8 view = packed_image(sample.rgb.data(), sample.height, sample.width);
+    std::vector<uint32_t> workspace(preprocess_workspace_bytes(preprocess, view.height, view.width) / 4 + 1);
+    std::vector<float> input(3 * static_cast<size_t>(preprocess.height) * static_cast<size_t>(preprocess.width));
+    if (!preprocess_rgb8(preprocess, view, workspace.data(), 4 * workspace.size(), input.data()))
+      throw Error({.file = frames.name(i), .reason = "sides must be 1 to " + std::to_string(max_image_side)});
+    inputs.push_back(std::move(input));
+  }
+  return inputs;
+}
+
+std::vector<size_t> spread(size_t size, size_t count) {
+  count = std::min(count, size);
+  std::vector<size_t> which;
+  for (size_t k = 0; k < count; ++k) which.push_back((2 * k + 1) * size / (2 * count));
+  return which;
+}
+
+std::vector<ValueRange> observe_ranges(const Graph& graph, const std::vector<std::vector<float>>& weights,
+                                       const NetworkInputs& inputs, RangeMethod method) {
+  const PlannedPass<DefaultExec> pass(DefaultExec(), graph, weights, PlanOptions());
   std::vector<RangeObserver> observers(static_cast<size_t>(graph.num_values));
   const auto observe = [&](int32_t v, const std::string& name) {
     const std::vector<float> values = pass.download(v);
@@ -124,6 +151,36 @@ std::string int8_obstacle(const Graph& graph, size_t i, const std::vector<Shape>
   return obstacle;
 }
 
+Int8Products int8_products(const Graph& graph) {
+  const std::vector<Shape> shapes = graph.infer(graph.input_shape);
+  const GraphView view = graph.view();
+  const std::vector<bool> heads = heads_of(graph);
+  Int8Products products;
+  products.able.resize(graph.nodes.size());
+  products.obstacles.resize(graph.nodes.size());
+  products.macs.resize(graph.nodes.size());
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    if (!allowed_algorithm(graph.nodes[i].kind, Algorithm::host_gemm)) continue;
+    std::string& obstacle = products.obstacles[i] = int8_obstacle(graph, i, shapes);
+    if (obstacle.empty() && heads[i]) obstacle = "its result is the depth, of which bytes have 256 steps";
+    products.able[i] = obstacle.empty();
+    products.macs[i] = static_cast<double>(node_macs(view, static_cast<int32_t>(i), shapes.data()));
+    products.able_macs += products.able[i] ? products.macs[i] : 0;
+    products.all_macs += products.macs[i];
+    products.nodes.push_back(i);
+  }
+  return products;
+}
+
+std::string Int8Products::too_few(const Graph& graph) const {
+  if (able_macs > 0 && able_macs >= least_int8_share * all_macs) return "";
+  std::string why = "only " + decimals(100 * able_macs / std::max(all_macs, 1.0), 0) +
+                    "% of this network's products can run on bytes";
+  for (const size_t i : nodes)
+    if (!able[i]) return why + "; " + graph.node_names[i] + ": " + obstacles[i];
+  return why;
+}
+
 std::vector<bool> nodes_on_bytes(const Graph& graph, std::vector<bool> products) {
   const std::vector<Shape> shapes = graph.infer(graph.input_shape);
   std::vector<bool>& on_bytes = products;
@@ -152,7 +209,17 @@ Quantization quantization_of(const ValueRange& range) {
   return {static_cast<float>(scale), static_cast<int32_t>(std::clamp(std::round(-low / scale), 0.0, 255.0))};
 }
 
-Graph quantize_graph(const Graph& graph, const std::vector<bool>& on_bytes, const std::vector<ValueRange>& ranges) {
+bool shares_grid(LayerKind kind) {
+  bool shares = false;
+  visit_layer(kind, [&](auto tag) {
+    using Layer = typename decltype(tag)::Layer;
+    if constexpr (runs_on_bytes<Layer>()) shares = Layer::int8_grid == Int8Grid::same;
+  });
+  return shares;
+}
+
+std::vector<Quantization> value_grids(const Graph& graph, const std::vector<bool>& on_bytes,
+                                      const std::vector<ValueRange>& ranges) {
   Groups groups(graph.num_values);
   for (size_t i = 0; i < graph.nodes.size(); ++i)
     if (on_bytes[i] && shares_grid(graph.nodes[i].kind))
@@ -163,7 +230,15 @@ Graph quantize_graph(const Graph& graph, const std::vector<bool>& on_bytes, cons
     range.low = std::min(range.low, ranges[static_cast<size_t>(v)].low);
     range.high = std::max(range.high, ranges[static_cast<size_t>(v)].high);
   }
-  const auto grid = [&](int32_t v) { return quantization_of(shared[static_cast<size_t>(groups.find(v))]); };
+  std::vector<Quantization> grids;
+  for (int32_t v = 0; v < graph.num_values; ++v)
+    grids.push_back(quantization_of(shared[static_cast<size_t>(groups.find(v))]));
+  return grids;
+}
+
+Graph quantize_graph(const Graph& graph, const std::vector<bool>& on_bytes, const std::vector<ValueRange>& ranges) {
+  const std::vector<Quantization> grids = value_grids(graph, on_bytes, ranges);
+  const auto grid = [&](int32_t v) { return grids[static_cast<size_t>(v)]; };
 
   Graph result = graph;
   result.nodes.clear();

@@ -18,7 +18,7 @@ namespace leadline::trainer {
 namespace {
 
 constexpr const char* format_name = "leadline checkpoint";
-constexpr int format_version = 2;                  // 2: /trained_weights, /callbacks
+constexpr int format_version = 3;                  // 2: /trained_weights, /callbacks; 3: /ranges
 constexpr hsize_t max_elements = hsize_t{1} << 31; // of one array in a file; more is damage, not a depth network
 
 /// Closes an HDF5 handle of any kind; a negative one means that the call failed.
@@ -313,6 +313,7 @@ void write_checkpoint(const std::string& file, const Checkpoint& c) {
   out.document("settings", c.settings);
   write_arrays("weights", "weight_order", c.weights, single);
   write_arrays("trained_weights", "trained_weight_order", c.trained_weights, single);
+  write_arrays("ranges", "range_order", c.ranges, false);
 
   out.text("optimizer_name", c.optimizer);
   out.integer("optimizer_steps", c.optimizer_steps);
@@ -361,11 +362,12 @@ Checkpoint read_checkpoint(const std::string& file) {
   const Quiet quiet;
   const Reader in(file);
   if (in.text("format") != format_name) in.fail("format", "it is another kind of HDF5 file");
-  if (const index_t version = in.integer("version", 1); version != format_version)
+  const index_t version = in.integer("version", 1);
+  if (version < 2 || version > format_version)
     throw Error({.file = file,
                  .field = "version",
                  .value = std::to_string(version),
-                 .reason = "this program reads version " + std::to_string(format_version),
+                 .reason = "this program reads versions 2 to " + std::to_string(format_version),
                  .fix = "Use the Leadline that wrote it"});
   Checkpoint c;
   c.network = in.text("network");
@@ -374,6 +376,7 @@ Checkpoint read_checkpoint(const std::string& file) {
   c.settings = in.document("settings");
   c.weights = read_arrays(in, "weights", "weight_order");
   c.trained_weights = read_arrays(in, "trained_weights", "trained_weight_order");
+  if (version >= 3) c.ranges = read_arrays(in, "ranges", "range_order");
   c.optimizer = in.text("optimizer_name");
   c.optimizer_steps = in.integer("optimizer_steps", 0);
   c.optimizer_state = read_arrays(in, "optimizer", "optimizer_order");

@@ -3,7 +3,8 @@
 //   /                       attributes: format, version, precision, network, optimizer, scheduler, epoch, batch, ...
 //   /settings               the resolved settings file
 //   /weights/NAME           as in a PyTorch state_dict (names, shapes and order of elements)
-//   /trained_weights/NAME   where those are an average over steps: the weights of the last step
+//   /trained_weights/NAME   where those are an average over steps, or rounded: the weights of the last step
+//   /ranges/NAME            where values are rounded as int8 rounds them: lowest and highest (quantization_aware.hpp)
 //   /optimizer/STATE/NAME, /optimizer_scalars, /scheduler, /callbacks/NAME
 //   /mean_map               of the baselines
 //
@@ -33,9 +34,11 @@ struct Checkpoint {
   std::string network;   ///< name
   std::string precision; ///< "f32" or "f64": how arrays are stored
   /// What evaluation and export use, trainable and state (running_mean, ...), in the graph's order: the average over
-  /// steps where the run keeps one (train.ema), else the weights themselves.
+  /// steps where the run keeps one (train.ema), those rounded for int8 where it trains for that (quantize.aware), else
+  /// the weights themselves.
   std::vector<NamedArray> weights;
-  std::vector<NamedArray> trained_weights; ///< what training goes on with, where `weights` are an average; else empty
+  std::vector<NamedArray> trained_weights; ///< what training goes on with, where `weights` are others; else empty
+  std::vector<NamedArray> ranges;          ///< of values; empty unless quantize.aware
 
   std::string optimizer; ///< name
   index_t optimizer_steps = 0;

@@ -8,6 +8,8 @@
 #include "trainer/networks/parts.hpp"
 #include "trainer/onnx_writer.hpp"
 #include "trainer/planned_pass.hpp"
+#include "trainer/quantization_aware.hpp"
+#include "trainer/run_directory.hpp"
 #include "trainer/text.hpp"
 #include "trainer/train_settings.hpp"
 #include "trainer/weight_io.hpp"
@@ -210,7 +212,7 @@ std::vector<Algorithm> parse_algorithms(const std::string& text, const Graph& gr
 ModelSpec model_spec(const Checkpoint& checkpoint, const std::string& file, Graph* graph,
                      const ExportOptions& options) {
   const Settings settings = checkpoint_settings(checkpoint, file);
-  const Graph trained = graph_settings(settings);
+  const Graph trained = float_graph(settings);
   check_weights(trained, checkpoint.weights, file);
   std::vector<std::vector<double>> weights;
   for (int i = 0; i < static_cast<int>(trained.weight_shapes.size()); ++i) {
@@ -353,7 +355,7 @@ ExportReport export_file(const Checkpoint& checkpoint, const std::string& file, 
       report.nodes_before = graph.nodes.size();
     } else {
       spec = model_spec(checkpoint, file, &graph, options);
-      const Graph trained = graph_settings(checkpoint_settings(checkpoint, file));
+      const Graph trained = float_graph(checkpoint_settings(checkpoint, file));
       report.fold_error = check_folding(checkpoint, file, trained, spec);
       report.nodes_before = trained.nodes.size();
     }
@@ -386,6 +388,44 @@ double rounding_error(const ModelSpec& spec) {
   return relative_difference({wanted.begin(), wanted.end()}, {spec.golden.begin(), spec.golden.end()});
 }
 
+/// The float network that a quantisation-aware run began with, if that is still there: what int8 may lose little
+/// against.
+struct Reference {
+  Graph graph;
+  ModelSpec spec;
+  std::string name;
+
+  Reference(const Checkpoint& checkpoint, const std::string& file) {
+    if (checkpoint.ranges.empty()) return;
+    name = checkpoint_settings(checkpoint, file).text("model.weights");
+    if (!std::filesystem::exists(name)) return;
+    const std::string float_file = find_checkpoint(name, true);
+    spec = model_spec(read_checkpoint(float_file), float_file, &graph);
+  }
+};
+
+/// With what the checkpoint knows of int8, and what helps if too much is lost.
+Int8Options int8_options(Int8Options options, const Graph& graph, const Checkpoint& checkpoint, const std::string& file,
+                         const Reference& reference) {
+  if (!checkpoint.ranges.empty()) {
+    options.ranges = ranges_of(graph, checkpoint.ranges, file);
+    if (reference.spec.graph) options.reference = &reference.spec;
+    options.reference_name =
+        reference.spec.graph ? "f32, " + reference.name : "f32, this run (" + reference.name + " is gone)";
+    return options;
+  }
+  if (checkpoint.network == "mlp") return options;
+  const Settings settings = checkpoint_settings(checkpoint, file);
+  const std::string run = std::filesystem::path(file).parent_path().parent_path().string();
+  if (const std::string config = RunDirectory{run}.config(); !run.empty() && std::filesystem::exists(config))
+    options.advice = "Fine-tune the network for it: leadline train --config " + config + " --model.weights " + run +
+                     " --quantize.aware true --scheduler.name cosine --optimizer.lr " +
+                     exact(optimizer_settings(settings).lr / 10) + " --train.epochs " +
+                     std::to_string(std::max<index_t>(1, checkpoint.epoch / 10)) + " --run.dir " + run +
+                     "-int8, and export that. Or: ";
+  return options;
+}
+
 } // namespace
 
 ExportReport export_model(const Checkpoint& checkpoint, const std::string& file, const std::string& path,
@@ -394,7 +434,9 @@ ExportReport export_model(const Checkpoint& checkpoint, const std::string& file,
                      [&](const std::string& temporary, const ModelSpec& floats, ExportReport* report) {
                        Int8Model int8;
                        if (options.int8.frames) {
-                         int8 = quantize_model(floats, path, checkpoint.protocol, options.int8);
+                         const Reference reference(checkpoint, file);
+                         int8 = quantize_model(floats, path, checkpoint.protocol,
+                                               int8_options(options.int8, *floats.graph, checkpoint, file, reference));
                          report->int8_report = int8.report;
                        }
                        const ModelSpec& spec = int8.graph ? int8.spec : floats;

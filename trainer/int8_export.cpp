@@ -24,8 +24,7 @@ using Answers = std::vector<std::vector<float>>; ///< one for each frame
 /// Bytes are the CPU's: on a GPU's exec they would be computed one by one.
 using BytesExec = std::conditional_t<DefaultExec::on_host, DefaultExec, HostExec>;
 
-constexpr size_t probe_frames = 4;  ///< that a layer's noise is measured on
-constexpr double least_share = 0.5; ///< of the products that could run on bytes: with fewer, int8 isn't worth its name
+constexpr size_t probe_frames = 4; ///< that a layer's noise is measured on
 
 /// A file that goes when this does.
 struct TemporaryFile {
@@ -54,20 +53,6 @@ public:
 private:
   double signal_ = 0, noise_ = 0;
 };
-
-NetworkInputs inputs_of(const Preprocess& preprocess, const data::Dataset& frames, const std::vector<size_t>& which) {
-  NetworkInputs inputs;
-  for (const size_t i : which) {
-    const data::Sample sample = frames.load(i);
-    const ImageView8 view = packed_image(sample.rgb.data(), sample.height, sample.width);
-    std::vector<uint32_t> workspace(preprocess_workspace_bytes(preprocess, view.height, view.width) / 4 + 1);
-    std::vector<float> input(3 * static_cast<size_t>(preprocess.height) * static_cast<size_t>(preprocess.width));
-    if (!preprocess_rgb8(preprocess, view, workspace.data(), 4 * workspace.size(), input.data()))
-      throw Error({.file = frames.name(i), .reason = "sides must be 1 to " + std::to_string(max_image_side)});
-    inputs.push_back(std::move(input));
-  }
-  return inputs;
-}
 
 /// The network's answers to some inputs, by the kernels that the engine has.
 Answers answers_of(const ModelSpec& spec, const NetworkInputs& inputs) {
@@ -185,33 +170,17 @@ private:
   Measured floats_, last_;
 };
 
-/// Nodes that multiply and have nothing of the kind between themselves and an output.
-std::vector<bool> heads_of(const Graph& graph) {
-  std::vector<bool> reaches(static_cast<size_t>(graph.num_values)), heads(graph.nodes.size());
-  for (const int32_t v : graph.outputs) reaches[static_cast<size_t>(v)] = true;
-  for (size_t i = graph.nodes.size(); i-- > 0;) {
-    const Node& node = graph.nodes[i];
-    if (!reaches[static_cast<size_t>(node.output)]) continue;
-    heads[i] = allowed_algorithm(node.kind, Algorithm::host_gemm);
-    if (heads[i]) continue;
-    for (int s = 0; s < node.num_inputs; ++s) reaches[static_cast<size_t>(node.inputs[s])] = true;
-  }
-  return heads;
-}
-
 /// Which frames calibrate, and which measure: others, where there are at least as many.
 void split_frames(const Int8Options& options, std::vector<size_t>* calibration, std::vector<size_t>* measured) {
-  const size_t size = options.frames->size(), count = std::min(options.calibration_frames, size);
-  std::vector<bool> taken(size);
-  for (size_t k = 0; k < count; ++k) {
-    calibration->push_back((2 * k + 1) * size / (2 * count));
-    taken[calibration->back()] = true;
-  }
+  const size_t size = options.frames->size();
+  *calibration = spread(size, options.ranges.empty() ? options.calibration_frames : 0);
   std::vector<size_t> rest;
-  for (size_t i = 0; i < size; ++i)
-    if (!taken[i] || size < 2 * count) rest.push_back(i);
-  const size_t n = std::min(options.measured_frames, rest.size());
-  for (size_t k = 0; k < n; ++k) measured->push_back(rest[(2 * k + 1) * rest.size() / (2 * n)]);
+  for (size_t i = 0, k = 0; i < size; ++i) {
+    const bool taken = k < calibration->size() && (*calibration)[k] == i;
+    k += taken;
+    if (!taken || size < 2 * calibration->size()) rest.push_back(i);
+  }
+  for (const size_t k : spread(rest.size(), options.measured_frames)) measured->push_back(rest[k]);
 }
 
 std::string db(double value) { return std::isfinite(value) ? decimals(value, 1) : "exact"; }
@@ -226,8 +195,8 @@ std::string layer_table(const std::vector<Int8Layer>& layers) {
   return text_table(rows, false);
 }
 
-std::string metrics_table(const Meter& meter) {
-  std::vector<std::vector<std::string>> rows{{"", "f32", "int8", "difference"}};
+std::string metrics_table(const Meter& meter, const std::string& reference) {
+  std::vector<std::vector<std::string>> rows{{"", reference, "int8", "difference"}};
   const EvaluationRow &before = meter.floats().rows[0], &after = meter.last().rows[0];
   for (size_t m = 0; m < before.metrics.size(); ++m) {
     const double a = before.metrics[m].second, b = after.metrics[m].second;
@@ -288,41 +257,26 @@ Int8Model quantize_model(const ModelSpec& spec, const std::string& path, const s
     throw Error({.file = path, .field = "--calibrate", .reason = "these data have no frames"});
 
   // Which layers can, and what for.
-  const std::vector<Shape> shapes = graph.infer(graph.input_shape);
-  const GraphView view = graph.view();
-  const std::vector<bool> heads = heads_of(graph);
-  Int8Model result;
-  std::vector<size_t> nodes; ///< of result.layers
-  std::vector<bool> able(graph.nodes.size());
-  std::vector<double> macs(graph.nodes.size());
-  double able_macs = 0, all_macs = 0;
-  for (size_t i = 0; i < graph.nodes.size(); ++i) {
-    if (!allowed_algorithm(graph.nodes[i].kind, Algorithm::host_gemm)) continue;
-    std::string obstacle = int8_obstacle(graph, i, shapes);
-    if (obstacle.empty() && heads[i]) obstacle = "its result is the depth, of which bytes have 256 steps";
-    able[i] = obstacle.empty();
-    macs[i] = static_cast<double>(node_macs(view, static_cast<int32_t>(i), shapes.data()));
-    able_macs += able[i] ? macs[i] : 0;
-    all_macs += macs[i];
-    nodes.push_back(i);
-    result.layers.push_back({graph.node_names[i], layer_name(graph.nodes[i].kind), false, 0, 0, obstacle});
-  }
-  if (able_macs == 0 || (able_macs < least_share * all_macs && !options.force)) {
-    const auto unable = std::find_if(result.layers.begin(), result.layers.end(),
-                                     [](const Int8Layer& layer) { return !layer.why_float.empty(); });
+  const Int8Products can = int8_products(graph);
+  if (const std::string why = can.too_few(graph); !why.empty() && (can.able_macs == 0 || !options.force))
     throw Error({.file = path,
                  .field = "--precision",
                  .value = "int8",
-                 .reason = "only " + decimals(100 * able_macs / std::max(all_macs, 1.0), 0) +
-                           "% of this network's products can run on bytes" +
-                           (unable == result.layers.end() ? "" : "; " + unable->name + ": " + unable->why_float),
+                 .reason = why,
                  .fix = "Train with --model.activation relu or relu6, or use --precision f16"});
-  }
+  Int8Model result;
+  const std::vector<size_t>& nodes = can.nodes; // of result.layers
+  const std::vector<bool>& able = can.able;
+  for (const size_t i : nodes)
+    result.layers.push_back({graph.node_names[i], layer_name(graph.nodes[i].kind), false, 0, 0, can.obstacles[i]});
 
   std::vector<size_t> calibration, measured;
   split_frames(options, &calibration, &measured);
-  const NetworkInputs inputs = inputs_of(spec.preprocess, *options.frames, calibration);
-  const std::vector<ValueRange> ranges = observe_ranges(spec, inputs, options.method);
+  const bool trained = !options.ranges.empty();
+  const NetworkInputs inputs = network_inputs(spec.preprocess, *options.frames,
+                                              trained ? spread(options.frames->size(), probe_frames) : calibration);
+  const std::vector<ValueRange> ranges =
+      trained ? options.ranges : observe_ranges(graph, spec.weights, inputs, options.method);
 
   // What each layer costs alone: the network's answer with only this one on bytes.
   const NetworkInputs probes(inputs.begin(), inputs.begin() + std::min<ptrdiff_t>(std::ssize(inputs), probe_frames));
@@ -339,7 +293,8 @@ Int8Model quantize_model(const ModelSpec& spec, const std::string& path, const s
                    [&](size_t a, size_t b) { return result.layers[a].alone_db < result.layers[b].alone_db; });
 
   std::vector<bool> products = able;
-  Meter meter(spec, path, protocol, std::make_shared<data::Subset>(options.frames, measured));
+  Meter meter(options.reference ? *options.reference : spec, path, protocol,
+              std::make_shared<data::Subset>(options.frames, measured));
   double share = 1;
   size_t moved = 0;
   std::unique_ptr<Candidate> best;
@@ -350,15 +305,16 @@ Int8Model quantize_model(const ModelSpec& spec, const std::string& path, const s
     // Half as many again in each round: a few rounds reach any number of layers.
     const size_t target = std::min(worst.size(), moved + std::max<size_t>(1, moved / 2));
     double next_share = share;
-    for (size_t k = moved; k < target; ++k) next_share -= macs[nodes[worst[k]]] / able_macs;
-    if (target == moved || next_share < least_share)
+    for (size_t k = moved; k < target; ++k) next_share -= can.macs[nodes[worst[k]]] / can.able_macs;
+    if (target == moved || next_share < least_int8_share)
       throw Error({.file = path,
                    .field = "--max_delta1_loss",
                    .value = exact(options.max_delta1_loss),
                    .reason = loss_line(result.delta1, meter, protocol) + ", with " + std::to_string(moved) +
                              " layers in float and " + decimals(100 * share, 0) + "% of the products on bytes",
-                   .fix = "Nothing was written. Calibrate with more frames or --calibration min_max, allow more loss, "
-                          "use --precision f16, or take it as it is with --force"});
+                   .fix = "Nothing was written. " + options.advice +
+                          (trained ? "Train it longer" : "Calibrate with more frames or --calibration min_max") +
+                          ", allow more loss, use --precision f16, or take it as it is with --force"});
     for (; moved < target; ++moved) {
       products[nodes[worst[moved]]] = false;
       result.layers[worst[moved]].why_float =
@@ -392,10 +348,14 @@ Int8Model quantize_model(const ModelSpec& spec, const std::string& path, const s
     result.layers[k].together_db = noise[k].decibels();
   }
 
-  result.report = layer_table(result.layers) + "\n" + (meter.has_truth() ? metrics_table(meter) + "\n" : "") +
-                  loss_line(result.delta1, meter, protocol) + "\n" + std::to_string(calibration.size()) +
-                  " frames calibrated, " + (options.frames->size() < 2 * calibration.size() ? "the same" : "others") +
-                  " measured; " + decimals(100 * share, 0) + "% of the products that could run on bytes do\n";
+  const std::string calibrated =
+      trained ? "ranges as they were trained with"
+              : std::to_string(calibration.size()) + " frames calibrated, " +
+                    (options.frames->size() < 2 * calibration.size() ? "the same" : "others") + " measured";
+  result.report = layer_table(result.layers) + "\n" +
+                  (meter.has_truth() ? metrics_table(meter, options.reference_name) + "\n" : "") +
+                  loss_line(result.delta1, meter, protocol) + "\n" + calibrated + "; " + decimals(100 * share, 0) +
+                  "% of the products that could run on bytes do\n";
   if (result.delta1.high > options.max_delta1_loss && result.delta1.loss <= options.max_delta1_loss)
     result.report += "the interval reaches beyond the limit of " + exact(options.max_delta1_loss) +
                      ": measure on more frames to be sure\n";
@@ -403,10 +363,12 @@ Int8Model quantize_model(const ModelSpec& spec, const std::string& path, const s
     result.report += "WARNING: more than the limit of " + exact(options.max_delta1_loss) + " is lost (--force)\n";
   result.spec = chosen;
   result.graph = best->take_graph();
-  result.spec.provenance["quantised"] = "int8, " + std::to_string(calibration.size()) + " frames, " +
-                                        (options.method == RangeMethod::percentile ? "percentile" : "min_max") +
-                                        "; delta1 loss " + decimals(result.delta1.loss, 4) + " on " +
-                                        std::to_string(result.delta1.frames) + " frames";
+  result.spec.provenance["quantised"] =
+      "int8, " +
+      (trained ? "trained for it"
+               : std::to_string(calibration.size()) + " frames, " +
+                     (options.method == RangeMethod::percentile ? "percentile" : "min_max")) +
+      "; delta1 loss " + decimals(result.delta1.loss, 4) + " on " + std::to_string(result.delta1.frames) + " frames";
   result.spec.golden = compute_golden(result.spec);
   return result;
 }

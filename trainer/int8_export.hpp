@@ -18,6 +18,13 @@ struct Int8Options {
   RangeMethod method = RangeMethod::percentile;
   double max_delta1_loss = 0.01; ///< of delta1: how much int8 may be below f32
   bool force = false;            ///< all layers that can run on bytes do, whatever that loses
+
+  /// Of a network that was trained with int8's rounding (quantization_aware.hpp): the ranges of its graph's values
+  /// that it knows. Empty: calibrated on the frames.
+  std::vector<ValueRange> ranges{};
+  const ModelSpec* reference = nullptr; ///< the float model that it may not lose against; null: the model's own floats
+  std::string reference_name = "f32";   ///< for people
+  std::string advice{};                 ///< what to do where too much is lost, for people
 };
 
 /// One layer that multiplies.

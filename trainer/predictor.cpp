@@ -2,6 +2,7 @@
 
 #include "data/depth_filters.hpp" // resize_depth
 #include "trainer/graph_session.hpp"
+#include "trainer/quantization_aware.hpp"
 #include "trainer/run_directory.hpp"
 #include "trainer/train_settings.hpp"
 #include "trainer/weight_io.hpp"
@@ -18,7 +19,8 @@ template <class T> class CheckpointPredictor final : public Predictor {
 public:
   CheckpointPredictor(const Checkpoint& checkpoint, const std::string& file)
       : settings_(checkpoint_settings(checkpoint, file)), preprocess_(preprocess_settings(settings_)),
-        graph_(graph_settings(settings_)), session_(exec_, graph_, graph_.input_shape, false) {
+        graph_(training_graph(settings_, checkpoint.ranges, file).graph),
+        session_(exec_, graph_, graph_.input_shape, false) {
     check_weights(graph_, checkpoint.weights, file);
     for (int i = 0; i < session_.num_weights(); ++i)
       session_.set_weight(i, internal_values<T>(graph_, i, checkpoint.weights));

@@ -40,9 +40,9 @@ public:
 
 /// Makes a run of settings (train_settings.hpp) on Kokkos' default exec: reads no frame yet. Its first listener stops
 /// it when loss or gradient is no longer a number (callbacks/nan_stop.hpp); `make_callbacks` makes those of the
-/// program. Begins with the weights of model.weights, unless it is `resumed`: then `restore` follows, and the file of
-/// those need no longer be there. Throws leadline::Error for settings that can't be carried out.
+/// program. Begins with the weights of model.weights, unless it goes on from `resumed`: then `restore` follows with
+/// that, and the file of those need no longer be there. Throws leadline::Error for settings that can't be carried out.
 std::unique_ptr<TrainLoop> make_train_loop(const Settings& settings, data::DatasetPtr train, data::DatasetPtr val,
-                                           bool resumed = false);
+                                           const Checkpoint* resumed = nullptr);
 
 } // namespace leadline::trainer

@@ -12,10 +12,12 @@
 #include "trainer/optimizers/clipping.hpp"
 #include "trainer/optimizers/optimizers.hpp"
 #include "trainer/optimizers/parameter_groups.hpp"
+#include "trainer/quantization_aware.hpp"
 #include "trainer/train_loop.hpp"
 #include "trainer/train_settings.hpp"
 #include "trainer/weight_average.hpp"
 #include "trainer/weight_io.hpp"
+#include "trainer/weight_rounding.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -59,8 +61,9 @@ inline std::vector<unsigned char> picture_of(const float* image, index_t pixels,
 
 template <class T, class Exec> class TrainLoopOn final : public TrainLoop {
 public:
-  TrainLoopOn(const Exec& exec, const Settings& settings, data::DatasetPtr train, data::DatasetPtr val)
-      : exec_(exec), settings_(settings), graph_(graph_settings(settings)),
+  TrainLoopOn(const Exec& exec, const Settings& settings, TrainingGraph graph, data::DatasetPtr train,
+              data::DatasetPtr val)
+      : exec_(exec), settings_(settings), graph_(std::move(graph.graph)), ranges_(std::move(graph.ranges)),
         micro_batch_(micro_batch_settings(settings)), train_loader_(train, train_loader_settings(settings)),
         val_loader_(val, val_loader_settings(settings)),
         session_(exec, graph_, input_shape(), true, false,
@@ -74,7 +77,11 @@ public:
         clipping_(exec, session_.all_diff_weights(), settings.real("train.clip_norm", 0, 1e12),
                   settings.real("train.clip_value", 0, 1e12)),
         average_(exec, session_.all_weights(), settings.real("train.ema", 0, 0.999999999),
-                 settings.boolean("train.ema_warmup")) {
+                 settings.boolean("train.ema_warmup")),
+        rounding_(exec, rounded_weights(graph.rounded)) {
+    if (rounding_.on() && average_.on())
+      settings.fail("train.ema", "an average of weights that int8 rounds lies between its steps",
+                    "Set train.ema to 0 with quantize.aware");
     place_info(train->size(), val->size());
     initialise_weights();
     average_.update(0);
@@ -131,7 +138,7 @@ private:
     info_.summary = session_.summary();
     for (size_t i = 0; i < graph_.weight_shapes.size(); ++i)
       info_.parameters += graph_.trainable[i] ? graph_.weight_shapes[i].count() : 0;
-    info_.bytes = session_.bytes() + average_.bytes();
+    info_.bytes = session_.bytes() + average_.bytes() + rounding_.bytes();
     info_.exec = std::string(Exec::on_host ? "CPU" : "GPU") + ", " + std::to_string(exec_.threads()) +
                  (Exec::on_host ? " threads, " : " lanes, ") + settings_.text("train.precision");
     info_.train_frames = static_cast<index_t>(train_frames);
@@ -144,6 +151,28 @@ private:
                      "Use a smaller batch, or data.drop_last = false");
     info_.protocol = settings_.text("eval.protocol");
     info_.monitor = settings_.text("eval.monitor");
+  }
+
+  /// The weights that these nodes multiply with.
+  std::vector<typename WeightRounding<T, Exec>::Weight> rounded_weights(const std::vector<int32_t>& nodes) const {
+    std::vector<typename WeightRounding<T, Exec>::Weight> weights;
+    for (const int32_t i : nodes) {
+      const Node& node = graph_.nodes[static_cast<size_t>(i)];
+      const Tensor<T> weight = session_.weight(node.weights[0]);
+      const bool known = std::any_of(weights.begin(), weights.end(),
+                                     [&](const auto& other) { return other.values.data == weight.data; });
+      if (!known) weights.push_back({weight, weight_channels(node, 0, weight.shape)});
+    }
+    return weights;
+  }
+  /// From the weights that learn to those that answer, and back.
+  void use_answering_weights() const {
+    average_.swap();
+    rounding_.round();
+  }
+  void use_learning_weights() const {
+    rounding_.restore();
+    average_.swap();
   }
 
   void initialise_weights() {
@@ -175,6 +204,9 @@ private:
       if (groups_.size() > 1)
         settings_.fail("optimizer.name", "it moves all weights along one line, so they can't have groups",
                        "Leave optimizer.lr_factors and optimizer.no_decay empty, or take sgd or an adam");
+      if (rounding_.on())
+        settings_.fail("optimizer.name", "its line search needs a smooth loss, which rounding breaks into steps",
+                       "Take sgd or an adam with quantize.aware");
       if (settings_.real("train.clip_norm", 0, 1e12) > 0 || settings_.real("train.clip_value", 0, 1e12) > 0)
         settings_.fail("optimizer.name", "its line search needs the loss's own gradient, not a clipped one",
                        "Set train.clip_norm and train.clip_value to 0, or take sgd or an adam");
@@ -211,6 +243,7 @@ private:
   Exec exec_;
   Settings settings_;
   Graph graph_;
+  std::vector<NamedArray> ranges_; ///< of its values, where they are rounded as int8 rounds them
   int micro_batch_;
   data::Loader train_loader_, val_loader_;
   GraphSession<T, Exec> session_;
@@ -220,6 +253,7 @@ private:
   GradientClipping<T, Exec> clipping_;
   std::vector<T> staging_;
   WeightAverage<T, Exec> average_;
+  WeightRounding<T, Exec> rounding_;
   struct Group {
     std::string name;
     double lr_factor;
@@ -298,8 +332,10 @@ void TrainLoopOn<T, Exec>::micro_batch_gradients(const data::Batch& batch, int m
 /// Loss and gradient of the batch at the weights as they are; the gradient is ready when it returns.
 template <class T, class Exec> double TrainLoopOn<T, Exec>::loss_and_gradients(const data::Batch& batch) {
   const int count = batch.n / micro_batch_;
+  rounding_.round(); // straight through: the gradient there is that of the weights that learn
   for (int m = 0; m < count; ++m) micro_batch_gradients(batch, m, m);
   session_.finish_step();
+  rounding_.restore();
 
   std::vector<T> losses(static_cast<size_t>(count));
   session_.download(Tensor<const T>(reinterpret_cast<T*>(loss_values_.data()), {1, 1, 1, count}), losses.data());
@@ -399,7 +435,7 @@ void TrainLoopOn<T, Exec>::keep_predictions(const data::Batch& batch, const Tens
 template <class T, class Exec> void TrainLoopOn<T, Exec>::validate(EpochReport& report) {
   const Clock::time_point start = Clock::now();
   DepthEvaluator<Exec> evaluator(exec_, protocol_);
-  average_.swap();
+  use_answering_weights();
   val_loader_.start(0);
   for (data::Batch batch; val_loader_.next(batch);) {
     if (batch.n == 0) // every frame of it was unreadable and skipped
@@ -412,7 +448,7 @@ template <class T, class Exec> void TrainLoopOn<T, Exec>::validate(EpochReport& 
     evaluator.template add<T>(prediction, truth);
     keep_predictions(batch, prediction, report);
   }
-  average_.swap();
+  use_learning_weights();
   const DepthMetrics metrics = evaluator.result();
   report.validated = true;
   report.note = evaluator.note();
@@ -567,18 +603,21 @@ template <class T, class Exec> Checkpoint TrainLoopOn<T, Exec>::checkpoint() con
   c.settings = settings_.to_ini(false);
   c.network = graph_.name;
   c.precision = settings_.text("train.precision");
-  for (int i = 0; i < session_.num_weights(); ++i) {
-    const std::string& name = graph_.weight_names[static_cast<size_t>(i)];
-    const NamedArray trained = pytorch_array(graph_, i, name, session_.get_weight(i));
-    if (!average_.on()) {
-      c.weights.push_back(trained);
-      continue;
-    }
-    std::vector<T> average(static_cast<size_t>(session_.weight(i).shape.count()));
-    session_.download(average_.of(session_.weight(i)), average.data());
-    c.weights.push_back(pytorch_array(graph_, i, name, average));
-    c.trained_weights.push_back(trained);
+  const auto arrays = [&] {
+    std::vector<NamedArray> all;
+    for (int i = 0; i < session_.num_weights(); ++i)
+      all.push_back(pytorch_array(graph_, i, graph_.weight_names[static_cast<size_t>(i)], session_.get_weight(i)));
+    return all;
+  };
+  if (average_.on() || rounding_.on()) {
+    c.trained_weights = arrays();
+    use_answering_weights();
+    c.weights = arrays();
+    use_learning_weights();
+  } else {
+    c.weights = arrays();
   }
+  c.ranges = ranges_;
   c.optimizer = groups_.front().optimizer->name();
   c.optimizer_steps = groups_.front().optimizer->steps();
   for (const Group& group : groups_) {
@@ -636,7 +675,9 @@ template <class T, class Exec> void TrainLoopOn<T, Exec>::restore(const Checkpoi
   want("precision", c.precision, settings_.text("train.precision"));
   want("optimizer", c.optimizer, groups_.front().optimizer->name());
   want("scheduler", c.scheduler, scheduler_->name());
-  want("train.ema", c.trained_weights.empty() ? "none" : "an average", average_.on() ? "an average" : "none");
+  want("quantize.aware", c.ranges.empty() ? "false" : "true", rounding_.on() ? "true" : "false");
+  if (!rounding_.on())
+    want("train.ema", c.trained_weights.empty() ? "none" : "an average", average_.on() ? "an average" : "none");
   want("seed", std::to_string(c.seed), std::to_string(seed_settings(settings_)));
   // A checkpoint from right after an epoch's last step: its validation is still to come.
   if (c.batch > info_.steps_per_epoch || c.epoch > info_.epochs)
@@ -649,7 +690,7 @@ template <class T, class Exec> void TrainLoopOn<T, Exec>::restore(const Checkpoi
          .fix = "Resume with the data, data.batch_size and train.epochs of the run (more epochs are possible)"});
 
   for (int i = 0; i < session_.num_weights(); ++i) {
-    session_.set_weight(i, internal_values<T>(graph_, i, average_.on() ? c.trained_weights : c.weights));
+    session_.set_weight(i, internal_values<T>(graph_, i, c.trained_weights.empty() ? c.weights : c.trained_weights));
     if (average_.on())
       session_.upload(internal_values<T>(graph_, i, c.weights).data(), average_.of(session_.weight(i)));
   }

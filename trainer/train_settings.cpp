@@ -220,6 +220,19 @@ std::vector<OptionGroup> train_option_groups() {
            {"train.val_every", "1", "epochs between two validations; the last epoch always has one"},
        }});
   groups.push_back(
+      {"Quantisation (fine-tuning of a trained network for int8; inference/docs/precision.md)",
+       {
+           {"quantize.aware",
+            "false",
+            "round values and weights in the forward pass as int8 does; begins with model.weights, norms folded",
+            {"true", "false"}},
+           {"quantize.calibration",
+            "percentile",
+            "how values' ranges follow from training frames: without the 0.01% at either end, or all",
+            {"percentile", "min_max"}},
+           {"quantize.calibration_frames", "64", "training frames for the ranges, evenly spread"},
+       }});
+  groups.push_back(
       {"Evaluation",
        {
            {"eval.protocol", "raw", "crop, depth range and mean of the metrics", protocol_names()},

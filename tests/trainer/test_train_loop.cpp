@@ -130,7 +130,7 @@ TEST_CASE("a run begins with another one's weights") {
   const Run whole = train(settings), half = train(settings, nullptr, 7);
   fs::remove(file);
   CHECK_THROWS_MATCHES(train(settings), Error, MessageMatches(ContainsSubstring("first.h5")));
-  const auto loop = make_train_loop(settings, toy_frames(22, 1), toy_frames(5, 2), true);
+  const auto loop = make_train_loop(settings, toy_frames(22, 1), toy_frames(5, 2), &half.end);
   loop->restore(half.end, "earlier.h5");
   loop->run();
   check_same_bits(loop->checkpoint(), whole.end);

@@ -47,7 +47,7 @@ struct Run {
 /// Trains; from `start` if it isn't null; until step `stop_at` if that isn't 0.
 inline Run train(const Settings& settings, const Checkpoint* start = nullptr, index_t stop_at = 0, size_t frames = 22) {
   Run run;
-  const auto loop = make_train_loop(settings, toy_frames(frames, 1), toy_frames(5, 2));
+  const auto loop = make_train_loop(settings, toy_frames(frames, 1), toy_frames(5, 2), start);
   if (start) loop->restore(*start, "earlier.h5");
   loop->add(std::make_unique<Writer>(&run.diary, stop_at));
   run.result = loop->run();

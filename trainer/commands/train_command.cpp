@@ -98,7 +98,7 @@ int train_command(const std::vector<std::string>& arguments) {
   if (const std::string& weights = settings.text("model.weights");
       !resume && !weights.empty() && settings.text("run.pretraining").empty())
     settings.set("run.pretraining", pretraining(weights), "--run.pretraining");
-  std::unique_ptr<TrainLoop> loop = make_train_loop(settings, sets.train, sets.val, resume);
+  std::unique_ptr<TrainLoop> loop = make_train_loop(settings, sets.train, sets.val, resume ? &checkpoint : nullptr);
   if (resume) {
     loop->restore(checkpoint, checkpoint_file);
     if (checkpoint.epoch >= loop->info().epochs)
@@ -122,13 +122,13 @@ int train_command(const std::vector<std::string>& arguments) {
     std::printf("%s", evaluate_run(run, sets.val, sets.val_name).c_str());
     write_report(run);
   }
-  std::printf("%s\n  %s\n  leadline evaluate %s --data %s\n  leadline export %s --out model.lead\n", "next:",
+  std::printf("%s\n  %s\n  leadline evaluate %s --data %s\n  leadline export %s --out model.lead%s\n", "next:",
               result.best_epoch > 0 ? ("best " + settings.text("eval.monitor") + " in epoch " +
                                        std::to_string(result.best_epoch) + ": " + run.best())
                                           .c_str()
                                     : run.last().c_str(),
               run.path.c_str(), settings.text("data.val").empty() ? "SPEC" : settings.text("data.val").c_str(),
-              run.path.c_str());
+              run.path.c_str(), settings.boolean("quantize.aware") ? " --precision int8" : "");
   return 0;
 }
 
