@@ -426,19 +426,24 @@ Int8Options int8_options(Int8Options options, const Graph& graph, const Checkpoi
   return options;
 }
 
+/// The model on bytes, if there are frames for that; else without a graph.
+Int8Model int8_model(const ModelSpec& floats, const Checkpoint& checkpoint, const std::string& file,
+                     const std::string& path, const Int8Options& options, ExportReport* report) {
+  if (!options.frames) return {};
+  const Reference reference(checkpoint, file);
+  Int8Model model = quantize_model(floats, path, checkpoint.protocol,
+                                   int8_options(options, *floats.graph, checkpoint, file, reference));
+  report->int8_report = model.report;
+  return model;
+}
+
 } // namespace
 
 ExportReport export_model(const Checkpoint& checkpoint, const std::string& file, const std::string& path,
                           const ExportOptions& options) {
   return export_file(checkpoint, file, path, options,
                      [&](const std::string& temporary, const ModelSpec& floats, ExportReport* report) {
-                       Int8Model int8;
-                       if (options.int8.frames) {
-                         const Reference reference(checkpoint, file);
-                         int8 = quantize_model(floats, path, checkpoint.protocol,
-                                               int8_options(options.int8, *floats.graph, checkpoint, file, reference));
-                         report->int8_report = int8.report;
-                       }
+                       const Int8Model int8 = int8_model(floats, checkpoint, file, path, options.int8, report);
                        const ModelSpec& spec = int8.graph ? int8.spec : floats;
                        write_model(temporary, spec);
                        report->golden_error = verify_model(temporary, spec);
@@ -450,9 +455,12 @@ ExportReport export_model(const Checkpoint& checkpoint, const std::string& file,
                      });
 }
 
-ExportReport export_onnx(const Checkpoint& checkpoint, const std::string& file, const std::string& path) {
+ExportReport export_onnx(const Checkpoint& checkpoint, const std::string& file, const std::string& path,
+                         const Int8Options& int8) {
   return export_file(checkpoint, file, path, {},
-                     [](const std::string& temporary, const ModelSpec& spec, ExportReport*) {
+                     [&](const std::string& temporary, const ModelSpec& floats, ExportReport* report) {
+                       const Int8Model model = int8_model(floats, checkpoint, file, path, int8, report);
+                       const ModelSpec& spec = model.graph ? model.spec : floats;
                        write_onnx(temporary, *spec.graph, spec.weights, onnx_metadata(spec));
                      });
 }

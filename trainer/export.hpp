@@ -53,8 +53,10 @@ float verify_model(const std::string& path, const ModelSpec& spec);
 ExportReport export_model(const Checkpoint& checkpoint, const std::string& file, const std::string& path,
                           const ExportOptions& options = {});
 
-/// The same folded network as an ONNX file for other engines (onnx_writer.hpp); size, preprocessing, range and origin
-/// are its metadata. Nothing here can run it, so `golden_error` stays 0. Throws leadline::Error.
-ExportReport export_onnx(const Checkpoint& checkpoint, const std::string& file, const std::string& path);
+/// The same folded network as an ONNX file for other engines (onnx_writer.hpp), with options.int8.frames on bytes;
+/// size, preprocessing, range and origin are its metadata. Nothing here can run it, so `golden_error` stays 0. Throws
+/// leadline::Error.
+ExportReport export_onnx(const Checkpoint& checkpoint, const std::string& file, const std::string& path,
+                         const Int8Options& int8 = {});
 
 } // namespace leadline::trainer

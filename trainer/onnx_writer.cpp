@@ -2,12 +2,15 @@
 
 #include "data/error.hpp"
 #include "data/image_io.hpp" // write_file
+#include "trainer/calibration.hpp"
 #include "trainer/protobuf.hpp"
 #include "trainer/weight_layout.hpp"
 
 #include <leadline/leadline.h>
 
+#include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstdint>
 #include <set>
 
@@ -37,7 +40,7 @@ enum ValueInfo { value_name = 1, value_type = 2 };
 enum Type { tensor_type = 1, elem_type = 1, shape = 2, dim = 1, dim_value = 1 };
 } // namespace field
 enum class AttributeType { number = 1, integer = 2, text = 3, integers = 7 };
-enum class ElementType { f32 = 1, i64 = 7 };
+enum class ElementType { f32 = 1, u8 = 2, i8 = 3, i32 = 6, i64 = 7 };
 
 Message attribute(const char* name, AttributeType type) {
   Message m;
@@ -76,8 +79,15 @@ class Writer {
 public:
   Writer(const Graph& graph, const std::vector<std::vector<float>>& weights)
       : graph_(graph), weights_(weights), shapes_(graph.infer(graph.input_shape)),
-        values_(static_cast<size_t>(graph.num_values)) {
+        values_(static_cast<size_t>(graph.num_values)), reals_(values_.size()) {
     check_arguments();
+    if (on_bytes()) {
+      ModelSpec spec;
+      spec.graph = &graph;
+      spec.weights = weights;
+      spec.weight_types = int8_weight_types(graph);
+      stored_ = device_weights(spec);
+    }
     values_[0] = unique("input");
     for (size_t k = 0; k < graph.outputs.size(); ++k) output_names_.push_back(unique(output_name(k)));
   }
@@ -164,6 +174,13 @@ private:
     return initializer(name, ElementType::f32, dims, data);
   }
   std::string scalar(const std::string& name, float value) { return floats(name, {}, {value}); }
+  std::string integers_of(const std::string& name, ElementType type, const std::vector<int64_t>& dims,
+                          const std::vector<int64_t>& values) {
+    Message data;
+    for (const int64_t value : values)
+      data.little_endian(static_cast<uint64_t>(value), type == ElementType::i32 ? 4 : 1);
+    return initializer(name, type, dims, data);
+  }
   std::string int64s(const std::string& name, const std::vector<int64_t>& values) {
     Message data;
     for (const int64_t value : values) data.little_endian(static_cast<uint64_t>(value), 8);
@@ -178,12 +195,80 @@ private:
     std::string& name = weight_initializers_[{i, axes}];
     if (!name.empty()) return name;
     const Shape& s = graph_.weight_shapes[static_cast<size_t>(i)];
+    if (Int8Weights bytes; slot < 2 && int8_weights(&bytes)) return name = slot == 0 ? int8_weight(s) : int8_bias(s);
     std::vector<int64_t> dims{s.n, s.c, s.h, s.w};
     if (axes == 3) dims = {s.c, 1, 1};
     if (axes == 1) dims = {s.c};
     name = floats(graph_.weight_names[static_cast<size_t>(i)], dims, to_pytorch(weights_[static_cast<size_t>(i)], s));
     return name;
   }
+  // ---- bytes ---------------------------------------------------------------------------------------------------
+
+  bool on_bytes() const { return !graph_.quantization.empty(); }
+  Quantization quantization(int32_t value) const { return graph_.view().value_quantization(value); }
+
+  /// What the current node multiplies with, if that is bytes with scales that ONNX can have along one axis.
+  bool int8_weights(Int8Weights* weights) const {
+    const auto i = static_cast<int32_t>(node_ - graph_.nodes.data());
+    if (!on_bytes() || node_->weights[0] == no_index || !graph_.view().runs_on_bytes(i)) return false;
+    const auto w = static_cast<size_t>(node_->weights[0]);
+    const WeightChannels channels = weight_channels(*node_, 0, graph_.weight_shapes[w]);
+    const Int8Weight stored = leadline::int8_weight(stored_[w].data(), channels.count);
+    *weights = {stored.scales, stored.values, nullptr};
+    return channels.per_group == 0 || channels.count == graph_.weight_shapes[w].c; // transposed, in groups: it can't
+  }
+  std::string dequantized(const std::string& bytes, const std::string& scale, const std::string& zero_point,
+                          int64_t axis, const std::string& name) {
+    ops_.push_back({"DequantizeLinear", {bytes, scale}, {integer("axis", axis)}, unique(name)});
+    if (!zero_point.empty()) ops_.back().inputs.push_back(zero_point);
+    return ops_.back().output;
+  }
+  std::string int8_weight(const Shape& s) {
+    Int8Weights weights;
+    int8_weights(&weights);
+    const std::string& name = graph_.weight_names[static_cast<size_t>(node_->weights[0])];
+    const bool transposed = node_->kind == layer_kind<ConvTranspose2d>;
+    const index_t channels = transposed ? s.c : s.n;
+    const std::vector<int64_t> values(weights.values, weights.values + s.count());
+    const std::string bytes = integers_of(name, ElementType::i8, {s.n, s.c, s.h, s.w}, to_pytorch(values, s));
+    const std::string scales = floats(name + ".scale", {channels}, {weights.scales, weights.scales + channels});
+    return dequantized(bytes, scales, "", transposed ? 1 : 0, name + "/real");
+  }
+  /// In units of the sums, as integer kernels add it.
+  std::string int8_bias(const Shape& s) {
+    Int8Weights weights;
+    int8_weights(&weights);
+    const auto w = static_cast<size_t>(node_->weights[1]);
+    std::vector<float> scales;
+    std::vector<int64_t> sums;
+    for (size_t c = 0; c < static_cast<size_t>(s.c); ++c) {
+      scales.push_back(quantization(node_->inputs[0]).scale * weights.scales[c]);
+      sums.push_back(
+          static_cast<int64_t>(std::nearbyint(std::clamp(weights_[w][c] / scales[c], -max_int8_bias, max_int8_bias))));
+    }
+    const std::string& name = graph_.weight_names[w];
+    const std::string bytes = integers_of(name, ElementType::i32, {s.c}, sums);
+    return dequantized(bytes, floats(name + ".scale", {s.c}, scales), "", 0, name + "/real");
+  }
+  /// Scale and zero point of a value, as initializers.
+  std::vector<std::string> grid(const std::string& name, const Quantization& q) {
+    return {scalar(name + ".scale", q.scale), integers_of(name + ".zero_point", ElementType::u8, {}, {q.zero_point})};
+  }
+  void quantize(const std::string& x, const Quantization& q, const char* suffix) {
+    const std::vector<std::string> to = grid(node_name_, q);
+    op("QuantizeLinear", {x, to[0], to[1]}, {}, suffix);
+  }
+  /// What the bytes of a value stand for.
+  const std::string& real(int32_t value) {
+    std::string& name = reals_[static_cast<size_t>(value)];
+    if (name.empty()) {
+      const std::string& bytes = values_[static_cast<size_t>(value)];
+      const std::vector<std::string> from = grid(bytes, quantization(value));
+      name = dequantized(bytes, from[0], from[1], 1, bytes + "/real");
+    }
+    return name;
+  }
+
   /// The same for weights of norms, which may be left out here but not in ONNX.
   std::string weight_or(float value, int slot, const char* suffix) {
     const std::string name = weight(slot, 1);
@@ -202,7 +287,10 @@ private:
     while (ops_.back().inputs.size() > 1 && ops_.back().inputs.back().empty()) ops_.back().inputs.pop_back();
     return ops_.back().output;
   }
-  std::string source(int s = 0) const { return values_[static_cast<size_t>(node_->inputs[s])]; }
+  std::string source(int s = 0) {
+    const int32_t value = node_->inputs[s];
+    return quantization(value).quantized() ? real(value) : values_[static_cast<size_t>(value)];
+  }
 
   void node(size_t i) {
     node_ = &graph_.nodes[i];
@@ -213,6 +301,8 @@ private:
       translate(tag, node_->get<Layer>());
     });
     if (ops_.size() == first) op("Identity", {source()}); // a layer that does nothing
+    if (const Quantization q = quantization(node_->output); q.quantized() && node_->kind != layer_kind<Quantize>)
+      quantize(ops_.back().output, q, "/bytes");
     // The last operator's result is the node's; outputs of the graph have names of their own.
     for (size_t k = graph_.outputs.size(); k-- > 0;)
       if (graph_.outputs[k] == node_->output) ops_.back().output = output_names_[k];
@@ -332,6 +422,15 @@ private:
     op("Transpose", {x}, {integers("perm", {0, 3, 1, 2})});
   }
 
+  void translate(LayerTag<Quantize>, const QuantizeParams& p) {
+    quantize(source(), p.quantization(), on_bytes() ? "" : "/bytes");
+    if (on_bytes()) return;
+    const std::string bytes = ops_.back().output; // floats that are rounded
+    const std::vector<std::string> from = grid(bytes, p.quantization());
+    op("DequantizeLinear", {bytes, from[0], from[1]});
+  }
+  void translate(LayerTag<Dequantize>, const QuantizeParams&) {} // whoever reads bytes gets reals
+
   void translate(LayerTag<Concat>, const NoParams&) {
     std::vector<std::string> sources;
     for (int s = 0; s < node_->num_inputs; ++s) sources.push_back(source(s));
@@ -357,6 +456,8 @@ private:
   const std::vector<std::vector<float>>& weights_;
   std::vector<Shape> shapes_;
   std::vector<std::string> values_; // ONNX name of each value
+  std::vector<std::string> reals_;  // of those that are bytes, what they stand for; empty: nobody has asked
+  std::vector<std::vector<unsigned char>> stored_; // weights of a graph on bytes, as device_weights gives them
   std::vector<std::string> output_names_;
   std::set<std::string> names_; // taken
   std::vector<Op> ops_;

@@ -17,6 +17,8 @@ constexpr int onnx_opset = 17;
 ///   - input "input" and outputs "output", "output.1", ..., float `[N,C,H,W]` of the sizes that `graph` was built with;
 ///   - nodes and values called as the graph's nodes, initializers as its weights (in PyTorch's order of elements);
 ///   - fused activations as nodes of their own, folded graphs or trained ones, all layers;
+///   - of a graph on bytes (calibration.hpp), values and weights as bytes with QuantizeLinear and DequantizeLinear
+///     between them and each layer ("QDQ"), which engines fuse into their integer kernels;
 ///   - `metadata` as metadata_props.
 /// `weights` are in the order of graph.weight_shapes, in the internal layouts. Sampling positions of a nearest resize
 /// by no whole factor are computed in float by ONNX engines, in integers here: they may differ by a pixel there. Throws

@@ -624,6 +624,10 @@ template <class T, class Exec> Checkpoint TrainLoopOn<T, Exec>::checkpoint() con
     for (const OptimizerState<T>& state : group.optimizer->states()) {
       std::vector<T> values(static_cast<size_t>(state.values.shape.count()));
       session_.download(state.values, values.data());
+      if (state.weight.empty()) {
+        c.optimizer_state.push_back({state.name, {state.values.shape.c}, {values.begin(), values.end()}});
+        continue;
+      }
       const auto weight = std::find(graph_.weight_names.begin(), graph_.weight_names.end(), state.weight);
       c.optimizer_state.push_back(pytorch_array(graph_, static_cast<int>(weight - graph_.weight_names.begin()),
                                                 state.name + "/" + state.weight, values));
@@ -700,18 +704,9 @@ template <class T, class Exec> void TrainLoopOn<T, Exec>::restore(const Checkpoi
                  .reason = "this state of the optimizer is missing or has another size",
                  .fix = "Resume with the [optimizer] settings of the run"});
   };
+  size_t states = 0;
   for (const Group& group : groups_) {
     group.optimizer->set_steps(c.optimizer_steps);
-    for (const OptimizerState<T>& state : group.optimizer->states()) {
-      const std::string name = state.name + "/" + state.weight;
-      const auto found = std::find_if(c.optimizer_state.begin(), c.optimizer_state.end(),
-                                      [&](const NamedArray& array) { return array.name == name; });
-      if (found == c.optimizer_state.end() || static_cast<index_t>(found->values.size()) != state.values.shape.count())
-        missing(name);
-      const std::vector<T> values =
-          from_pytorch(std::vector<T>(found->values.begin(), found->values.end()), state.values.shape);
-      session_.upload(values.data(), state.values);
-    }
     for (const OptimizerScalar& scalar : group.optimizer->scalars()) {
       const std::string name = group.scalar(scalar.name);
       const auto found = std::find_if(c.optimizer_scalars.begin(), c.optimizer_scalars.end(),
@@ -719,7 +714,19 @@ template <class T, class Exec> void TrainLoopOn<T, Exec>::restore(const Checkpoi
       if (found == c.optimizer_scalars.end()) missing(name);
       *scalar.value = found->second;
     }
+    for (const OptimizerState<T>& state : group.optimizer->states()) {
+      const bool row = state.weight.empty();
+      const std::string name = row ? state.name : state.name + "/" + state.weight;
+      const auto found = std::find_if(c.optimizer_state.begin(), c.optimizer_state.end(),
+                                      [&](const NamedArray& array) { return array.name == name; });
+      if (found == c.optimizer_state.end() || static_cast<index_t>(found->values.size()) != state.values.shape.count())
+        missing(name);
+      const std::vector<T> values(found->values.begin(), found->values.end());
+      session_.upload((row ? values : from_pytorch(values, state.values.shape)).data(), state.values);
+      ++states;
+    }
   }
+  want("optimizer's number of states", std::to_string(c.optimizer_state.size()), std::to_string(states));
   scheduler_->set_state(c.scheduler_state);
   last_lr_ = scheduler_->at(by_epoch_ ? c.epoch : std::max<index_t>(c.step - 1, 0)).lr;
   callback_states_ = c.callbacks;

@@ -13,6 +13,8 @@
 #include <catch2/matchers/catch_matchers_string.hpp>
 
 #include <cmath>
+#include <fstream>
+#include <iterator>
 
 using namespace leadline;
 using namespace leadline::testing;
@@ -119,6 +121,20 @@ TEST_CASE("int8 the whole way: calibrated, measured, written, verified, for netw
     CHECK(parity.rows.front().same_bits == 4);
     CHECK(parity.rows[1].same_bits == 0); // beside the network as it was trained
   }
+}
+
+TEST_CASE("int8 for other engines: the same calibration, bytes between QuantizeLinear and DequantizeLinear") {
+  const TempDir folder;
+  const std::string file = folder / "model.onnx";
+  const ExportReport report = export_onnx(trained({}), "c.h5", file, int8_options());
+  CHECK_THAT(report.int8_report, ContainsSubstring("delta1") && ContainsSubstring("4 frames calibrated"));
+  std::ifstream stream(file, std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(stream), {}};
+  CHECK(bytes.size() == report.file_bytes);
+  for (const char* text : {"QuantizeLinear", "DequantizeLinear", "down.0.0.weight.scale", "down.0.0.bias.scale",
+                           "input.quantize", "metres", "8 frames"})
+    CHECK_THAT(bytes, ContainsSubstring(text));
+  CHECK(folder.entries() == 1);
 }
 
 TEST_CASE("what int8 loses decides: layers fall back to float, or nothing is written, unless it is forced") {

@@ -19,7 +19,7 @@ namespace {
 constexpr const char* export_help = R"(leadline export RUN|CHECKPOINT --out FILE: write a network for devices.
 
   leadline export runs/office --out office.lead
-  leadline export runs/office --out office.onnx --format onnx     for other engines
+  leadline export runs/office --out office.onnx --format onnx     for other engines; int8 as QuantizeLinear nodes
   leadline export runs/office --out office.lead --precision f16   half the size; layers still multiply floats
   leadline export runs/office --out office.lead --precision int8 --calibrate pairs:val.txt     smaller and faster yet
   leadline export runs/office --out office.lead --autotune        the fastest plan for this machine, recorded
@@ -99,11 +99,11 @@ int export_command(const std::vector<std::string>& arguments) {
                    .field = std::string("--") + key,
                    .reason = "is for --precision int8",
                    .fix = "Add that, or leave it out"});
-  if (onnx && options.text("precision") != "f32")
+  if (onnx && !int8 && options.text("precision") != "f32")
     throw Error({.file = "leadline export",
                  .field = "--precision",
                  .value = options.text("precision"),
-                 .reason = "ONNX files are written with f32 weights",
+                 .reason = "ONNX files are written in f32 or int8",
                  .fix = "Leave it out, or write a .lead file"});
   if (int8) chosen.int8 = int8_options(options, checkpoint, file);
   if (options.given("autotune"))
@@ -115,14 +115,15 @@ int export_command(const std::vector<std::string>& arguments) {
     chosen.choose = [&](const Graph& graph, const std::vector<std::vector<float>>&) {
       return parse_algorithms(options.text("algorithm"), graph);
     };
-  const ExportReport report = onnx ? export_onnx(checkpoint, file, out) : export_model(checkpoint, file, out, chosen);
+  const ExportReport report =
+      onnx ? export_onnx(checkpoint, file, out, chosen.int8) : export_model(checkpoint, file, out, chosen);
   std::fputs(measured.c_str(), stdout);
   std::fputs(report.int8_report.c_str(), stdout);
   std::printf("%s: %s KiB, %zu layers (%zu before folding, which changed the answer by %.1e), %lld parameters\n%s",
               out.c_str(), decimals(static_cast<double>(report.file_bytes) / 1024, 1).c_str(), report.nodes_after,
               report.nodes_before, report.fold_error, static_cast<long long>(report.parameters),
               onnx ? "" : "verified: the engine gives the trainer's bits, and passes its self-test\n");
-  if (options.text("precision") != "f32")
+  if (!onnx && options.text("precision") != "f32")
     std::printf("weights: %s KiB in %s, %.2f times smaller than in f32\n",
                 decimals(static_cast<double>(report.weight_bytes) / 1024, 1).c_str(), options.text("precision").c_str(),
                 static_cast<double>(report.float_weight_bytes) / static_cast<double>(report.weight_bytes));

@@ -3,7 +3,8 @@
 // batches.
 //
 // One `step(closure)` makes up to max_iter iterations. It keeps 2 * history_size arrays of the weights' size.
-// States: d (the last direction), prev_flat_grad, old_dirs_k and old_stps_k (a ring of pairs), and numbers.
+// States: d (the last direction), prev_flat_grad, old_dirs_k and old_stps_k (a ring of pairs, those in use), each of
+// all weights in one row, and numbers.
 #pragma once
 
 #include "shared/core/reduce.hpp"
@@ -161,6 +162,14 @@ public:
     return first_loss;
   }
 
+  /// Hundreds of vectors: as whole rows, and without the places of the ring that no pair has been written to.
+  std::vector<OptimizerState<T>> states() const override {
+    std::vector<OptimizerState<T>> all;
+    const double pairs = pairs_ >= 1 ? std::min(pairs_, static_cast<double>(history_)) : 0; // of any checkpoint
+    for (size_t k = 0; k < 2 + 2 * static_cast<size_t>(pairs); ++k)
+      all.push_back({"", this->state_names()[k], Tensor<T>(this->state_array(k), {1, 1, 1, this->elements()})});
+    return all;
+  }
   std::vector<OptimizerScalar> scalars() override {
     std::vector<OptimizerScalar> all{
         {"n_iter", &iterations_}, {"t", &t_}, {"H_diag", &scale_}, {"pairs", &pairs_}, {"newest", &newest_}};

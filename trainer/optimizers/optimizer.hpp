@@ -29,7 +29,7 @@ template <class T> struct WeightSlot {
 /// One tensor of an optimizer's state, for checkpoints: read or overwrite `values` (dense, the weight's shape, in the
 /// exec's memory).
 template <class T> struct OptimizerState {
-  std::string weight; ///< the weight's name
+  std::string weight; ///< the weight's name; empty: it is of all weights, in one row
   std::string name;   ///< PyTorch's name: "momentum_buffer", "exp_avg", ...
   Tensor<T> values;
 };
@@ -123,8 +123,8 @@ public:
   void set_steps(int64_t steps) { steps_ = steps; }
 
   /// All state tensors, weight by weight. With `steps`, `scalars` and the weights they are all that a resumed run
-  /// needs.
-  std::vector<OptimizerState<T>> states() const {
+  /// needs; scalars come first, for they may say how many tensors there are.
+  virtual std::vector<OptimizerState<T>> states() const {
     std::vector<OptimizerState<T>> all;
     for (size_t w = 0; w < weights_.size(); ++w)
       for (size_t k = 0; k < state_names_.size(); ++k)
@@ -184,6 +184,7 @@ protected:
   /// State array k: `elements()` values, the weights back to back, each 64-byte aligned; what lies between is 0.
   T* state_array(size_t k) const { return state_.data() + static_cast<index_t>(k) * elements_; }
   index_t elements() const { return elements_; }
+  const std::vector<std::string>& state_names() const { return state_names_; }
   void count_step() { ++steps_; }
 
   Exec exec_;

@@ -251,11 +251,12 @@ TEST_CASE("lbfgs: resumed bit for bit, and it finds the minimum of a valley") {
       if (step == cut_at) {
         auto resumed = make_optimizer<double>("lbfgs", p, exec, slots);
         exec.fence();
-        const auto from = optimizer->states(), to = resumed->states();
-        for (size_t i = 0; i < from.size(); ++i) copy(to[i].values, from[i].values);
         const auto from_scalars = optimizer->scalars(), to_scalars = resumed->scalars();
         REQUIRE(from_scalars.size() == to_scalars.size());
         for (size_t i = 0; i < from_scalars.size(); ++i) *to_scalars[i].value = *from_scalars[i].value;
+        const auto from = optimizer->states(), to = resumed->states(); // as many as the scalars say
+        REQUIRE(from.size() == to.size());
+        for (size_t i = 0; i < from.size(); ++i) copy(to[i].values, from[i].values);
         resumed->set_steps(optimizer->steps());
         optimizer = std::move(resumed);
       }
