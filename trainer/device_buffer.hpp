@@ -2,12 +2,14 @@
 #pragma once
 
 #include "shared/core/kokkos_exec.hpp"
+#include "shared/core/large_pages.hpp"
 #include "shared/core/tensor.hpp"
 
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <new>
+#include <type_traits>
 
 namespace leadline::trainer {
 
@@ -21,6 +23,7 @@ public:
       : data_(static_cast<unsigned char*>(std::aligned_alloc(workspace_alignment, align_up(bytes ? bytes : 1)))),
         bytes_(bytes) {
     if (!data_) throw std::bad_alloc();
+    advise_large_pages(data_.get(), bytes);
   }
   unsigned char* data() const { return data_.get(); }
   size_t bytes() const { return bytes_; }
@@ -37,7 +40,10 @@ template <class Space> class DeviceBuffer<KokkosExec<Space>> {
 public:
   DeviceBuffer() = default;
   explicit DeviceBuffer(const KokkosExec<Space>& exec, size_t bytes)
-      : view_(Kokkos::view_alloc(exec.instance(), "leadline::buffer", Kokkos::WithoutInitializing), bytes) {}
+      : view_(Kokkos::view_alloc(exec.instance(), "leadline::buffer", Kokkos::WithoutInitializing), bytes) {
+    if constexpr (std::is_same_v<typename Space::memory_space, Kokkos::HostSpace>)
+      advise_large_pages(view_.data(), bytes);
+  }
   unsigned char* data() const { return view_.data(); }
   size_t bytes() const { return view_.size(); }
 

@@ -21,6 +21,8 @@ struct leadline_model {
   void (*release)(leadline_model* model);
   /// Lets go of the file's pages, which come back when they are read; null where there are none.
   void (*forget)(const void* file, size_t bytes);
+  /// Asks the system for large pages; null where there are none.
+  void (*use_large_pages)(void* memory, size_t bytes);
   void* file;
   size_t file_bytes;
 };

@@ -1,6 +1,7 @@
 // Opening a model file: mapped where the system can, else read. An archive member of its own, so that programs which
 // keep their model in flash link no file functions.
 #include "inference/src/engine.hpp"
+#include "shared/core/large_pages.hpp"
 
 #include <errno.h>
 
@@ -164,6 +165,7 @@ Status open_file(const char* path, const leadline_open_options& options, leadlin
   }
   opened->release = content.release;
   opened->forget = content.forget;
+  opened->use_large_pages = advise_large_pages;
   opened->file = content.data;
   opened->file_bytes = content.bytes;
   *model = opened;

@@ -426,6 +426,9 @@ leadline_status leadline_session_create(const leadline_model* model, const leadl
     return LEADLINE_OUT_OF_MEMORY;
   }
 
+  // Most of the time before the first depth would be page faults. Who limits memory counts each page.
+  if (model->use_large_pages && size.memory_limit == 0) model->use_large_pages(base, layout.total);
+
   leadline_session* session = reinterpret_cast<leadline_session*>(base);
   *session = leadline_session{};
   session->model = model;

@@ -14,12 +14,12 @@ constexpr uint32_t crc_shifted(uint32_t crc, uint32_t bits) {
   return crc;
 }
 
-// Four bytes at a time, half a byte where size counts: entry[k][b] is the effect of byte (or half) b followed by k zero
-// bytes.
+// Sixteen bytes at a time, half a byte where size counts: entry[k][b] is the effect of byte (or half) b followed by k
+// zero bytes.
 #ifdef __OPTIMIZE_SIZE__
 constexpr uint32_t crc_bytes = 1, crc_bits = 4;
 #else
-constexpr uint32_t crc_bytes = 4, crc_bits = 8;
+constexpr uint32_t crc_bytes = 16, crc_bits = 8;
 #endif
 struct CrcTable {
   uint32_t entry[crc_bytes][1u << crc_bits] = {};
@@ -463,11 +463,12 @@ const char* section_name(uint32_t kind) { return section_names[kind <= last_sect
 uint32_t crc32(const void* data, size_t bytes, uint32_t crc) {
   const unsigned char* p = static_cast<const unsigned char*>(data);
   crc = ~crc;
-  if constexpr (crc_bytes == 4)
-    for (; bytes >= 4; bytes -= 4, p += 4) {
-      crc ^= p[0] | uint32_t{p[1]} << 8 | uint32_t{p[2]} << 16 | uint32_t{p[3]} << 24;
-      crc = crc_table.entry[crc_bytes - 1][crc & 255] ^ crc_table.entry[crc_bytes - 2][crc >> 8 & 255] ^
-            crc_table.entry[1][crc >> 16 & 255] ^ crc_table.entry[0][crc >> 24];
+  if constexpr (crc_bytes > 1)
+    for (; bytes >= crc_bytes; bytes -= crc_bytes, p += crc_bytes) {
+      uint32_t next = 0;
+      for (uint32_t k = 0; k < crc_bytes; ++k) // the sums before them meet the first four bytes
+        next ^= crc_table.entry[crc_bytes - 1 - k][p[k] ^ (k < 4 ? crc >> 8 * k & 255 : 0)];
+      crc = next;
     }
   for (; bytes > 0; --bytes, ++p) {
     crc ^= *p;

@@ -91,8 +91,10 @@ template <class T> const Phase& phase_of(const ApplyJob<T>& job, index_t tile) {
   return *phase;
 }
 
+// `offset`: from where the pixels' results go to where they go for this phase.
 template <class T, int V>
-void apply_tile(const ApplyJob<T>& job, const Phase& phase, const TilePixels& pixels, index_t panel_index) {
+void apply_tile(const ApplyJob<T>& job, const Phase& phase, const TilePixels& pixels, index_t offset,
+                index_t panel_index) {
   using S = Simd<T>;
   constexpr index_t width = 2 * S::lanes;
   const index_t group = panel_index / job.panels_per_group, first_m = panel_index % job.panels_per_group * width;
@@ -100,7 +102,8 @@ void apply_tile(const ApplyJob<T>& job, const Phase& phase, const TilePixels& pi
   const T* src = job.src + group * job.group_k;
   const T* panel = job.panels + panel_index * job.panel_values + phase.first_tap * job.group_k * width;
   const index_t channel = group * job.group_m + first_m;
-  T* dst = job.dst + channel;
+  T* dst = job.dst + offset + channel;
+  for (int r = 0; r < pixels.count; ++r) prefetch_for_write(dst + pixels.dst[r], used);
 
   Tile<T, V> tile;
   const T* rows[max_segments][tile_rows];
@@ -154,7 +157,7 @@ constexpr int max_tiles_per_task = 16;
 // A task is a block of tiles times a block of panels; the panels' weights stay in cache while the tiles pass by.
 template <class T> void apply(const ApplyJob<T>& job, index_t task) {
   const index_t tile_block = task % job.tile_tasks, panel_block = task / job.tile_tasks;
-  const Phase& last_phase = job.phases[job.num_phases - 1];
+  const Phase& last_phase = job.phases[job.joint ? 0 : job.num_phases - 1];
   const index_t first_tile = tile_block * job.tiles_per_task;
   const index_t last_tile = smaller(first_tile + job.tiles_per_task, last_phase.first_tile + last_phase.tiles);
   const index_t last_panel = smaller((panel_block + 1) * job.panels_per_task, job.groups * job.panels_per_group);
@@ -167,11 +170,21 @@ template <class T> void apply(const ApplyJob<T>& job, index_t task) {
   }
   for (index_t panel = panel_block * job.panels_per_task; panel < last_panel; ++panel) {
     const bool two = job.group_m - panel % job.panels_per_group * 2 * Simd<T>::lanes > Simd<T>::lanes;
-    for (index_t i = 0; i < last_tile - first_tile; ++i)
+    const auto run = [&](index_t i, const Phase& phase, index_t offset) {
       if (two)
-        apply_tile<T, 2>(job, *phases[i], pixels[i], panel);
+        apply_tile<T, 2>(job, phase, pixels[i], offset, panel);
       else
-        apply_tile<T, 1>(job, *phases[i], pixels[i], panel);
+        apply_tile<T, 1>(job, phase, pixels[i], offset, panel);
+    };
+    if (!job.joint) {
+      for (index_t i = 0; i < last_tile - first_tile; ++i) run(i, *phases[i], 0);
+      continue;
+    }
+    for (int32_t p = 0; p < job.num_phases; ++p) {
+      const Phase& phase = job.phases[p];
+      const index_t offset = phase.start_h * job.dst_stride_h + phase.start_w * job.dst_stride_w;
+      for (index_t i = 0; i < last_tile - first_tile; ++i) run(i, phase, offset);
+    }
   }
 }
 

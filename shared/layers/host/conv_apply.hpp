@@ -115,6 +115,19 @@ inline void find_taps(const ConvGeometry& g, ConvDirection direction, index_t ti
   }
 }
 
+/// Whether all phases have the same grid of pixels, and each pixel reads the one source pixel of the same place: a
+/// transposed convolution whose kernel is as large as its stride.
+inline bool phases_agree(const TapLists& lists) {
+  const Phase& first = lists.phases[0];
+  for (int32_t p = 0; p < lists.num_phases; ++p) {
+    const Phase& phase = lists.phases[p];
+    if (phase.grid_h != first.grid_h || phase.grid_w != first.grid_w || phase.taps != 1 || phase.min_y != 0 ||
+        phase.min_x != 0)
+      return false;
+  }
+  return lists.num_phases > 1;
+}
+
 } // namespace detail
 
 template <class T> size_t gemm_prepared_bytes(const ConvGeometry& g, ConvDirection direction) {
@@ -158,8 +171,20 @@ void gemm_prepare(const Exec& exec, const char* label, const ConvGeometry& g, Co
     const T* from = w + group * group_stride + first_m * stride_m + tap_order[t] * tap_stride;
     T* to = panels + i * group_k * width;
     const index_t used = group_m - first_m < width ? group_m - first_m : width;
-    for (index_t k = 0; k < group_k; ++k)
-      for (index_t j = 0; j < width; ++j) to[k * width + j] = j < used ? from[k * stride_k + j * stride_m] : T(0);
+    // Along memory, some channels read at a time: lines that lie powers of two apart don't stay in cache.
+    constexpr index_t step = 64 / static_cast<index_t>(sizeof(T));
+    for (index_t first_k = 0; first_k < group_k; first_k += step) {
+      const index_t last_k = first_k + step < group_k ? first_k + step : group_k;
+      if (stride_k == 1) {
+        for (index_t j = 0; j < used; ++j)
+          for (index_t k = first_k; k < last_k; ++k) to[k * width + j] = from[k + j * stride_m];
+      } else {
+        for (index_t k = first_k; k < last_k; ++k)
+          for (index_t j = 0; j < used; ++j) to[k * width + j] = from[k * stride_k + j * stride_m];
+      }
+      for (index_t k = first_k; k < last_k; ++k)
+        for (index_t j = used; j < width; ++j) to[k * width + j] = T(0);
+    }
   });
 }
 
@@ -248,7 +273,8 @@ void gemm_run(const Exec& exec, const char* label, const ConvGeometry& g, ConvDi
   job.epilogue = epilogue_of(activation.kind);
   job.activate = detail::activate_row<T>;
   job.activation = params;
-  const Phase& last = lists.phases[lists.num_phases - 1];
+  job.joint = !detail::few_written(g, direction) && detail::phases_agree(lists);
+  const Phase& last = lists.phases[job.joint ? 0 : lists.num_phases - 1];
   job.tiles_per_task = 8;
   job.tile_tasks = detail::ceil_div(last.first_tile + last.tiles, job.tiles_per_task);
   const ApplyJob<T>* shared_job = &job;

@@ -36,6 +36,7 @@ template <class T> struct ApplyJob {
   const Tap* taps;
   const Phase* phases;
   int32_t num_phases;
+  bool joint; ///< all phases have the same grid and read the same pixels: a tile of the first goes through all of them
   index_t src_h, src_w, src_stride_n, src_stride_h, src_stride_w;
   index_t dst_stride_n, dst_stride_h, dst_stride_w;
   index_t src_step_h, src_step_w; ///< source pixels per destination pixel of a phase's grid

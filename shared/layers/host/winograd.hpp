@@ -17,15 +17,17 @@ template <int m> struct Winograd;
 
 template <> struct Winograd<4> {
   static constexpr int n = 6;
-  /// G: rows of n, columns of the 3 taps.
-  static constexpr double filter[n][3] = {
-      {1.0 / 4, 0, 0},
-      {-1.0 / 6, -1.0 / 6, -1.0 / 6},
-      {-1.0 / 6, 1.0 / 6, -1.0 / 6},
-      {1.0 / 24, 1.0 / 12, 1.0 / 6},
-      {1.0 / 24, -1.0 / 12, 1.0 / 6},
-      {0, 0, 1},
-  };
+  /// t = G g; in double, for the factors are no floats.
+  template <class Vector> static LEADLINE_ALWAYS_INLINE void filter(const Vector* g, Vector* t) {
+    const Vector a = (g[0] + g[2]) * (-1.0 / 6), b = g[1] * (1.0 / 6);
+    const Vector c = g[0] * (1.0 / 24) + g[2] * (1.0 / 6), d = g[1] * (1.0 / 12);
+    t[0] = g[0] * (1.0 / 4);
+    t[1] = a - b;
+    t[2] = a + b;
+    t[3] = c + d;
+    t[4] = c - d;
+    t[5] = g[2];
+  }
   /// t = B^T d.
   template <class Vector> static LEADLINE_ALWAYS_INLINE void source(const Vector* d, Vector* t) {
     const Vector a = multiply_add(-4.0f, d[2], d[4]), b = multiply_add(-4.0f, d[1], d[3]);
@@ -49,16 +51,19 @@ template <> struct Winograd<4> {
 
 template <> struct Winograd<6> {
   static constexpr int n = 8;
-  static constexpr double filter[n][3] = {
-      {1, 0, 0},
-      {-2.0 / 9, -2.0 / 9, -2.0 / 9},
-      {-2.0 / 9, 2.0 / 9, -2.0 / 9},
-      {1.0 / 90, 1.0 / 45, 2.0 / 45},
-      {1.0 / 90, -1.0 / 45, 2.0 / 45},
-      {32.0 / 45, 16.0 / 45, 8.0 / 45},
-      {32.0 / 45, -16.0 / 45, 8.0 / 45},
-      {0, 0, 1},
-  };
+  template <class Vector> static LEADLINE_ALWAYS_INLINE void filter(const Vector* g, Vector* t) {
+    const Vector a = (g[0] + g[2]) * (-2.0 / 9), b = g[1] * (2.0 / 9);
+    const Vector c = g[0] * (1.0 / 90) + g[2] * (2.0 / 45), d = g[1] * (1.0 / 45);
+    const Vector e = g[0] * (32.0 / 45) + g[2] * (8.0 / 45), f = g[1] * (16.0 / 45);
+    t[0] = g[0];
+    t[1] = a - b;
+    t[2] = a + b;
+    t[3] = c + d;
+    t[4] = c - d;
+    t[5] = e + f;
+    t[6] = e - f;
+    t[7] = g[2];
+  }
   template <class Vector> static LEADLINE_ALWAYS_INLINE void source(const Vector* d, Vector* t) {
     t[0] = multiply_add(5.25f, d[4] - d[2], d[0] - d[6]);
     t[7] = multiply_add(5.25f, d[3] - d[5], d[7] - d[1]);

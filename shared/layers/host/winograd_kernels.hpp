@@ -10,6 +10,8 @@
 #include "shared/layers/host/gemm_tile.hpp"
 #include "shared/layers/host/winograd.hpp"
 
+#include <string.h>
+
 namespace leadline::host {
 namespace {
 
@@ -167,6 +169,22 @@ void transform_destination(const WinogradJob& job, const float* products, index_
     }
 }
 
+// Asks for pixel `pixel` of each tile that transform_destination is going to write: products take long enough that none
+// of its stores waits for memory.
+template <int m>
+void prefetch_destination(const WinogradJob& job, index_t first, index_t count, index_t panel, index_t last_panel,
+                          int pixel) {
+  constexpr index_t width = 2 * lanes;
+  const index_t channel = panel * width, used = smaller(last_panel * width, job.dst_channels) - channel;
+  for (index_t t = 0; t < count; ++t) {
+    const TilePlace place = place_of<m>(job, first + t);
+    const index_t y = place.y + pixel / m, x = place.x + pixel % m;
+    if (y < job.dst_h && x < job.dst_w)
+      prefetch_for_write(job.dst + place.n * job.dst_stride_n + y * job.dst_stride_h + x * job.dst_stride_w + channel,
+                         used);
+  }
+}
+
 // Block `block` of tiles: all of the convolution for its destination pixels, in `scratch` of job.scratch_bytes.
 template <int m> void winograd(const WinogradJob& job, unsigned char* scratch, index_t block) {
   constexpr int positions = Winograd<m>::n * Winograd<m>::n;
@@ -181,7 +199,8 @@ template <int m> void winograd(const WinogradJob& job, unsigned char* scratch, i
   const index_t groups = (count + tile_rows - 1) / tile_rows;
   for (index_t panel = panel_block * job.panels / job.panel_blocks; panel < last; panel += job.panels_per_pass) {
     const index_t last_panel = smaller(panel + job.panels_per_pass, last);
-    for (int position = 0; position < positions; ++position)
+    for (int position = 0; position < positions; ++position) {
+      if (position < m * m) prefetch_destination<m>(job, first, count, panel, last_panel, position);
       for (index_t p = panel; p < last_panel; ++p) {
         const float* weights = job.weights + (position * job.panels + p) * job.channels * width;
         const bool two = job.dst_channels - p * width > lanes;
@@ -193,6 +212,7 @@ template <int m> void winograd(const WinogradJob& job, unsigned char* scratch, i
               products + position * job.product_position_stride + (p - panel) * job.product_panel_stride + a * width);
         }
       }
+    }
     switch (static_cast<Epilogue>(job.epilogue)) {
     case Epilogue::none:
       transform_destination<m, Epilogue::none>(job, products, first, count, panel, last_panel);
@@ -216,31 +236,53 @@ template <int m> void winograd_weights(const WinogradWeightsJob& job, index_t ta
   constexpr index_t width = 2 * lanes;
   const index_t k_blocks = (job.channels + lanes - 1) / lanes;
   const index_t panel = task / k_blocks, k0 = task % k_blocks * lanes, k1 = smaller(k0 + lanes, job.channels);
-  for (index_t k = k0; k < k1; ++k)
-    for (int v = 0; v < 2; ++v) {
-      const index_t first = panel * width + v * lanes;
-      alignas(64) float taps[9][lanes] = {};
-      for (index_t j = 0; j < lanes && first + j < job.dst_channels; ++j) {
-        const float* from = job.weights + k * job.stride_k + (first + j) * job.stride_m;
-        for (int tap = 0; tap < 9; ++tap) taps[tap][j] = from[(job.flip ? 8 - tap : tap) * job.stride_tap];
-      }
-      // In double: the factors of G are no floats, and these errors would be in every product.
-      double column[n][3][lanes];
-      for (int i = 0; i < n; ++i)
-        for (int x = 0; x < 3; ++x)
-          for (int j = 0; j < lanes; ++j)
-            column[i][x][j] = Winograd<m>::filter[i][0] * static_cast<double>(taps[x][j]) +
-                              Winograd<m>::filter[i][1] * static_cast<double>(taps[3 + x][j]) +
-                              Winograd<m>::filter[i][2] * static_cast<double>(taps[6 + x][j]);
-      for (int i = 0; i < n; ++i)
-        for (int x = 0; x < n; ++x) {
-          float* to = job.transformed + (((i * n + x) * job.panels + panel) * job.channels + k) * width + v * lanes;
-          for (int j = 0; j < lanes; ++j)
-            to[j] = static_cast<float>(Winograd<m>::filter[x][0] * column[i][0][j] +
-                                       Winograd<m>::filter[x][1] * column[i][1][j] +
-                                       Winograd<m>::filter[x][2] * column[i][2][j]);
-        }
+  // In double: errors here would be in every product. Each vector of floats is two of doubles.
+  using Wide = Simd<double>::vector;
+  typedef float Half __attribute__((vector_size(vector_bytes / 2)));
+  for (int v = 0; v < 2; ++v) {
+    const index_t first = panel * width + v * lanes, used = smaller(lanes, job.dst_channels - first);
+    alignas(64) float taps[lanes][9][lanes] = {};
+    const auto copy = [&](index_t k, int tap, index_t j) {
+      taps[k - k0][tap][j] =
+          job.weights[k * job.stride_k + (first + j) * job.stride_m + (job.flip ? 8 - tap : tap) * job.stride_tap];
+    };
+    if (job.stride_k == 1) { // along memory: lines that lie powers of two apart don't stay in cache
+      for (index_t j = 0; j < used; ++j)
+        for (int tap = 0; tap < 9; ++tap)
+          for (index_t k = k0; k < k1; ++k) copy(k, tap, j);
+    } else {
+      for (index_t k = k0; k < k1; ++k)
+        for (int tap = 0; tap < 9; ++tap)
+          for (index_t j = 0; j < used; ++j) copy(k, tap, j);
     }
+    for (index_t k = k0; k < k1; ++k) {
+      alignas(64) float results[n * n][lanes];
+      for (int half = 0; half < lanes; half += lanes / 2) {
+        Wide columns[3][n];
+        for (int x = 0; x < 3; ++x) {
+          Wide column[3];
+          for (int y = 0; y < 3; ++y) {
+            Half part;
+            memcpy(&part, &taps[k - k0][3 * y + x][half], sizeof part);
+            column[y] = __builtin_convertvector(part, Wide);
+          }
+          Winograd<m>::filter(column, columns[x]);
+        }
+        for (int i = 0; i < n; ++i) {
+          const Wide row[3] = {columns[0][i], columns[1][i], columns[2][i]};
+          Wide wide[n];
+          Winograd<m>::filter(row, wide);
+          for (int x = 0; x < n; ++x) {
+            const Half part = __builtin_convertvector(wide[x], Half);
+            memcpy(&results[i * n + x][half], &part, sizeof part);
+          }
+        }
+      }
+      float* to = job.transformed + (panel * job.channels + k) * width + v * lanes;
+      for (int position = 0; position < n * n; ++position, to += job.panels * job.channels * width)
+        Simd<float>::store(to, Simd<float>::load(results[position]));
+    }
+  }
 }
 
 } // namespace
