@@ -188,54 +188,79 @@ template <class T> void apply(const ApplyJob<T>& job, index_t task) {
   }
 }
 
-// Few channels written per group: a panel's vectors would be mostly empty, so the vector runs over the channels read.
-// Weights are `[group][m][tap][group_k]`. Sixteen partial sums on every level, so that all of them round alike; as many
-// pixels as a vector has lanes add up theirs together.
-template <class T> void apply_few(const ApplyJob<T>& job, index_t task) {
+constexpr int partial_sums = 16; // of apply_few, on every level, so that all of them round alike
+
+// sum += src * weights over `count` channels; whole: they fill all vectors.
+template <class T, bool whole>
+LEADLINE_ALWAYS_INLINE void add_tap(const T* src, const T* weights, index_t count, typename Simd<T>::vector* sum) {
   using S = Simd<T>;
-  constexpr int partial = 16, vectors = partial / S::lanes;
-  const Phase& last_phase = job.phases[job.num_phases - 1];
-  const index_t last_tile = smaller((task + 1) * job.tiles_per_task, last_phase.first_tile + last_phase.tiles);
-  for (index_t tile = task * job.tiles_per_task; tile < last_tile; ++tile) {
-    const Phase& phase = phase_of(job, tile);
-    const TilePixels pixels = find_pixels(job, phase, tile - phase.first_tile);
-    const auto sum_pixel = [&](index_t channel, index_t group, int r) {
-      const T* weights = job.panels + channel * job.panel_values + phase.first_tap * job.group_k;
+  for (index_t k = 0; k < count; k += partial_sums)
+    for (int v = 0; v < partial_sums / S::lanes; ++v) {
+      const index_t at = k + v * S::lanes, left = count - at;
+      if constexpr (whole)
+        sum[v] = multiply_add(S::load(src + at), S::load(weights + at), sum[v]);
+      else if (left > 0)
+        sum[v] = multiply_add(load_some(src + at, left), load_some(weights + at, left), sum[v]);
+    }
+}
+
+// Channel m of a group for a tile's pixels. As many pixels as a vector has lanes add up their partial sums together.
+template <class T, bool whole>
+void apply_few_tile(const ApplyJob<T>& job, const Phase& phase, const TilePixels& pixels, index_t group, index_t m) {
+  using S = Simd<T>;
+  constexpr int vectors = partial_sums / S::lanes;
+  const index_t channel = group * job.group_m + m;
+  const T* const panel = job.panels + channel * job.panel_values + phase.first_tap * job.group_k;
+  const Tap* const taps = job.taps + phase.first_tap;
+  const T* const src = job.src + group * job.group_k;
+  const bool one = pixels.interior && phase.taps == 1;
+  alignas(64) T results[tile_rows + S::lanes];
+  for (int first = 0; first < pixels.count; first += S::lanes) {
+    typename S::vector sums[S::lanes];
+    for (int i = 0; i < S::lanes; ++i) {
+      const int r = first + i < pixels.count ? first + i : pixels.count - 1; // beyond the last it is repeated
       typename S::vector sum[vectors] = {};
-      for (int32_t t = 0; t < phase.taps; ++t, weights += job.group_k) {
-        const Tap tap = job.taps[phase.first_tap + t];
-        const index_t y = pixels.y[r] + tap.y, x = pixels.x[r] + tap.x;
-        if (!pixels.interior && (y < 0 || y >= job.src_h || x < 0 || x >= job.src_w)) continue;
-        const T* src =
-            job.src + pixels.src[r] + tap.y * job.src_stride_h + tap.x * job.src_stride_w + group * job.group_k;
-        for (index_t k = 0; k < job.group_k; k += partial)
-          for (int v = 0; v < vectors; ++v) {
-            const index_t at = k + v * S::lanes, left = job.group_k - at;
-            if (left > 0) sum[v] = multiply_add(load_some(src + at, left), load_some(weights + at, left), sum[v]);
-          }
+      if (one) {
+        add_tap<T, whole>(src + pixels.src[r] + taps->y * job.src_stride_h + taps->x * job.src_stride_w, panel,
+                          job.group_k, sum);
+      } else {
+        for (int32_t t = 0; t < phase.taps; ++t) {
+          const index_t y = pixels.y[r] + taps[t].y, x = pixels.x[r] + taps[t].x;
+          if (!pixels.interior && (y < 0 || y >= job.src_h || x < 0 || x >= job.src_w)) continue;
+          add_tap<T, whole>(src + pixels.src[r] + taps[t].y * job.src_stride_h + taps[t].x * job.src_stride_w,
+                            panel + t * job.group_k, job.group_k, sum);
+        }
       }
       for (int step = vectors / 2; step > 0; step /= 2)
         for (int v = 0; v < step; ++v) sum[v] += sum[v + step];
-      return sum[0];
-    };
+      sums[i] = sum[0];
+    }
+    typename S::vector total = sum_rows<T>(sums);
+    if (job.bias) total += job.bias[channel];
+    S::store(results + first, total);
+  }
+  if (job.epilogue != 0) job.activate(job.activation, results, pixels.count);
+  for (int r = 0; r < pixels.count; ++r) {
+    T& dst = job.dst[pixels.dst[r] + channel];
+    dst = job.accumulate ? dst + results[r] : results[r];
+  }
+}
+
+// Few channels written per group: a panel's vectors would be mostly empty, so the vector runs over the channels read.
+// Weights are `[group][m][tap][group_k]`.
+template <class T> void apply_few(const ApplyJob<T>& job, index_t task) {
+  const Phase& last_phase = job.phases[job.num_phases - 1];
+  const index_t last_tile = smaller((task + 1) * job.tiles_per_task, last_phase.first_tile + last_phase.tiles);
+  const bool whole = job.group_k % partial_sums == 0;
+  for (index_t tile = task * job.tiles_per_task; tile < last_tile; ++tile) {
+    const Phase& phase = phase_of(job, tile);
+    const TilePixels pixels = find_pixels(job, phase, tile - phase.first_tile);
     for (index_t group = 0; group < job.groups; ++group)
-      for (index_t m = 0; m < job.group_m; ++m) {
-        const index_t channel = group * job.group_m + m;
-        alignas(64) T results[tile_rows + S::lanes];
-        for (int first = 0; first < pixels.count; first += S::lanes) {
-          typename S::vector sums[S::lanes];
-          for (int r = 0; r < S::lanes; ++r) // pixels beyond the last repeat it
-            sums[r] = sum_pixel(channel, group, first + r < pixels.count ? first + r : pixels.count - 1);
-          typename S::vector total = sum_rows<T>(sums);
-          if (job.bias) total += job.bias[channel];
-          S::store(results + first, total);
-        }
-        if (job.epilogue != 0) job.activate(job.activation, results, pixels.count);
-        for (int r = 0; r < pixels.count; ++r) {
-          T& dst = job.dst[pixels.dst[r] + channel];
-          dst = job.accumulate ? dst + results[r] : results[r];
-        }
-      }
+      for (index_t m = 0; m < job.group_m; ++m)
+        if (whole)
+          apply_few_tile<T, true>(job, phase, pixels, group, m);
+        else
+          apply_few_tile<T, false>(job, phase, pixels, group, m);
   }
 }
 
