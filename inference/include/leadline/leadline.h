@@ -257,7 +257,7 @@ typedef struct leadline_node_plan {
   size_t workspace_offset;
   size_t prepared_offset;
   int32_t first_of_strips, last_of_strips; /* the nodes that run strip by strip with it; itself, itself: none */
-  int32_t strips;      /* in how many strips of rows it runs; 1: all at once */
+  int32_t strips;                          /* in how many strips of rows it runs; 1: all at once */
   int64_t bytes_moved; /* read and written by one run at the least: sources, weights, output; 0: nothing to do */
 } leadline_node_plan;
 
