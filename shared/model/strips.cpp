@@ -189,7 +189,7 @@ void choose_strips(const GraphView& graph, ValuePlan* values, NodePlan* nodes, c
   };
 
   /// Bytes while nodes first to last run: at once where that is one node, else strip by strip; SIZE_MAX if they can't.
-  const auto footprint = [&](int32_t first, int32_t last) {
+  const auto footprint = [&](int32_t first, int32_t last) -> size_t {
     size_t bytes = nodes[first].workspace_bytes;
     if (first < last) {
       const int32_t strips = strips_of(graph, first, last, values);
