@@ -43,10 +43,20 @@ inline bool conv_extent(index_t in, index_t kernel, index_t stride, index_t padd
 }
 
 /// What is left of a shape rule once dst is known: source, weights and dst have sizes that can be computed with.
-inline Status check_conv_shapes(const Shape& src, const Shape* weights, const Shape& dst) {
+inline Status check_conv_shapes(const Shape& src, const Shape* weights, const Shape& dst, index_t groups) {
   const Shape shapes[] = {src, weights[0], dst};
   for (const Shape& shape : shapes)
     if (const Status status = check_shape(shape); status != Status::ok) return status;
+  if (sizeof(size_t) < sizeof(index_t)) {
+    // Weights in the form that kernels read are larger: one side of a group is padded to whole panels, and Winograd
+    // makes 64 floats of a 3x3 filter. Where addresses are narrow, a layer with few channels on one side could wrap.
+    const auto panels = [](index_t channels) { return (channels + 63) / 64 * 64; };
+    const index_t taps = weights[0].h * weights[0].w, outputs = weights[0].n / groups, inputs = weights[0].c,
+                  by_output = panels(outputs) * inputs, by_input = panels(inputs) * outputs,
+                  values = groups * taps * (by_output > by_input ? by_output : by_input);
+    const index_t bytes_per_value = taps == 9 ? 32 : 8;
+    if (values > static_cast<index_t>(SIZE_MAX / 4) / bytes_per_value) return Status::overflow;
+  }
   return Status::ok;
 }
 

@@ -44,7 +44,7 @@ struct ConvTranspose2d {
     if (const Status status = check_activation(p.activation); status != Status::ok) return status;
     Shape weights[max_weights];
     weight_shapes(p, src, weights);
-    return check_conv_shapes(src[0], weights, *dst);
+    return check_conv_shapes(src[0], weights, *dst, p.groups);
   }
   static void weight_shapes(const Params& p, const Shape* src, Shape* weights) {
     weights[0] = {src[0].c, p.kernel_h, p.kernel_w, p.out_channels / p.groups};

@@ -25,7 +25,7 @@ struct Linear {
     if (const Status status = check_activation(p.activation); status != Status::ok) return status;
     Shape weights[max_weights];
     weight_shapes(p, src, weights);
-    return check_conv_shapes(src[0], weights, *dst);
+    return check_conv_shapes(src[0], weights, *dst, 1);
   }
   static void weight_shapes(const Params& p, const Shape* src, Shape* weights) {
     weights[0] = {p.out_features, 1, 1, src[0].c};

@@ -24,8 +24,9 @@ struct Section {
   std::vector<unsigned char> bytes;
 
   void append(const void* data, size_t count) {
-    const unsigned char* p = static_cast<const unsigned char*>(data);
-    bytes.insert(bytes.end(), p, p + count);
+    const size_t begin = bytes.size();
+    bytes.resize(begin + count);
+    if (count > 0) std::memcpy(bytes.data() + begin, data, count);
   }
   template <class T> void append(const T& value) { append(&value, sizeof value); }
   void align() { bytes.resize(align_up(bytes.size(), model_alignment)); }

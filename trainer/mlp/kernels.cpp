@@ -179,9 +179,9 @@ template <class T, int rows, int vectors> void sparse_gradient_tiles(const Spars
   for (; i < job.m; ++i) sparse_gradient_tile<T, 1, vectors>(job, i, j);
 }
 
-/// panel(vectors, j) for all columns, `widest_panel` vectors or fewer at a time.
+/// panel(vectors, j) for all columns, as many vectors at a time as a register tile has.
 template <class T, class Panel> LEADLINE_ALWAYS_INLINE void sparse_panels(index_t columns, const Panel& panel) {
-  constexpr index_t lanes = Simd<T>::lanes;
+  constexpr index_t lanes = Simd<T>::lanes, widest_panel = 7;
   const Parts panels(columns / lanes, widest_panel);
   for (index_t i = 0; i < panels.parts; ++i) {
     const index_t j = panels.cut(i) * lanes;

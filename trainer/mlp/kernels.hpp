@@ -56,9 +56,6 @@ template <class T> struct SparseGradient {
   bool accumulate;
 };
 
-/// Vectors of columns that sparse products take at a time; results depend on it.
-constexpr index_t widest_panel = 7;
-
 enum class Activation : int32_t { identity, logistic, tanh, relu, softmax, exp };
 enum class Loss : int32_t { log_loss, binary_log_loss, squared_error, poisson, absolute_error, huber };
 

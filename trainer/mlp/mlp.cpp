@@ -521,18 +521,18 @@ template <class T> void MLPBase<T>::fit_stochastic(const Data& data, bool increm
         accumulated += static_cast<double>(rows) * steps->step(order.data() + begin, rows, seed, number, update);
         continue;
       }
-      accumulated +=
-          static_cast<double>(rows) * network.loss_gradient(samples, in_place ? nullptr : order.data() + begin,
-                                                            in_place ? begin : 0, rows, seed, number);
-      network.for_parameters([&](index_t from, index_t to) {
-        T *w = network.parameters().data() + from, *first = o.first.data() + from;
+      const auto apply = [&](index_t from, index_t to) {
+        T *w = network.parameters().data() + from, *moment = o.first.data() + from;
         const T* gradient = network.gradient().data() + from;
         if (adam)
-          kernels.adam(w, gradient, first, o.second.data() + from, to - from, update.lr, update.beta_1, update.beta_2,
+          kernels.adam(w, gradient, moment, o.second.data() + from, to - from, update.lr, update.beta_1, update.beta_2,
                        update.epsilon);
         else
-          kernels.sgd(w, gradient, first, to - from, update.lr, update.momentum, update.nesterov);
-      });
+          kernels.sgd(w, gradient, moment, to - from, update.lr, update.momentum, update.nesterov);
+      };
+      accumulated +=
+          static_cast<double>(rows) * network.loss_gradient(samples, in_place ? nullptr : order.data() + begin,
+                                                            in_place ? begin : 0, rows, seed, number, apply);
     }
     if (steps && p.early_stopping) fetch();
     ++results_.n_iter;

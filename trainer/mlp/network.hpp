@@ -1,8 +1,8 @@
 // The network behind MLPClassifier and MLPRegressor: its numbers, a pass forward, and loss and gradient of a batch.
 //
 // Parameters lie in one array, coefficients of all layers first (`[fan_in, fan_out]`, as scikit-learn has them), then
-// intercepts, each row padded with zeros to whole vectors: an optimizer runs over all of it at once. Everything is
-// allocated when a Network is made.
+// intercepts, each row padded with zeros to whole vectors: an optimizer runs over all of it at once. A batch is cut
+// into parts by its size alone, and sums run over parts in their order: results don't depend on the number of threads.
 #pragma once
 
 #include "trainer/mlp/kernels.hpp"
@@ -77,61 +77,69 @@ public:
   void set_coefs(size_t layer, const T* values);
   void set_intercepts(size_t layer, const T* values);
 
-  /// Mean loss over n samples, rows[i] or `first` + i, with the penalty; leaves its gradient in gradient(). `seed` and
-  /// `step` choose what drops out.
+  /// What is done with parameters begin..end once their gradient is known; called for parts of all, from any thread.
+  using Update = std::function<void(index_t begin, index_t end)>;
+
+  /// Mean loss over n samples, rows[i] or `first` + i, with the penalty; leaves its gradient in gradient(), and updates
+  /// parameters if told how. `seed` and `step` choose what drops out.
   double loss_gradient(const Samples<T>& samples, const index_t* rows, index_t first, index_t n, uint64_t seed = 0,
-                       uint64_t step = 0);
+                       uint64_t step = 0, const Update& update = nullptr);
   /// The mean loss alone, nothing drops out.
   double loss(const Samples<T>& samples, index_t n);
   /// out[i] = outputs of x's row i, [n, outputs].
   void predict(const T* x, index_t n, T* out);
-
-  /// f(begin, end) for parts of all parameters, one for each thread.
-  void for_parameters(const std::function<void(index_t begin, index_t end)>& f) const;
 
 private:
   struct Layer {
     index_t fan_in, fan_out, ld; ///< ld: of coefficients, activations and derivatives
     size_t coefs, intercepts;    ///< where they begin
     Activation activation;
-    AlignedVector<T> values, deltas, transposed;
+    AlignedVector<T> transposed;
   };
   struct Range {
     index_t begin, end;
     index_t size() const { return end - begin; }
   };
-  using Rows = Range;    ///< of a chunk: what one thread takes forward and back
-  using Columns = Range; ///< of a layer's outputs: whole vectors
-  struct Panel {
-    size_t layer;
-    Columns columns;
+  /// Samples of a batch that one thread takes forward and back, with what that needs: their rows pass `chunk` at a
+  /// time. Each part has a gradient of its own, so that a batch is in two rounds, and threads share no more than that.
+  struct Part {
+    std::vector<AlignedVector<T>> values, deltas; ///< of each layer, a chunk's rows
+    AlignedVector<T> gathered, scratch;
+    AlignedVector<T> gradient; ///< of part 0: the whole network's gradient_
+    std::vector<double> losses;
+    double loss = 0, weight = 0; ///< sums over the part's samples
+    // the chunk that passes
+    std::vector<index_t> chosen; ///< its rows' numbers
+    const T* x = nullptr;        ///< its rows one after the other, unless they are sparse
+    index_t first = 0, n = 0;    ///< its first row's place in the batch, and how many it has
   };
-  static constexpr index_t chunk = 256; ///< rows that pass at a time
+  static constexpr index_t chunk = 128, most_parts = 8;
 
-  T* values(size_t layer, index_t row) { return layers_[layer].values.data() + row * layers_[layer].ld; }
-  T* deltas(size_t layer, index_t row);
-  void in_parts(index_t total, const std::function<void(Rows)>& f) const;
-  void forward(const Samples<T>& samples, Rows rows, bool train);
-  void output(const Samples<T>& samples, Rows rows);
-  void backward(Rows rows);
-  void layer_gradient(const Samples<T>& samples, size_t layer, Columns outputs, index_t n, bool accumulate);
-  void drop_out(size_t layer, Rows rows, bool backward);
-  void choose(const Samples<T>& samples, const index_t* rows, index_t first, index_t n);
-  double squares() const;
+  index_t parts_of(index_t n) const;
+  void make_parts(index_t count);
+  void run(index_t tasks, const std::function<void(index_t)>& task) const;
+  /// f(part, whether it begins) for each chunk of each part, made ready to pass.
+  void for_chunks(const Samples<T>& samples, const index_t* rows, index_t first, index_t n,
+                  const std::function<void(Part&, bool begins)>& f);
+  T* deltas(Part& part, size_t layer) {
+    return (layer + 1 == layers_.size() ? part.values : part.deltas)[layer].data();
+  }
+  void choose(Part& part, const Samples<T>& samples, const index_t* rows, index_t first, index_t n);
+  void forward(Part& part, const Samples<T>& samples, bool train);
+  void output(Part& part, const Samples<T>& samples);
+  void backward(Part& part);
+  void layer_gradient(Part& part, const Samples<T>& samples, size_t layer, bool accumulate);
+  void drop_out(Part& part, size_t layer, bool backward);
+  double mean_loss_of(index_t parts, double squares) const;
 
   NetworkShape shape_;
   const Kernels<T>& kernels_;
   std::shared_ptr<Team> team_;
   std::vector<Layer> layers_;
-  std::vector<Panel> panels_; ///< in which gradients are made
+  std::vector<Part> parts_;
   size_t coefs_end_ = 0;
-  AlignedVector<T> parameters_, gradient_, gathered_, scratch_;
-  std::vector<double> losses_;
-  // the chunk that passes
-  std::vector<index_t> chosen_; ///< its rows' numbers
-  const T* x_ = nullptr;        ///< its rows one after the other, unless they are sparse
+  AlignedVector<T> parameters_, gradient_;
   uint64_t seed_ = 0, step_ = 0;
-  index_t first_ = 0; ///< its first row's place in the batch
 };
 
 } // namespace leadline::trainer::mlp

@@ -8,6 +8,7 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 #elif defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
 #include <sys/auxv.h>
 #endif
 
@@ -89,7 +90,7 @@ Features features() {
 #if defined(__ARM_FEATURE_DOTPROD) // by the compiler's own flags
   return true;
 #elif defined(__linux__)
-  return getauxval(AT_HWCAP) >> 20 & 1; // HWCAP_ASIMDDP
+  return getauxval(AT_HWCAP) & HWCAP_ASIMDDP;
 #else
   return false;
 #endif

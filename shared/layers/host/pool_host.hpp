@@ -3,7 +3,7 @@
 
 #include "shared/core/exec.hpp"
 #include "shared/core/tensor.hpp"
-#include "shared/layers/host/host_kernels.hpp"
+#include "shared/layers/host/pieces.hpp"
 
 namespace leadline::host {
 
@@ -20,12 +20,7 @@ void max_pool(const Exec& exec, const char* label, const Params& p, Tensor<const
   job.dst_h = dst.shape.h;
   job.dst_w = dst.shape.w;
   job.channels = dst.shape.c;
-  job.src_stride_n = src.stride_n;
-  job.src_stride_h = src.stride_h;
-  job.src_stride_w = src.stride_w;
-  job.dst_stride_n = dst.stride_n;
-  job.dst_stride_h = dst.stride_h;
-  job.dst_stride_w = dst.stride_w;
+  detail::set_strides(job, src, dst);
   job.kernel_h = p.kernel_h;
   job.kernel_w = p.kernel_w;
   job.stride_h = p.stride_h;
