@@ -37,7 +37,7 @@ inline Status checked_count(const Shape& shape, index_t* count) {
   if (shape.n < 0 || !checked_multiply(total, shape.h, &total) || !checked_multiply(total, shape.w, &total) ||
       !checked_multiply(total, shape.c, &total) || total > INT64_MAX / 64)
     return shape.n < 0 || shape.h < 0 || shape.w < 0 || shape.c < 0 ? Status::invalid_shape : Status::overflow;
-  if (sizeof(size_t) < sizeof(index_t) && total > static_cast<index_t>(INT32_MAX / 8)) return Status::overflow;
+  if (sizeof(size_t) < sizeof(index_t) && total > static_cast<index_t>(INT32_MAX / 32)) return Status::overflow;
   *count = total;
   return Status::ok;
 }

@@ -8,11 +8,15 @@
 #include <algorithm>
 #include <atomic>
 #include <cfenv>
+#include <cinttypes>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
 #if defined(__SSE__)
 #include <xmmintrin.h>
 #endif
@@ -97,6 +101,31 @@ struct Opened {
   ErrorText error;
   Model model;
 };
+
+#ifdef __linux__
+/// Memory that nobody has touched, and whether large pages were asked for there, by smaps' flag "hg".
+struct Mapping {
+  explicit Mapping(size_t size)
+      : bytes(size), memory(mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) {}
+  ~Mapping() { munmap(memory, bytes); }
+  Mapping(const Mapping&) = delete;
+  size_t bytes;
+  void* memory;
+  bool large_pages() const {
+    const auto middle = reinterpret_cast<uintptr_t>(memory) + bytes / 2; // far from what isn't a whole page
+    std::ifstream smaps("/proc/self/smaps");
+    bool here = false;
+    for (std::string line; std::getline(smaps, line);) {
+      uintptr_t begin = 0, end = 0;
+      if (std::sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR " ", &begin, &end) == 2)
+        here = begin <= middle && middle < end;
+      else if (here && line.rfind("VmFlags:", 0) == 0)
+        return line.find(" hg") != std::string::npos;
+    }
+    return false;
+  }
+};
+#endif
 
 std::vector<float> run_raw(Session& session, const std::vector<float>& input) {
   std::vector<float> output(session.output_values());
@@ -615,6 +644,25 @@ TEST_CASE("files: mapped, missing, empty, cut, appended to, and no file at all")
   fs::remove(folder / "good.lead"); // the mapping outlives the name
   REQUIRE(session.create(model, error) == LEADLINE_OK);
   REQUIRE(session.self_test() == LEADLINE_OK);
+
+#ifdef __linux__
+  // Large pages for a session's memory, where nobody counts its pages and the system tells.
+  const Mapping probe(size_t{8} << 20);
+  madvise(probe.memory, probe.bytes, MADV_HUGEPAGE);
+  if (probe.large_pages())
+    for (const uint64_t limit : {uint64_t{0}, uint64_t{1}}) {
+      leadline_session_options options = session_options(960, 1280);
+      options.memory_limit = limit;
+      size_t bytes = 0;
+      REQUIRE(leadline_session_bytes(model.get(), &options, &bytes, error.text, sizeof error.text) == LEADLINE_OK);
+      REQUIRE(bytes >= size_t{8} << 20);
+      const Mapping mapping(bytes);
+      leadline_session* placed = nullptr;
+      REQUIRE(leadline_session_create(model.get(), &options, mapping.memory, bytes, &placed, error.text,
+                                      sizeof error.text) == LEADLINE_OK);
+      CHECK(mapping.large_pages() == (limit == 0));
+    }
+#endif
 
   const auto refused = [&](const std::string& path, leadline_status expected, const char* text) {
     CAPTURE(path);

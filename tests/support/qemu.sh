@@ -85,9 +85,10 @@ aarch64() {
   linux_target aarch64 qemu-aarch64 /usr/aarch64-linux-gnu
   # Kernels on bytes with dot products, and on a CPU without.
   cmake --build build-aarch64 -j "$JOBS" --target test_layers_int8
-  local cpu
+  local cpu level
   for cpu in max cortex-a53; do
-    qemu-aarch64 -cpu $cpu -L /usr/aarch64-linux-gnu build-aarch64/tests/bin/test_layers_int8
+    [ $cpu = max ] && level=aarch64+dotprod || level=aarch64
+    LEADLINE_TEST_INT8_LEVEL=$level qemu-aarch64 -cpu $cpu -L /usr/aarch64-linux-gnu build-aarch64/tests/bin/test_layers_int8
   done
 }
 armv7() { linux_target armv7 qemu-arm /usr/arm-linux-gnueabihf; }

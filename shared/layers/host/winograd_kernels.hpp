@@ -236,6 +236,7 @@ template <int m> void winograd_weights(const WinogradWeightsJob& job, index_t ta
   constexpr index_t width = 2 * lanes;
   const index_t k_blocks = (job.channels + lanes - 1) / lanes;
   const index_t panel = task / k_blocks, k0 = task % k_blocks * lanes, k1 = smaller(k0 + lanes, job.channels);
+  const index_t position_stride = job.panels * job.channels * width;
   // In double: errors here would be in every product. Each vector of floats is two of doubles.
   using Wide = Simd<double>::vector;
   typedef float Half __attribute__((vector_size(vector_bytes / 2)));
@@ -255,32 +256,37 @@ template <int m> void winograd_weights(const WinogradWeightsJob& job, index_t ta
         for (int tap = 0; tap < 9; ++tap)
           for (index_t j = 0; j < used; ++j) copy(k, tap, j);
     }
-    for (index_t k = k0; k < k1; ++k) {
-      alignas(64) float results[n * n][lanes];
-      for (int half = 0; half < lanes; half += lanes / 2) {
-        Wide columns[3][n];
-        for (int x = 0; x < 3; ++x) {
-          Wide column[3];
-          for (int y = 0; y < 3; ++y) {
-            Half part;
-            memcpy(&part, &taps[k - k0][3 * y + x][half], sizeof part);
-            column[y] = __builtin_convertvector(part, Wide);
+    // Positions lie far apart, often a power of two: lines go to each in runs, not one by one in turns.
+    constexpr index_t run = lanes / 2;
+    for (index_t k2 = k0; k2 < k1; k2 += run) {
+      const index_t count = smaller(run, k1 - k2);
+      alignas(64) float results[run][n * n][lanes];
+      float* to = job.transformed + (panel * job.channels + k2) * width + v * lanes;
+      for (index_t k = 0; k < count; ++k) {
+        for (int half = 0; half < lanes; half += lanes / 2) {
+          Wide columns[3][n];
+          for (int x = 0; x < 3; ++x) {
+            Wide column[3];
+            for (int y = 0; y < 3; ++y) {
+              Half part;
+              memcpy(&part, &taps[k2 + k - k0][3 * y + x][half], sizeof part);
+              column[y] = __builtin_convertvector(part, Wide);
+            }
+            Winograd<m>::filter(column, columns[x]);
           }
-          Winograd<m>::filter(column, columns[x]);
-        }
-        for (int i = 0; i < n; ++i) {
-          const Wide row[3] = {columns[0][i], columns[1][i], columns[2][i]};
-          Wide wide[n];
-          Winograd<m>::filter(row, wide);
-          for (int x = 0; x < n; ++x) {
-            const Half part = __builtin_convertvector(wide[x], Half);
-            memcpy(&results[i * n + x][half], &part, sizeof part);
+          for (int i = 0; i < n; ++i) {
+            const Wide row[3] = {columns[0][i], columns[1][i], columns[2][i]};
+            Wide wide[n];
+            Winograd<m>::filter(row, wide);
+            for (int x = 0; x < n; ++x) {
+              const Half part = __builtin_convertvector(wide[x], Half);
+              memcpy(&results[k][i * n + x][half], &part, sizeof part);
+            }
           }
         }
       }
-      float* to = job.transformed + (panel * job.channels + k) * width + v * lanes;
-      for (int position = 0; position < n * n; ++position, to += job.panels * job.channels * width)
-        Simd<float>::store(to, Simd<float>::load(results[position]));
+      for (int position = 0; position < n * n; ++position, to += position_stride)
+        for (index_t k = 0; k < count; ++k) Simd<float>::store(to + k * width, Simd<float>::load(results[k][position]));
     }
   }
 }

@@ -4,6 +4,7 @@
 #include "shared/model/run_plan.hpp"
 #include "tests/shared/layers/host_support.hpp"
 
+#include <cstdlib>
 #include <limits>
 
 using namespace leadline;
@@ -219,6 +220,11 @@ void check_conv(const Conv2d::Params& p, const Shape& shape, Draw* draw, int lar
 }
 
 } // namespace
+
+TEST_CASE("the level that a CPU was chosen for") { // where a script knows it: tests/support/qemu.sh
+  if (const char* expected = std::getenv("LEADLINE_TEST_INT8_LEVEL"))
+    CHECK(host::int8_kernels().isa == std::string(expected));
+}
 
 TEST_CASE("conv2d on bytes") {
   Draw draw(3);
