@@ -540,7 +540,7 @@ class LeadlineTraining:
 
     def __init__(self, task):
         network = Network(task["network"], task["build"], task["out"])
-        environment = dict(os.environ, OMP_WAIT_POLICY="passive", OMP_PROC_BIND="false")
+        environment = dict(os.environ, OMP_PROC_BIND="false")  # and OpenMP's own waiting, as PyTorch has it
         self.process = subprocess.Popen(
             [Path(task["build"]) / "tests/bin/bench_train", *network.arguments(), "--batch", str(task["batch"]),
              "--threads", str(task["threads"]), "--clock", task["clock"], "--serve"], env=environment, stdin=subprocess.PIPE,

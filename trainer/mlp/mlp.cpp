@@ -72,7 +72,7 @@ const char* name_of(Activation activation) {
 int automatic_threads(const NetworkShape& shape, index_t samples) {
   index_t coefs = 0;
   for (size_t l = 0; l < shape.layers(); ++l) coefs += shape.units[l] * shape.units[l + 1];
-  if (coefs * std::min<index_t>(samples, 200) < 500000) return 1;
+  if (coefs * std::min<index_t>(samples, 200) < 200000) return 1;
   const char* given = std::getenv("OMP_NUM_THREADS");
   const int wanted = given ? std::atoi(given) : 0;
   return std::clamp(wanted > 0 ? wanted : static_cast<int>(std::thread::hardware_concurrency()), 1, 4);
