@@ -259,7 +259,8 @@ template <class Layer> void check_accepted(const typename Layer::Params& params,
     REQUIRE(Layer::saved_bytes(shapes, params, element) < SIZE_MAX / 4);
     for (const Pass pass : {Pass::inference, Pass::training_forward, Pass::backward})
       for (const Algorithm algorithm : algorithms(layer_kind<Layer>))
-        REQUIRE(Layer::workspace_bytes(shapes, params, pass, algorithm, element) < SIZE_MAX / 4);
+        if (pass != Pass::backward || sizeof(size_t) == sizeof(index_t)) // nothing trains where addresses are narrow
+          REQUIRE(Layer::workspace_bytes(shapes, params, pass, algorithm, element) < SIZE_MAX / 4);
   }
 }
 
