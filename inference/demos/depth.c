@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static int fail(const char* what, const char* why) {
   fprintf(stderr, "depth: %s: %s\n", what, why);
@@ -33,7 +34,7 @@ int main(int argc, char** argv) {
 
   /* The model; a session in memory of our own, asked for once. Nothing is allocated after that. */
   leadline_model* model;
-  if (leadline_model_open_file(argv[1], NULL, &model, error, sizeof error) != LEADLINE_OK) return fail(argv[1], error);
+  if (leadline_model_open_file(argv[1], NULL, &model, error, sizeof error) != LEADLINE_OK) return fail("model", error);
   size_t bytes;
   if (leadline_session_bytes(model, NULL, &bytes, error, sizeof error) != LEADLINE_OK) return fail(argv[1], error);
   char* block = malloc(bytes + LEADLINE_ALIGNMENT);
@@ -44,27 +45,17 @@ int main(int argc, char** argv) {
     return fail(argv[1], error);
 
   /* One run. A camera's NV12 or YUYV frame goes in just so: see leadline_pixel_format. */
-  leadline_picture picture = {0};
-  picture.struct_size = sizeof picture;
-  picture.format = LEADLINE_RGB8;
-  picture.width = width;
-  picture.height = height;
-  picture.planes[0] = rgb;
-  leadline_depth to = {0};
-  to.struct_size = sizeof to;
-  to.format = LEADLINE_DEPTH_MILLIMETRES_U16;
-  to.picture_size = 1;
-  to.data = depth;
-  to.bytes = 2 * pixels;
+  const leadline_picture picture = {.struct_size = sizeof picture, .format = LEADLINE_RGB8, .width = width,
+                                    .height = height, .planes = {rgb}};
+  const leadline_depth to = {.struct_size = sizeof to, .format = LEADLINE_DEPTH_MILLIMETRES_U16, .picture_size = 1,
+                             .data = depth, .bytes = 2 * pixels};
   const leadline_status status = leadline_run(session, &picture, &to);
   if (status != LEADLINE_OK) return fail(argv[1], leadline_status_text(status));
 
   /* PGM's 16 bits are big-endian. */
   for (size_t i = 0; i < pixels; ++i) {
-    unsigned char* b = (unsigned char*)&depth[i];
-    const uint16_t millimetres = depth[i];
-    b[0] = (unsigned char)(millimetres >> 8);
-    b[1] = (unsigned char)millimetres;
+    const unsigned char big[2] = {(unsigned char)(depth[i] >> 8), (unsigned char)depth[i]};
+    memcpy(&depth[i], big, 2);
   }
   file = fopen(argv[3], "wb");
   if (!file || fprintf(file, "P5 %d %d 65535\n", width, height) < 0 || fwrite(depth, 2, pixels, file) != pixels ||

@@ -39,6 +39,8 @@ struct leadline_session {
   leadline::NodePlan* nodes;
   leadline::PlanSummary summary;
   leadline::ComputePrecision precision;
+  uint32_t level_changes; ///< host::level_changes(), when it was planned
+  const char* isa;        ///< of its kernels
   unsigned char* picture_workspace;
   size_t picture_workspace_bytes;
   unsigned char* arena;

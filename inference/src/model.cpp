@@ -58,7 +58,8 @@ Status open_model(const void* data, size_t bytes, const leadline_open_options& o
   const Status status = infer_model(view, view.input->preprocess.height, view.input->preprocess.width, values, message);
   if (status != Status::ok) {
     allocator.free(allocator.context, block, block_bytes);
-    return status;
+    // At its own size: it is the file that is wrong, not what the caller asked for.
+    return status == Status::invalid_argument || status == Status::invalid_shape ? Status::invalid_model : status;
   }
   leadline_model* model = reinterpret_cast<leadline_model*>(block);
   *model = leadline_model{};

@@ -71,7 +71,7 @@ Status read_all(int descriptor, const leadline_allocator& allocator, FileContent
 
 Status load(const char* path, const leadline_allocator& allocator, FileContent* content, Message* message) {
   errno = 0;
-  const int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+  const int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); // nobody may ever write to a pipe
   if (descriptor < 0) return fail("can't open the file", message);
   Status status = Status::ok;
   struct stat attributes;

@@ -197,6 +197,7 @@ InferenceExec exec_of(const leadline_session& session) {
 Status run_graph(const leadline_session& session, Tensor<float>* output) {
   const GraphView& graph = session.model->view.graph;
   const leadline_model& model = *session.model;
+  if (session.level_changes != host::level_changes()) return Status::invalid_argument; // planned for other kernels
   const bool done = for_each_run<float>(graph, session.values, session.nodes, session.arena, [&](int32_t i) {
     if (session.stop && session.stop(session.stop_context) != 0) return false;
     const int64_t start = session.clock ? session.clock(session.clock_context) : 0;
@@ -242,7 +243,6 @@ private:
   /// Whole numbers, (i + 1/2) src / dst - 1/2 over 2 dst, stepped from pixel to pixel without a division.
   class Tap {
   public:
-    Tap(index_t dst, index_t src) : src_(src), unit_(2 * dst), step_(2 * src), twice_(src - dst) {}
     static Tap at(int i, index_t dst, index_t src) {
       Tap tap(dst, src);
       tap.twice_ += tap.step_ * i;
@@ -262,6 +262,8 @@ private:
     }
 
   private:
+    Tap(index_t dst, index_t src) : src_(src), unit_(2 * dst), step_(2 * src), twice_(src - dst) {}
+
     index_t src_, unit_, step_;
     index_t twice_; ///< less `low_` units; below 0 left of the first pixel's centre
     index_t low_ = 0;
@@ -276,7 +278,7 @@ private:
     const Tap up = Tap::at(y - window_.y, window_.height, depth_.shape.h);
     const index_t low = up.low(), high = up.high();
     const float down = up.part();
-    Tap column(window_.width, depth_.shape.w);
+    Tap column = Tap::at(0, window_.width, depth_.shape.w);
     for (int x = left; x < right; ++x, column.next()) {
       const float a = at(low, column.low()), b = at(low, column.high());
       const float c = at(high, column.low()), d = at(high, column.high());
@@ -445,6 +447,8 @@ leadline_status leadline_session_create(const leadline_model* model, const leadl
   session->nodes = reinterpret_cast<NodePlan*>(base + layout.nodes);
   session->summary = summary;
   session->precision = size.precision;
+  session->level_changes = host::level_changes();
+  session->isa = host::isa_name();
   session->output = session->values[model->view.graph.outputs[0]].shape;
   session->picture_workspace = base + layout.picture;
   session->picture_workspace_bytes = size.picture_bytes;
@@ -478,7 +482,7 @@ leadline_status leadline_session_get_info(const leadline_session* session, leadl
   i.bytes = session->bytes;
   i.arena_bytes = session->summary.arena_bytes;
   i.prepared_bytes = session->summary.prepared_bytes;
-  i.isa = host::isa_name();
+  i.isa = session->isa;
   i.least_bytes = session->summary.least_bytes;
   return to_c(write_info(info, i));
 }

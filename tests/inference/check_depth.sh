@@ -59,7 +59,9 @@ ok "no unit" "$depth" "$models/relative.lead" room.png --out r
 
 # doubt: what these networks, which learned nothing, say of a picture and its mirror image differs
 ok "NO METRES" "$depth" "$models/unet.lead" room.png --out doubt --doubt 0.000001 --format png,doubt
-"$pictures" check doubt/room_depth.png 40 60 1 65535 || complain "doubt/room_depth.png"
+"$pictures" check doubt/room_relative.png 40 60 1 65535 || complain "doubt/room_relative.png"
+absent doubt/room_depth.png # which would be millimetres
+grep -q "1 unlike the training pictures .*NAME_relative instead of NAME_depth" out || complain "nothing says where the depth is: $(cat out)"
 [ -s doubt/room_doubt.png ] || complain "doubt/room_doubt.png is missing"
 ok "room.png" "$depth" "$models/unet.lead" room.png --out doubt --doubt 2
 ! grep -q "NO METRES" out || complain "nothing is doubted beyond 2: $(cat out)"
@@ -69,7 +71,7 @@ ok "NAME_points.ply" "$depth" "$models/unet.lead" room.png --out all --format pn
 [ "$(ls all | wc -l)" = 4 ] || complain "all holds $(ls all)"
 "$pictures" metres all/room_depth.png all/room_depth.pfm all/room_points.ply || complain "PNG, PFM and PLY disagree"
 mkdir photos photos/inner empty && cp room.png photos/b.PNG && cp tall.png photos/a.png && echo text >photos/notes.txt
-ok "photos/b.PNG" "$depth" "$models/unet.lead" photos tall.png --out folder
+ok "photos/b.PNG" "$depth" "$models/unet.lead" photos tall.png --out folder --doubt 0
 [ "$(ls folder/*_depth.png | wc -l)" = 3 ] || complain "folder holds $(ls folder)"
 
 # videos: raw frames and YUV4MPEG2, from files and through pipes, give what pictures give
@@ -91,8 +93,34 @@ ok "3 frames, " "$depth" "$models/unet.lead" grey420.y4m --out depth.y4m --range
 [ "$(head -1 depth.y4m)" = "YUV4MPEG2 W60 H40 F30000:1001 Ip A1:1 C444 XCOLORRANGE=LIMITED" ] || complain "depth.y4m begins with $(head -1 depth.y4m)"
 [ "$(($(wc -c <depth.y4m) - $(head -1 depth.y4m | wc -c)))" = $((3 * (6 + 3 * 60 * 40))) ] || complain "depth.y4m has $(wc -c <depth.y4m) bytes"
 "$depth" "$models/unet.lead" grey420.y4m --out - --range 0.5,4 2>/dev/null | cmp - depth.y4m || complain "standard output has another video than the file"
-"$depth" "$models/unet.lead" depth.y4m --out - 2>/dev/null | "$depth" "$models/unet.lead" - --out again >/dev/null || complain "its own video can't be read"
+"$depth" "$models/unet.lead" depth.y4m --out - 2>/dev/null | "$depth" "$models/unet.lead" - --out again --doubt 0 >/dev/null || complain "its own video can't be read"
 [ "$(ls again/*_depth.png | wc -l)" = 3 ] || complain "again holds $(ls again)"
+
+ok "NAME_relative instead" "$depth" "$models/unet.lead" grey420.y4m --out doubted --doubt 0.000001 --format pfm
+[ -s doubted/frame_000001_relative.pfm ] || complain "doubted holds $(ls doubted)"
+cp room.png "frame 12.png"
+ok "frame 12.png" "$depth" "$models/unet.lead" "frame 12.png" --out numbered --doubt 0
+[ -s "numbered/frame 12_depth.png" ] || complain "numbered holds $(ls numbered)"
+size=$(wc -c <grey420.y4m)
+bad 2 "is the input grey420.y4m itself" "$depth" "$models/unet.lead" grey420.y4m --out ./grey420.y4m
+[ "$(wc -c <grey420.y4m)" = "$size" ] || complain "the input video was written over"
+# Ctrl-C ends a video that nobody sends
+mkfifo silent
+{ cat grey420.y4m; exec sleep 20; } >silent &
+sender=$!
+"$depth" "$models/unet.lead" - --out stopped --doubt 0 <silent >out 2>err &
+reader=$!
+for _ in $(seq 100); do [ -s stopped/frame_000003_colour.png ] && break; sleep 0.1; done
+kill -TERM $reader
+for _ in $(seq 50); do kill -0 $reader 2>/dev/null || break; sleep 0.1; done
+if kill -0 $reader 2>/dev/null; then complain "a silent pipe holds it for ever"; kill -KILL $reader; fi
+wait $reader && grep -q "3 frames, " out || complain "stopped, it says: $(cat out err)"
+kill $sender 2>/dev/null
+printf 'YUV4MPEG2 W60 H40 F99999999999:1 C420jpeg XCOLORRANGE=FULL\nFRAME\n' >fast.y4m && head -c 3600 /dev/zero >>fast.y4m
+ok "1 frames, " "$depth" "$models/unet.lead" fast.y4m --out rate.y4m
+head -1 rate.y4m | grep -q " F25:1 " || complain "an absurd rate becomes $(head -1 rate.y4m)"
+"$depth" --help >/dev/full 2>err && complain "a full disk isn't noticed by --help"
+grep -q "standard output can't be written" err || complain "a full disk: $(cat err)"
 
 # the terminal: as wide and high as asked, metres on it, nothing but letters where that was asked for
 ok " m   " "$depth" "$models/unet.lead" room.png --view --colours ascii --columns 61 --rows 20 --doubt 0
@@ -186,7 +214,8 @@ absent x
 bad 1 "can't make the folder taken" "$depth" "$models/unet.lead" room.png --out taken
 
 # one bad picture doesn't stop the others
-bad 1 "text.png" "$depth" "$models/unet.lead" text.png room.png --out mixed
+bad 1 "text.png" "$depth" "$models/unet.lead" text.png room.png --out mixed --doubt 0
+grep -q "written to mixed" out || complain "nothing says where the other one is: $(cat out)"
 "$pictures" check mixed/room_depth.png 40 60 1 65535 || complain "mixed/room_depth.png"
 absent mixed/text_depth.png mixed/text_colour.png
 

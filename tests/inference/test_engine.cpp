@@ -16,6 +16,7 @@
 
 #ifdef __linux__
 #include <sys/mman.h>
+#include <sys/stat.h>
 #endif
 #if defined(__SSE__)
 #include <xmmintrin.h>
@@ -677,6 +678,10 @@ TEST_CASE("files: mapped, missing, empty, cut, appended to, and no file at all")
   refused(write("half.lead", file.size() / 2), LEADLINE_INVALID_MODEL, "cut");
   refused(write("more.lead", file.size(), "x"), LEADLINE_INVALID_MODEL, "appended");
   refused("/dev/null", LEADLINE_IO_ERROR, "not a regular file");
+#ifdef __linux__
+  REQUIRE(mkfifo((folder / "pipe.lead").c_str(), 0600) == 0); // which nobody writes to
+  refused((folder / "pipe.lead").string(), LEADLINE_IO_ERROR, "not a regular file");
+#endif
   REQUIRE(leadline_model_open_file(nullptr, nullptr, nullptr, error.text, sizeof error.text) ==
           LEADLINE_INVALID_ARGUMENT);
   char tiny[4] = "abc"; // the buffer's size is respected
@@ -717,6 +722,17 @@ TEST_CASE("each level of the CPU that there is can be asked for; others are refu
       REQUIRE_THAT(error, ContainsSubstring(unknown) && ContainsSubstring(leadline_isa_level(0)));
       REQUIRE(std::string(isa).starts_with(session.info().isa)); // nothing changed
     }
+    REQUIRE(leadline_set_isa(isa, error, sizeof error) == LEADLINE_OK); // nor by the same again
+    REQUIRE(session.self_test() == LEADLINE_OK);
+    const char* other = leadline_isa_level(i == 0 ? 1 : 0);
+    if (!other) continue;
+    // Kernels of another level need other memory: a session is refused, not run.
+    REQUIRE(leadline_set_isa(other, error, sizeof error) == LEADLINE_OK);
+    const std::vector<float> input = noise(12 * 20 * 3);
+    std::vector<float> depth(session.output_values());
+    REQUIRE(session.self_test() == LEADLINE_INVALID_ARGUMENT);
+    REQUIRE(session.run_raw(input.data(), input.size(), depth.data(), depth.size()) == LEADLINE_INVALID_ARGUMENT);
+    REQUIRE(std::string(isa).starts_with(session.info().isa));
   }
   REQUIRE(leadline_set_isa(nullptr, nullptr, 0) == LEADLINE_OK);
 }

@@ -221,29 +221,41 @@ TEST_CASE("depth as millimetres, as its inverse, at the picture's size, with gap
     }
     for (int x = net_w; x < net_w + 3; ++x) REQUIRE(millimetres[static_cast<size_t>(y * (net_w + 3) + x)] == 0xAAAA);
   }
+}
 
-  std::vector<float> large(static_cast<size_t>(w * h), -1.0f);
-  leadline_depth whole = depth_in(large);
-  whole.picture_size = 1;
-  REQUIRE(engine.session.run(picture, whole) == LEADLINE_OK);
-  for (int y = 0; y < h; ++y)
-    for (int x = 0; x < w; ++x) {
-      const float value = large[static_cast<size_t>(y * w + x)];
-      if (x < 12 || x >= 52) {
-        REQUIRE(value == 0);
-        continue;
+TEST_CASE("depth at the picture's size is the network's, linearly enlarged, made smaller, and cut") {
+  Engine engine(CropMode::centre_crop);
+  for (const auto& [w, h] : {std::pair{64, 24}, std::pair{40, 24}, std::pair{7, 4}, std::pair{5, 3}, std::pair{1, 1},
+                             std::pair{1, 60}, std::pair{299, 3}, std::pair{21, 13}}) {
+    CAPTURE(w, h);
+    const std::vector<uint8_t> rgb = noise_bytes(static_cast<size_t>(3 * w * h), 5);
+    const std::vector<float> metres = engine.rgb8(rgb, w, h);
+    std::vector<float> large(static_cast<size_t>(w * h), -1.0f);
+    leadline_depth whole = depth_in(large);
+    whole.picture_size = 1;
+    REQUIRE(engine.session.run(picture_of(rgb.data(), w, h), whole) == LEADLINE_OK);
+    const CropWindow window = crop_window(CropMode::centre_crop, h, w, net_h, net_w);
+    for (int y = 0; y < h; ++y)
+      for (int x = 0; x < w; ++x) {
+        CAPTURE(y, x);
+        const float value = large[static_cast<size_t>(y * w + x)];
+        const int inner_x = x - window.x, inner_y = y - window.y;
+        if (inner_x < 0 || inner_x >= window.width || inner_y < 0 || inner_y >= window.height) {
+          REQUIRE(value == 0);
+          continue;
+        }
+        const double u = std::clamp((inner_x + 0.5) * net_w / window.width - 0.5, 0.0, net_w - 1.0);
+        const double v = std::clamp((inner_y + 0.5) * net_h / window.height - 0.5, 0.0, net_h - 1.0);
+        const int left = std::min(static_cast<int>(u), net_w - 2), top = std::min(static_cast<int>(v), net_h - 2);
+        const auto at = [&](int row, int column) {
+          return static_cast<double>(metres[static_cast<size_t>(row * net_w + column)]);
+        };
+        const double a = u - left, b = v - top;
+        const double expected = (1 - b) * ((1 - a) * at(top, left) + a * at(top, left + 1)) +
+                                b * ((1 - a) * at(top + 1, left) + a * at(top + 1, left + 1));
+        REQUIRE(!(std::abs(static_cast<double>(value) - expected) > 1e-5));
       }
-      const double u = std::clamp((x - 12 + 0.5) * net_w / 40 - 0.5, 0.0, net_w - 1.0);
-      const double v = std::clamp((y + 0.5) * net_h / h - 0.5, 0.0, net_h - 1.0);
-      const int left = std::min(static_cast<int>(u), net_w - 2), top = std::min(static_cast<int>(v), net_h - 2);
-      const auto at = [&](int row, int column) {
-        return static_cast<double>(metres[static_cast<size_t>(row * net_w + column)]);
-      };
-      const double a = u - left, b = v - top;
-      const double expected = (1 - b) * ((1 - a) * at(top, left) + a * at(top, left + 1)) +
-                              b * ((1 - a) * at(top + 1, left) + a * at(top + 1, left + 1));
-      REQUIRE(!(std::abs(static_cast<double>(value) - expected) > 1e-5));
-    }
+  }
 }
 
 TEST_CASE("metric depth follows the camera's focal length; relative depth doesn't") {

@@ -12,7 +12,8 @@
 namespace leadline::demo {
 
 struct Frame {
-  std::string name; ///< what messages call it: a file, or "frame 12"
+  std::string name;     ///< what messages call it: a file, or "frame 12"
+  long long number = 0; ///< of a video's frame, from 1; 0: a picture
   leadline_pixel_format format = LEADLINE_RGB8;
   int width = 0, height = 0;       ///< upright, in pixels
   bool full_range = false;         ///< of Y, U, V: 0 to 255 instead of 16 to 235 (240)

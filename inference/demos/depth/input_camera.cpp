@@ -49,7 +49,8 @@ public:
       case CaptureDevice::Outcome::frame: break;
       }
       frame = {};
-      frame.name = "frame " + std::to_string(++count_);
+      frame.number = ++count_;
+      frame.name = "frame " + std::to_string(frame.number);
       try {
         decode(frame);
         return true;

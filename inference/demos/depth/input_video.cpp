@@ -62,7 +62,8 @@ public:
 
   bool next(Frame& frame) override {
     if (y4m_ && !read_frame_line()) return false;
-    frame.name = "frame " + std::to_string(count_ + 1);
+    frame.number = count_ + 1;
+    frame.name = "frame " + std::to_string(frame.number);
     frame.format = layout_->format;
     frame.width = width_;
     frame.height = height_;
@@ -127,7 +128,7 @@ private:
       if (field[0] == 'C') colours = value;
       if (field == "XCOLORRANGE=FULL") full_range_ = true;
       if (field[0] == 'F' &&
-          (std::sscanf(value.c_str(), "%d:%d", &rate_[0], &rate_[1]) != 2 || rate_[0] < 0 || rate_[1] < 1))
+          (std::sscanf(value.c_str(), "%9d:%9d", &rate_[0], &rate_[1]) != 2 || rate_[0] < 0 || rate_[1] < 1))
         rate_[0] = 0, rate_[1] = 1;
     }
     if (width_ == 0 || height_ == 0) refuse("", "", "its first line has no W and H, so the size isn't known", "");

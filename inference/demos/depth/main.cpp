@@ -26,18 +26,45 @@ namespace {
 volatile std::sig_atomic_t interrupted = 0;
 
 /// Ctrl-C ends after the frame under way (twice: at once); a reader that has gone is an error of writing, not a signal.
+/// Of a video these signals wait until the next frame is asked for, and end the waiting for it: what is written isn't
+/// cut. To be called before there are threads, which would take the signals.
 void handle_signals(bool video) {
 #if defined(__unix__)
   std::signal(SIGPIPE, SIG_IGN);
   if (!video) return;
   struct sigaction action {};
   action.sa_handler = [](int) { interrupted = 1; };
-  action.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);
+  action.sa_flags = static_cast<int>(SA_RESETHAND);
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
+  sigset_t both;
+  sigemptyset(&both);
+  sigaddset(&both, SIGINT);
+  sigaddset(&both, SIGTERM);
+  sigprocmask(SIG_BLOCK, &both, nullptr);
 #else
   (void)video;
 #endif
+}
+
+/// The next frame; false at the end, or when it was Ctrl-C that came.
+bool next_frame(Source& source, Frame& frame) {
+#if defined(__unix__)
+  sigset_t none, before;
+  sigemptyset(&none);
+  struct Open {
+    sigset_t* before;
+    ~Open() { sigprocmask(SIG_SETMASK, before, nullptr); }
+  } open{&before};
+  sigprocmask(SIG_SETMASK, &none, &before);
+#endif
+  if (interrupted) return false;
+  try {
+    return source.next(frame);
+  } catch (const Error&) {
+    if (interrupted) return false; // that is why it can't be read
+    throw;
+  }
 }
 
 /// Depth at the picture's size; 0 outside the part that the network saw.
@@ -80,7 +107,8 @@ public:
     if ((options_.doubt > 0 && estimator_.metric() && count_++ % (video_ ? 30 : 1) == 0) || options_.kinds.doubt)
       doubt_ = estimator_.doubt(frame, told, result.depth, apart);
     result.doubt = doubt_;
-    result.metric = estimator_.metric() && !(options_.doubt > 0 && doubt_ > options_.doubt);
+    result.doubted = estimator_.metric() && options_.doubt > 0 && doubt_ > options_.doubt;
+    result.metric = estimator_.metric() && !result.doubted;
     if (video_ && options_.steady) estimator_.steady(result.depth);
 
     std::vector<float> sorted = result.depth;
@@ -163,18 +191,18 @@ void print_heading(const Estimator& estimator, const std::string& model) {
                                  : "     min   median      max        ms   picture   (no unit)\n");
 }
 
-void print_line(const Result& result, const Options& options, bool metric_model) {
+void print_line(const Result& result, const Options& options) {
   std::printf("%8.3f %8.3f %8.3f %9.1f   %s", static_cast<double>(result.near), static_cast<double>(result.median),
               static_cast<double>(result.far), result.milliseconds, result.frame->name.c_str());
-  if (metric_model && !result.metric)
+  if (result.doubted)
     std::printf("   NO METRES: doubt %.2f is beyond %.2f, so it is unlike the training pictures",
                 static_cast<double>(result.doubt), static_cast<double>(options.doubt));
   std::printf("\n");
   std::fflush(stdout);
 }
 
-/// Where files are; `metric`: of the model.
-void print_where(const Options& options, bool metric) {
+/// Where files are; `metric`: of the model; `doubted`: of how many pictures or frames the depth has no unit.
+void print_where(std::FILE* stream, const Options& options, bool metric, long doubted) {
   std::string kinds;
   const auto add = [&](bool wanted, const std::string& text) {
     if (wanted) kinds += (kinds.empty() ? "" : ", ") + text;
@@ -184,16 +212,20 @@ void print_where(const Options& options, bool metric) {
   add(options.kinds.pfm, std::string("NAME_depth.pfm (") + (metric ? "metres)" : "no unit)"));
   add(options.kinds.ply, "NAME_points.ply");
   add(options.kinds.doubt, "NAME_doubt.png (white: sure)");
-  std::printf("written to %s: %s\n", options.out.c_str(), kinds.c_str());
+  std::fprintf(stream, "written to %s: %s\n", options.out.c_str(), kinds.c_str());
+  if (doubted > 0 && (options.kinds.png || options.kinds.pfm))
+    std::fprintf(stream,
+                 "%ld unlike the training pictures (doubt beyond %.2f): NAME_relative instead of NAME_depth, no unit\n",
+                 doubted, static_cast<double>(options.doubt));
 }
 
 int estimate_command(const Options& options) {
+  handle_signals(!options.inputs.empty() && options.reads_video());
   Estimator estimator(options.models[0], options.threads);
   if (options.info) print_info(estimator, options.models[0]);
   if (options.self_test) prove(estimator, options.models[0]);
   if (options.inputs.empty()) return 0;
 
-  handle_signals(options.reads_video());
   InputFile input;
   const std::unique_ptr<Source> source = open_source(options, input);
   const std::vector<std::unique_ptr<Output>> outputs = open_outputs(options, *source);
@@ -204,14 +236,17 @@ int estimate_command(const Options& options) {
   Pipeline pipeline(estimator, options, source->video());
   Latency latency;
   int failed = 0;
+  long written = 0, doubted = 0;
   Frame frame;
-  for (long count = 0; !interrupted && (options.frames == 0 || count < options.frames); ++count) {
+  for (long count = 0; options.frames == 0 || count < options.frames; ++count) {
     try {
-      if (!source->next(frame)) break;
+      if (!next_frame(*source, frame)) break;
       const Result result = pipeline(frame);
       latency.add(result.milliseconds);
       for (const std::unique_ptr<Output>& output : outputs) output->write(result);
-      if (lines) print_line(result, options, estimator.metric());
+      ++written;
+      if (result.doubted) ++doubted;
+      if (lines) print_line(result, options);
     } catch (const std::exception& error) {
       if (!source->goes_on()) throw;
       std::fprintf(stderr, "leadline-depth: error: %s\n", error.what());
@@ -219,10 +254,11 @@ int estimate_command(const Options& options) {
     }
   }
   for (const std::unique_ptr<Output>& output : outputs) output->finish();
-  if (failed == 0 && lines && !options.writes_video()) print_where(options, estimator.metric());
+  std::FILE* const messages = options.view || options.out == "-" ? stderr : stdout;
+  if (written > 0 && !options.out.empty() && !options.writes_video() && (lines || source->video()))
+    print_where(messages, options, estimator.metric(), doubted);
   if (source->video())
-    std::fprintf(options.view || options.out == "-" ? stderr : stdout,
-                 "%zu frames, %.1f a second; network and preprocessing: %.1f ms median, %.1f p90, %.1f p99\n",
+    std::fprintf(messages, "%zu frames, %.1f a second; network and preprocessing: %.1f ms median, %.1f p90, %.1f p99\n",
                  latency.count(), latency.frames_a_second(), latency.percentile(0.5), latency.percentile(0.9),
                  latency.percentile(0.99));
   return failed == 0 ? 0 : 1;
@@ -248,20 +284,22 @@ int run(const Options& options) {
 
 int main(int argc, char** argv) {
   using namespace leadline::demo;
-  for (int i = 1; i < argc; ++i) {
-    if (std::strcmp(argv[i], "--help") == 0 || std::strcmp(argv[i], "-h") == 0)
-      return std::fputs(help_text, stdout) < 0;
-    if (std::strcmp(argv[i], "--version") == 0)
-      return std::printf("leadline-depth %s, model format %d\n", leadline_version_string(), leadline_model_format()) <
-             0;
-  }
-  if (argc == 1) return std::fputs(help_text, stderr), 2;
-  try {
-    const int status = run(parse_options(argc, argv));
-    // What was printed may still wait in the buffer of a full disk.
+  // What was printed may still wait in the buffer of a full disk.
+  const auto ended = [](int status) {
     if (std::fflush(stdout) == 0 && !std::ferror(stdout)) return status;
     std::fprintf(stderr, "leadline-depth: error: standard output can't be written: %s\n", std::strerror(errno));
     return 1;
+  };
+  for (int i = 1; i < argc; ++i) {
+    if (std::strcmp(argv[i], "--help") == 0 || std::strcmp(argv[i], "-h") == 0)
+      return std::fputs(help_text, stdout), ended(0);
+    if (std::strcmp(argv[i], "--version") == 0)
+      return std::printf("leadline-depth %s, model format %d\n", leadline_version_string(), leadline_model_format()),
+             ended(0);
+  }
+  if (argc == 1) return std::fputs(help_text, stderr), 2;
+  try {
+    return ended(run(parse_options(argc, argv)));
   } catch (const UsageError& error) {
     std::fprintf(stderr, "leadline-depth: error: %s\n", error.what());
     return 2;

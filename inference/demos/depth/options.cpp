@@ -24,7 +24,8 @@ MODEL is a model.lead, from `leadline export` or inference/demos/models. INPUT i
 
 Results go to one or both of
   --out DIR             for each picture or frame NAME_depth.png (16 bits, millimetres; 0 = none) and NAME_colour.png,
-                        the picture beside its depth in colours
+                        the picture beside its depth in colours; NAME_relative.png (16 bits, no unit) instead where the
+                        network is in doubt
   --out FILE.y4m, -     a video of the depth in colours; - is standard output: ... --out - | ffplay -
   --view                this terminal: picture, depth, and metres on a grid
 and without --view, pictures' nearest, median and farthest depth and the time that it took are printed.
@@ -132,6 +133,15 @@ void check_collisions(const Options& options) {
     }
 }
 
+/// A video that is written over an input would be empty before its first frame is read.
+void check_video_out(const Options& options) {
+  for (const std::string& input : options.inputs) {
+    std::error_code error; // neither need be there
+    if (options.out != "-" && fs::equivalent(input, options.out, error))
+      throw UsageError("--out " + options.out + " is the input " + input + " itself; name another file");
+  }
+}
+
 void check_whole(Options& options, std::vector<std::string> words) {
   if (words.empty()) throw UsageError("no model file was named; `leadline-depth --help` explains the use");
   if (options.command != Options::Command::estimate) {
@@ -156,6 +166,7 @@ void check_whole(Options& options, std::vector<std::string> words) {
     options.inputs = parsed([&] { return expand_folders(options.inputs); });
     if (!options.out.empty() && !options.writes_video()) check_collisions(options);
   }
+  if (options.writes_video()) check_video_out(options);
   if (options.view && options.writes_video() && options.out == "-")
     throw UsageError("--view and --out - both want standard output; write the video to a file instead");
 }

@@ -20,14 +20,15 @@ public:
   virtual bool takes_stdout() const { return false; }
 };
 
-/// NAME_depth.png, NAME_colour.png, NAME_depth.pfm, NAME_points.ply, NAME_doubt.png in a folder.
+/// NAME_depth.png, NAME_colour.png, NAME_depth.pfm, NAME_points.ply, NAME_doubt.png in a folder. A doubted result's
+/// are NAME_relative.png and NAME_relative.pfm, so that no file of that name holds anything but metres.
 struct FileKinds {
   bool png = true, colour = true, pfm = false, ply = false, doubt = false;
 };
 /// "png,colour,pfm,ply,doubt"; throws leadline::Error.
 FileKinds parse_file_kinds(const std::string& text);
-/// Files of a picture in that folder.
-std::vector<std::string> output_names(const std::string& frame, const std::string& folder, const FileKinds& kinds);
+/// Files of a picture in that folder, doubted or not.
+std::vector<std::string> output_names(const std::string& picture, const std::string& folder, const FileKinds& kinds);
 std::unique_ptr<Output> write_files(const std::string& folder, const FileKinds& kinds);
 
 /// A YUV4MPEG2 video, 4:4:4, of the depth in colours; "-": on standard output. `rate` frames a second as a fraction.

@@ -12,10 +12,10 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// "photos/kitchen.jpg" -> "kitchen", "frame 12" -> "frame_000012".
-std::string stem(const std::string& frame) {
-  if (frame.rfind("frame ", 0) != 0) return fs::path(frame).stem().string();
-  const std::string number = frame.substr(6);
+/// "photos/kitchen.jpg" -> "kitchen", frame 12 of a video -> "frame_000012".
+std::string stem(const Frame& frame) {
+  if (frame.number == 0) return fs::path(frame.name).stem().string();
+  const std::string number = std::to_string(frame.number);
   return "frame_" + std::string(number.size() < 6 ? 6 - number.size() : 0, '0') + number;
 }
 
@@ -58,14 +58,15 @@ public:
                    .reason = "can't make the folder " + folder_ +
                              (error ? ": " + error.message() : ": a file of that name is in the way"),
                    .fix = "Choose another one after --out"});
-    const std::string name = (fs::path(folder_) / stem(result.frame->name)).string();
+    const std::string name = (fs::path(folder_) / stem(*result.frame)).string();
+    const std::string depth = name + (result.doubted ? "_relative" : "_depth");
     if (kinds_.png && result.metric)
-      data::write_depth_png(name + "_depth.png", result.height, result.width, result.depth.data());
-    if (kinds_.png && !result.metric) write_relative_png(name + "_depth.png", result);
+      data::write_depth_png(depth + ".png", result.height, result.width, result.depth.data());
+    if (kinds_.png && !result.metric) write_relative_png(depth + ".png", result);
     if (kinds_.colour) data::write_png(name + "_colour.png", overview(result));
     if (kinds_.doubt) data::write_png(name + "_doubt.png", doubt_picture(result));
     const data::DepthMap map{result.height, result.width, result.depth};
-    if (kinds_.pfm) data::write_pfm(name + "_depth.pfm", map);
+    if (kinds_.pfm) data::write_pfm(depth + ".pfm", map);
     if (kinds_.ply) {
       data::RgbImage colours = result.frame->rgb();
       if (colours.height != result.height || colours.width != result.width)
@@ -105,12 +106,14 @@ FileKinds parse_file_kinds(const std::string& text) {
   return kinds;
 }
 
-std::vector<std::string> output_names(const std::string& frame, const std::string& folder, const FileKinds& kinds) {
-  const std::string name = (fs::path(folder) / stem(frame)).string();
+std::vector<std::string> output_names(const std::string& picture, const std::string& folder, const FileKinds& kinds) {
+  const std::string name = (fs::path(folder) / fs::path(picture).stem()).string();
   std::vector<std::string> names;
-  if (kinds.png) names.push_back(name + "_depth.png");
+  for (const char* depth : {"_depth", "_relative"}) {
+    if (kinds.png) names.push_back(name + depth + ".png");
+    if (kinds.pfm) names.push_back(name + depth + ".pfm");
+  }
   if (kinds.colour) names.push_back(name + "_colour.png");
-  if (kinds.pfm) names.push_back(name + "_depth.pfm");
   if (kinds.ply) names.push_back(name + "_points.ply");
   if (kinds.doubt) names.push_back(name + "_doubt.png");
   return names;

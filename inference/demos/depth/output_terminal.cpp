@@ -5,6 +5,7 @@
 #include "inference/demos/depth/output.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -72,11 +73,11 @@ public:
 
     // Picture and depth side by side; characters are about twice as high as wide, so two pixels each.
     const data::RgbImage picture = result.frame->rgb();
-    const int half = std::max(8, (columns - 1) / 2), lines_most = std::max(4, rows - 3);
+    const int half = std::max(1, (columns - 1) / 2), lines_most = std::max(4, rows - 3);
     int width = half, lines = std::max(1, half * picture.height / picture.width / 2);
     if (lines > lines_most) {
       lines = lines_most;
-      width = std::clamp(2 * lines * picture.width / picture.height, 8, half);
+      width = std::clamp(2 * lines * picture.width / picture.height, std::min(8, half), half);
     }
     const data::RgbImage left = data::resized(picture, 2 * lines, width);
     const data::RgbImage depth = data::resized(
@@ -191,7 +192,9 @@ TerminalColours terminal_colours(const std::string& choice) {
   const char* locale = nullptr;
   for (const char* variable : {"LC_ALL", "LC_CTYPE", "LANG"})
     if ((locale = std::getenv(variable)) && *locale) break;
-  const bool blocks = locale && (std::strstr(locale, "UTF-8") || std::strstr(locale, "utf8"));
+  std::string charset = locale ? locale : "";
+  for (char& c : charset) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  const bool blocks = charset.find("utf-8") != std::string::npos || charset.find("utf8") != std::string::npos;
   const char* none = std::getenv("NO_COLOR");
   if (!blocks || (none && *none) || mentions("TERM", "dumb")) return TerminalColours::ascii;
   if (mentions("COLORTERM", "truecolor") || mentions("COLORTERM", "24bit")) return TerminalColours::truecolour;

@@ -16,6 +16,7 @@ struct Result {
   data::DepthRange range;              ///< of the colours
   float near = 0, median = 0, far = 0; ///< least, middle and largest of the network's answer
   bool metric = false;                 ///< `depth` may be called metres
+  bool doubted = false;                ///< it may not, though the model's answers are metres: too much doubt
   float focal_x = 0, focal_y = 0;      ///< in pixels of `depth`: for points in space
   double milliseconds = 0;             ///< preprocessing and network, one run
   float doubt = -1;                    ///< about all of it (doubt.hpp); below 0: not asked

@@ -18,7 +18,8 @@
  *   `error_bytes`) that names field, value and fix; it is empty after success and may be NULL.
  * - Structs with a `struct_size` belong to programs that are older or newer than the library: set struct_size to
  *   sizeof the struct and all other fields to zero, which is every field's default. Later versions of the library add
- *   fields at the end; of a shorter struct only the fields that are there are read or filled.
+ *   fields at the end; of a shorter struct, down to its size in version 1, only the fields that are there are read or
+ *   filled.
  * - Memory: opening a model allocates through the given allocator (malloc and free if none is given); everything after
  *   leadline_session_create works in the memory that the caller gave and allocates nothing. That memory is aligned to
  *   LEADLINE_ALIGNMENT, stays the caller's, and isn't touched by anybody else while it is in use.
@@ -266,10 +267,10 @@ typedef struct leadline_node_plan {
 leadline_status leadline_session_get_node(const leadline_session* session, int32_t index, leadline_node_plan* plan);
 
 /* One picture. `rgb` is `height` rows of `width` pixels of 3 bytes R, G, B, upright, any size up to the session's
- * largest; row y starts at rgb + y * row_stride (bytes; 0: 3 * width). It is cropped, resized and normalised as the
- * model says. `depth` receives [output_height, output_width] floats (times output_channels where the output isn't
- * depth), row by row; `depth_values` is the room in it, in floats. For metric models they are metres. Only the given
- * memory is used. Errors: INVALID_ARGUMENT, OUT_OF_MEMORY (depth_values too small), INVALID_SHAPE (picture too large),
+ * largest; row y starts at rgb + y * row_stride (bytes; 0: 3 * width; only leadline_run takes negative ones). It is
+ * cropped, resized and normalised as the model says. `depth` receives [output_height, output_width] floats (times
+ * output_channels where the output isn't depth), row by row; `depth_values` is the room in it, in floats. For metric
+ * models they are metres. Only the given memory is used. Errors: INVALID_ARGUMENT, OUT_OF_MEMORY (depth_values too small), INVALID_SHAPE (picture too large),
  * UNSUPPORTED (the network's input isn't a picture), CANCELLED. */
 leadline_status leadline_run_rgb8(leadline_session* session, const uint8_t* rgb, int32_t width, int32_t height,
                                   ptrdiff_t row_stride, float* depth, size_t depth_values);
@@ -355,7 +356,7 @@ leadline_status leadline_run_raw(leadline_session* session, const float* input, 
 /* Runs the model's golden sample and compares: proves on the device itself that library, compiler, CPU and model fit
  * together. The session must have the default size. `largest_error` (may be NULL) receives the largest difference
  * relative to the largest sample, also when the test fails. Errors: INVALID_ARGUMENT, UNSUPPORTED (no golden sample, or
- * another size), SELF_TEST_FAILED. */
+ * another size), SELF_TEST_FAILED, CANCELLED. */
 leadline_status leadline_self_test(leadline_session* session, float* largest_error);
 
 /* ---- metres ------------------------------------------------------------------------------------------------------ */
@@ -417,8 +418,8 @@ const char* leadline_isa_level(int32_t index);
 
 /* Kernels are chosen for the best level unless one is asked for by name here; NULL: the best again. For comparing
  * results between machines, and for tests. Holds for the whole program: call it before the first session is made, for
- * sessions that were made for another level can't be used any more. Errors: UNSUPPORTED (this CPU or this build doesn't
- * have it; nothing changes). */
+ * sessions that were made for another level are refused from then on (INVALID_ARGUMENT), and none may be running.
+ * Errors: UNSUPPORTED (this CPU or this build doesn't have it; nothing changes). */
 leadline_status leadline_set_isa(const char* isa, char* error, size_t error_bytes);
 
 /* ---- threads (an archive member of its own: programs that don't call these link no threads) ---------------------- */

@@ -14,6 +14,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <utility>
 
@@ -138,7 +139,10 @@ public:
     std::size_t bytes = 0;
     const leadline_status status = leadline_session_bytes(model.get(), options, &bytes, error.text, sizeof error.text);
     if (status != LEADLINE_OK) return status;
-    if (!memory_.allocate(bytes)) return LEADLINE_OUT_OF_MEMORY;
+    if (!memory_.allocate(bytes)) {
+      std::snprintf(error.text, sizeof error.text, "the system gave no %zu bytes for a session", bytes);
+      return LEADLINE_OUT_OF_MEMORY;
+    }
     return leadline_session_create(model.get(), options, memory_.data(), bytes, &session_, error.text,
                                    sizeof error.text);
   }

@@ -174,6 +174,14 @@ template <class Kernels, size_t count> const Kernels* find(const Level<Kernels> 
 
 // Null: not looked for yet. Racing threads find and write the same ones.
 const HostKernels* current;
+uint32_t changes;
+
+// Chooses kernels, null: the best. Whether others ran until now; where none did, nothing was planned for them either.
+template <class Kernels, size_t count>
+bool change(const Kernels** current_kernels, const Kernels* kernels, const Level<Kernels> (&table)[count]) {
+  const Kernels* before = __atomic_exchange_n(current_kernels, kernels, __ATOMIC_RELAXED);
+  return before && before != (kernels ? kernels : best(table));
+}
 
 } // namespace
 
@@ -224,7 +232,7 @@ const Int8Kernels& int8_kernels() {
 #endif
 
 bool force_host_kernels(const char* isa) {
-  const HostKernels* kernels = best(levels);
+  const HostKernels* kernels = nullptr;
   if (isa) {
     // "x86-64-v4+bf16" is x86-64-v4 but for bf16, and for bytes, where it takes all that the CPU has.
     char base[32];
@@ -236,16 +244,17 @@ bool force_host_kernels(const char* isa) {
     kernels = find(levels, base);
     if (!kernels || !find(named_levels, isa)) return false;
   }
-  __atomic_store_n(&current, kernels, __ATOMIC_RELAXED);
+  bool changed = change(&current, kernels, levels);
 #if LEADLINE_BF16
-  use_bf16_kernels(isa ? find(bf16_levels, isa) : nullptr);
+  changed |= change(&current_bf16, isa ? find(bf16_levels, isa) : nullptr, bf16_levels);
 #endif
 #if LEADLINE_INT8
-  const Int8Kernels* int8 = isa ? find(int8_levels, isa) : nullptr;
-  __atomic_store_n(&current_int8, int8 ? int8 : best(int8_levels), __ATOMIC_RELAXED);
+  changed |= change(&current_int8, isa ? find(int8_levels, isa) : nullptr, int8_levels);
 #endif
+  if (changed) __atomic_fetch_add(&changes, 1, __ATOMIC_RELAXED);
   return true;
 }
+uint32_t level_changes() { return __atomic_load_n(&changes, __ATOMIC_RELAXED); }
 
 const char* isa_level(int index) {
   for (const auto& level : named_levels)
@@ -261,6 +270,7 @@ const char* isa_name() { return host_kernels().isa; }
 bool force_host_kernels(const char* isa) { return !isa || strcmp(isa, isa_name()) == 0; }
 const char* isa_level(int index) { return index == 0 ? isa_name() : nullptr; }
 bool isa_supported() { return true; }
+uint32_t level_changes() { return 0; }
 const char* isa_name() { return "portable"; }
 const Int8Kernels& int8_kernels() {
   static constexpr Int8Kernels none{}; // all that is asked of it is that it has no panels

@@ -178,6 +178,8 @@ const char* isa_name();
 /// Uses the level of that name from now on; null: the best again. False, and nothing changes, where this build or CPU
 /// doesn't have it. Workspaces planned for another level are no longer large enough: force before planning.
 bool force_host_kernels(const char* isa);
+/// How often force_host_kernels has changed the level: what was planned at another count mustn't run. Thread-safe.
+uint32_t level_changes();
 /// Names of the levels that this build and CPU have, best first; null behind the last. Thread-safe.
 const char* isa_level(int index);
 /// What the CPU calls itself; empty where it doesn't say. `name` has room for 49 characters.
