@@ -29,7 +29,12 @@ po::options_description describe_options(const Settings& settings, bool in_file)
 
 /// "Did you mean train.epochs?", or where to look.
 std::string suggestion(const std::string& key, const Settings& settings, const std::string& look) {
-  const std::string near = nearest_name(key, settings.keys());
+  // lr in the wrong section is no slip of the pen: the option with that last word is meant, if there is one alone.
+  std::vector<std::string> same_word;
+  if (const size_t dot = key.find('.'); dot != std::string::npos)
+    for (const std::string& other : settings.keys())
+      if (other.ends_with(key.substr(dot))) same_word.push_back(other);
+  const std::string near = same_word.size() == 1 ? same_word[0] : nearest_name(key, settings.keys());
   return near.empty() ? look : "Did you mean " + near + "?";
 }
 
@@ -62,7 +67,9 @@ std::string snake_case(std::string argument) {
 
 } // namespace
 
-void read_settings_text(const std::string& text, const std::string& file, Settings& settings) {
+void read_settings_text(const std::string& bytes, const std::string& file, Settings& settings) {
+  constexpr const char* byte_order_mark = "\xEF\xBB\xBF"; // that some editors put before UTF-8
+  const std::string text = bytes.starts_with(byte_order_mark) ? bytes.substr(3) : bytes;
   std::istringstream stream(text);
   po::parsed_options parsed(nullptr);
   try {

@@ -9,6 +9,8 @@ namespace leadline::trainer {
 
 namespace fs = std::filesystem;
 
+bool RunDirectory::only_begun() const { return fs::exists(config()) && !fs::exists(last()) && !fs::exists(best()); }
+
 RunDirectory new_run_directory(const std::string& path, const std::string& name) {
   RunDirectory run{path};
   for (int number = 1; path.empty(); ++number) {
@@ -47,9 +49,12 @@ std::string find_checkpoint(const std::string& path, bool best) {
   const std::string first = best ? run.best() : run.last(), second = best ? run.last() : run.best();
   for (const std::string& file : {first, second})
     if (fs::exists(file)) return file;
+  if (run.only_begun())
+    throw Error({.file = path,
+                 .reason = "this run ended before its first checkpoint",
+                 .fix = "Begin it again: leadline train --resume " + path});
   throw Error({.file = path,
-               .reason = "this folder has no checkpoints/last.h5 or best.h5, so it is no run, or one that "
-                         "ended before its first epoch",
+               .reason = "this folder has no checkpoints/last.h5 or best.h5, so it is no run",
                .fix = "Give a run directory made by `leadline train`"});
 }
 

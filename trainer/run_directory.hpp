@@ -12,6 +12,7 @@
 //     RUN/checkpoints/epoch_XXX.h5   the best few, where run.checkpoint_top_k asks for them
 //     RUN/timers.csv                 where each epoch's time went
 //     RUN/predictions/epoch_XXX.png  picture | truth | prediction
+//     RUN/.lock                      held by who trains there (folder_lock.hpp)
 #pragma once
 
 #include <cstdio>
@@ -39,6 +40,8 @@ struct RunDirectory {
     return checkpoints() + name;
   }
   std::string timers() const { return path + "/timers.csv"; }
+  /// Begun, but nothing was saved yet: there are its settings alone.
+  bool only_begun() const;
   std::string predictions() const { return path + "/predictions"; }
 };
 

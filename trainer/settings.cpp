@@ -2,6 +2,7 @@
 
 #include "trainer/text.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <sstream>
@@ -19,9 +20,10 @@ std::string number(double value) {
 } // namespace
 
 std::string join_choices(const std::vector<std::string>& choices) {
+  std::vector<std::string> named = choices; // the empty one is in the option's help
+  named.erase(std::remove(named.begin(), named.end(), ""), named.end());
   std::string text;
-  for (size_t i = 0; i < choices.size(); ++i)
-    text += (i == 0 ? "" : i + 1 == choices.size() ? " or " : ", ") + choices[i];
+  for (size_t i = 0; i < named.size(); ++i) text += (i == 0 ? "" : i + 1 == named.size() ? " or " : ", ") + named[i];
   return text;
 }
 
@@ -98,7 +100,9 @@ index_t Settings::integer(const std::string& key, index_t min, index_t max) cons
 
 double Settings::real(const std::string& key, double min, double max) const {
   double value = 0;
-  const std::string range = "a number from " + number(min) + " to " + number(max);
+  const std::string top = number(max); // 0.999999999 reads "1": that end is open
+  const bool open = std::stod(top) > max;
+  const std::string range = "a number from " + number(min) + " to " + top + (open ? ", but below it" : "");
   if (!parse_real(text(key), &value)) fail(key, "it is not a number", "Use " + range);
   if (!(value >= min && value <= max)) fail(key, "it is out of range", "Use " + range);
   return value;

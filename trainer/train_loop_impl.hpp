@@ -22,6 +22,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstdio>
 #include <cstring>
 
 namespace leadline::trainer {
@@ -184,6 +185,32 @@ private:
     }
   }
 
+  /// lbfgs learns the curvature from gradients of several steps, which must be gradients of one function: says what of
+  /// the settings makes each step another one.
+  void warn_of_changing_loss() const {
+    std::string why;
+    const auto add = [&](const std::string& key, const std::string& wanted) {
+      why += (why.empty() ? "" : ", ") + key + " = " + settings_.text(key) + " (wants " + wanted + ")";
+    };
+    if (info_.batch_size != info_.train_frames)
+      add("data.batch_size", std::to_string(info_.train_frames) + ", all training frames");
+    const data::Augment& chosen = *train_loader_.options().augment;
+    for (const data::AugmentField& field : data::augment_fields()) {
+      const bool factor = field.value == &data::Augment::scale || field.value == &data::Augment::random_crop;
+      if (field.value != &data::Augment::cutout_size && chosen.*field.value != (factor ? 1.0f : 0.0f))
+        add(std::string("data.") + field.name, factor ? "1" : "0");
+    }
+    if (std::any_of(graph_.nodes.begin(), graph_.nodes.end(),
+                    [](const Node& node) { return node.kind == layer_kind<Dropout>; }))
+      add("model.dropout", "0");
+    if (!why.empty())
+      std::fprintf(
+          stderr,
+          "leadline: warning: optimizer.name = lbfgs needs the same loss in every step, of all frames and with "
+          "nothing by chance; here it changes with %s\n",
+          why.c_str());
+  }
+
   /// One optimizer for each parameter group, and the scheduler that drives them.
   void make_optimizers() {
     const std::string& name = settings_.required("optimizer.name");
@@ -210,6 +237,7 @@ private:
       if (settings_.real("train.clip_norm", 0, 1e12) > 0 || settings_.real("train.clip_value", 0, 1e12) > 0)
         settings_.fail("optimizer.name", "its line search needs the loss's own gradient, not a clipped one",
                        "Set train.clip_norm and train.clip_value to 0, or take sgd or an adam");
+      warn_of_changing_loss();
     }
 
     SchedulerParams schedule = scheduler_settings(settings_, params.lr);

@@ -442,6 +442,12 @@ SchedulerParams scheduler_settings(const Settings& settings, double lr) {
                     "Use steps from 0 in rising order");
     p.milestones.push_back(step);
   }
+  const std::vector<std::string> parts = comma_list(name); // linear:10, multistep
+  if (p.milestones.empty() && std::any_of(parts.begin(), parts.end(), [](const std::string& part) {
+        return part.substr(0, part.find(':')) == "multistep";
+      }))
+    settings.fail("scheduler.milestones", "multistep lowers the rate at these steps, but there are none",
+                  "Give steps in rising order, e.g. scheduler.milestones = 3000, 6000");
   return p;
 }
 
@@ -464,7 +470,15 @@ uint64_t seed_settings(const Settings& settings) {
   return static_cast<uint64_t>(settings.integer("train.seed", 0, INT64_MAX));
 }
 
+void require_depth_network(const Checkpoint& checkpoint, const std::string& file) {
+  if (checkpoint.network == "mlp")
+    throw Error({.file = file,
+                 .reason = "this is an MLP, fitted to a table by `leadline mlp fit`, and no depth network",
+                 .fix = "Use `leadline mlp score` or `leadline mlp predict`"});
+}
+
 Settings checkpoint_settings(const Checkpoint& checkpoint, const std::string& file) {
+  require_depth_network(checkpoint, file);
   Settings settings(train_option_groups());
   read_settings_text(checkpoint.settings, file + " (settings)", settings);
   return settings;

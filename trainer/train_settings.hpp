@@ -46,6 +46,8 @@ std::map<std::string, double> extra_settings(const Settings& settings, const std
 int micro_batch_settings(const Settings& settings);
 uint64_t seed_settings(const Settings& settings);
 
+/// Throws leadline::Error for a checkpoint of an MLP: what `leadline mlp` fits has no settings of a run.
+void require_depth_network(const Checkpoint& checkpoint, const std::string& file);
 /// The settings that a checkpoint was trained with, with every option this program knows. `file` is what messages call
 /// it. Throws leadline::Error.
 Settings checkpoint_settings(const Checkpoint& checkpoint, const std::string& file);

@@ -71,8 +71,12 @@ expect_error 1 bilineer bilinear -- "$leadline" compare --config tiny.ini --over
 expect_error 1 "several options" -- "$leadline" compare --config tiny.ini --over name=a,b --out n
 expect_error 1 ":POINTS" -- "$leadline" compare --config tiny.ini --over lr=log:1e-4..1e-1 --out n
 expect_error 1 momentum -- "$leadline" compare --config tiny.ini --over optimizer=sgd --over scheduler=one_cycle,constant --scheduler.cycle_momentum true --out n
+! grep -q 'check.ini' err.txt || fail "a file that is gone is cited: $(cat err.txt)"
 expect_error 1 "its settings differ" -- "$leadline" compare --config tiny.ini --over optimizer=sgd,adam --over lr=log:1e-3..1e-1:2 --seeds 2 --train.epochs 3 --out c
 expect_error 1 nowhere.ini -- "$leadline" compare nowhere.ini tiny.ini --out n
 expect_error 1 --over "needs KEY=VALUES" -- "$leadline" compare --config tiny.ini --over
-[ -z "$(ls n 2>/dev/null)" ] || fail "a comparison that couldn't start left $(ls n)"
+expect_error 1 optimizer.lr "varied twice" -- "$leadline" compare --config tiny.ini --over lr=1e-3,1e-2 --over optimizer.lr=1,2 --out n
+expect_error 1 run.dir "its own" -- "$leadline" compare --config tiny.ini --over run.dir=a,b --out n
+expect_error 1 train.seed "--seeds" -- "$leadline" compare --config tiny.ini --over train.seed=1,2 --seeds 2 --out n
+[ ! -e n ] || fail "a comparison that couldn't start left a folder: $(ls -A n)"
 echo "all passed"

@@ -73,5 +73,8 @@ expect_error 1 "varied twice" -- "$leadline" search --config tiny.ini --over lr=
 expect_error 1 sillog silog -- "$leadline" search --config tiny.ini --over loss=silog,sillog --out n
 expect_error 1 "another search" -- "$leadline" search --config tiny.ini --over levels=int:1..3 --out s
 expect_error 1 min_epochs "out of range" -- "$leadline" search --config tiny.ini --method halving --over lr=1e-3,1e-2 --min_epochs 3 --out n
+expect_error 1 train.epochs "one rung" "--train.epochs 3" -- "$leadline" search --config tiny.ini --method halving --over lr=1e-3,1e-2 --out n
+expect_error 1 train.epochs "halving itself" -- "$leadline" search --config tiny.ini --method halving --train.epochs 9 --over epochs=3,9 --out n
+expect_error 1 run.dir "its own" -- "$leadline" search --config tiny.ini --over run.dir=a,b --out n
 expect_error 1 method halving -- "$leadline" search --config tiny.ini --method bayes --over lr=1e-3,1e-2 --out n
 echo "all passed"

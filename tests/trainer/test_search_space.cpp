@@ -90,6 +90,16 @@ TEST_CASE("mistakes are named") {
   CHECK_THROWS_MATCHES(over("epochs=int:1..5000").grid(), Error, MessageMatches(ContainsSubstring("1000")));
 }
 
+TEST_CASE("a key comes once, and [run] isn't varied") {
+  const auto wrong = [](const Texts& all, const std::string& words) {
+    CHECK_THROWS_MATCHES(parse_dimensions(all, known()), Error, MessageMatches(ContainsSubstring(words)));
+  };
+  wrong({"lr=1e-3,1e-2", "optimizer.lr=1,2"}, "optimizer.lr is varied twice");
+  wrong({"optimizer=sgd", "lr=1", "optimizer.name=adam"}, "optimizer.name is varied twice");
+  wrong({"run.dir=a,b"}, "its own");
+  CHECK(parse_dimensions({"lr=1e-3,1e-2", "optimizer=sgd"}, known()).size() == 2);
+}
+
 TEST_CASE("--over is taken out of the other arguments") {
   Texts arguments{"a.ini", "--over", "x=1", "--seeds", "2", "--over=y=2,3"};
   CHECK(take_over_arguments(arguments, "leadline compare") == Texts{"x=1", "y=2,3"});

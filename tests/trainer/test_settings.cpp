@@ -57,6 +57,8 @@ TEST_CASE("an unknown key is named with file, line and the nearest known one") {
   CHECK_THROWS_MATCHES(from_text("[train]\nepochs = 7\n\nepoch = 3\n"), Error,
                        MessageMatches(ContainsSubstring("my.ini:4") && ContainsSubstring("train.epoch") &&
                                       ContainsSubstring("Did you mean train.epochs?")));
+  CHECK_THROWS_MATCHES(from_text("[model]\nlr = 3\n"), Error,
+                       MessageMatches(ContainsSubstring("Did you mean optimizer.lr?")));
   CHECK_THROWS_MATCHES(from_text("[nonsense]\nquite_different = 7\n"), Error,
                        MessageMatches(ContainsSubstring("my.ini:2") && ContainsSubstring("--help")));
   Settings settings(train_option_groups());
@@ -64,6 +66,12 @@ TEST_CASE("an unknown key is named with file, line and the nearest known one") {
                        MessageMatches(ContainsSubstring("--modle.levels") && ContainsSubstring("model.levels")));
   CHECK_THROWS_AS(read_command_line({"-x"}, "leadline train", settings), Error);
 }
+
+TEST_CASE("a byte order mark before the text is none of it") {
+  CHECK(from_text("\xEF\xBB\xBF[train]\nepochs = 7\n").text("train.epochs") == "7");
+}
+
+TEST_CASE("a choice that is empty isn't listed") { CHECK(join_choices({"", "a", "b"}) == "a or b"); }
 
 TEST_CASE("broken files and lines are refused") {
   CHECK_THROWS_MATCHES(from_text("[train]\nepochs\n"), Error, MessageMatches(ContainsSubstring("my.ini")));
@@ -99,6 +107,10 @@ TEST_CASE("values that can't be are refused with place, value and what would be 
   refuses("[loss]\nsilog_lambda = nan\n", loss, "not a number");
   refuses("[loss]\nextra = a\n", loss, "name=number");
   refuses("[scheduler]\nmilestones = 3, x\n", scheduler, "whole number");
+  CHECK_THROWS_MATCHES(scheduler(from_text("[scheduler]\nname = multistep\n")), Error,
+                       MessageMatches(ContainsSubstring("scheduler.milestones: multistep")));
+  refuses(
+      "[train]\nema = 1\n", [](const Settings& s) { s.real("train.ema", 0, 0.999999999); }, "to 1, but below it");
   refuses("[model]\nlevels = 99\n", network, "0 to 8");
   const auto nothing = [](const Settings&) {};
   refuses("[model]\nnorm = bach\n", nothing, "batch, group or none");

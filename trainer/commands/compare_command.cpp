@@ -237,8 +237,13 @@ int compare_command(const std::vector<std::string>& all_arguments) {
     variant.settings.set_given(options);
     comparison.variants.push_back(variant);
   }
-  for (const std::string& text : over) {
-    const SearchDimension dimension = parse_dimension(text, base);
+  for (const SearchDimension& dimension : parse_dimensions(over, base)) {
+    if (dimension.key == "train.seed" && options.given("seeds"))
+      throw Error({.file = "leadline compare",
+                   .field = "--over",
+                   .value = dimension.name,
+                   .reason = "--seeds chooses train.seed, too",
+                   .fix = "Keep one of the two"});
     std::vector<Variant> more;
     for (const Variant& variant : comparison.variants)
       for (const std::string& value : dimension.grid()) {

@@ -89,6 +89,15 @@ Search::Search(const Settings& options, const Settings& base, std::vector<Search
       epochs_(base.integer("train.epochs", 1, INT64_MAX)), min_epochs_(options.integer("min_epochs", 1, epochs_)),
       factor_(options.integer("factor", 2, 1000)), jobs_(options.integer("jobs", 1, 1024)),
       threads_(options.integer("threads", 0, 4096)) {
+  if (method_ == "halving" && epochs_ / factor_ < min_epochs_)
+    throw Error({.file = "leadline search",
+                 .field = "train.epochs",
+                 .value = std::to_string(epochs_),
+                 .reason = "halving would have one rung only, which halves nothing: a rung before it needs 1/" +
+                           std::to_string(factor_) + " of these epochs (--factor), and at least " +
+                           std::to_string(min_epochs_) + " (--min_epochs)",
+                 .fix = "Use --train.epochs " + std::to_string(factor_ * min_epochs_) +
+                        " or more, a smaller --factor, or --method random"});
   draw();
 }
 
@@ -315,6 +324,7 @@ void Search::write_results(const TrialFolder& folder) const {
 
 int Search::run() {
   const TrialFolder folder(options_.text("out"), "search");
+  if (!std::filesystem::exists(folder.path() + "/journal.jsonl")) check(folder);
   open_journal(folder);
   const std::vector<Rung> plan = rungs();
   std::printf("%s search, %zu kinds of settings, in %s\n", method_.c_str(), candidates_.size(), folder.path().c_str());
@@ -325,7 +335,6 @@ int Search::run() {
       std::printf("  %lld of them for %lld epochs\n", static_cast<long long>(rung.candidates),
                   static_cast<long long>(rung.epochs));
   std::fflush(stdout);
-  if (written_.empty()) check(folder);
 
   std::vector<size_t> chosen = ranking(); // nobody has a score: in order
   for (const Rung& rung : plan) {
@@ -378,16 +387,13 @@ int search_command(const std::vector<std::string>& all_arguments) {
                  .fix = "For example --over optimizer.lr=log:1e-4..1e-1"});
   Settings base(train_option_groups());
   apply_settings(options, base);
-  std::vector<SearchDimension> dimensions;
-  for (const std::string& text : over) {
-    dimensions.push_back(parse_dimension(text, base));
-    for (size_t d = 0; d + 1 < dimensions.size(); ++d)
-      if (dimensions[d].key == dimensions.back().key)
-        throw Error({.field = "--over",
-                     .value = text,
-                     .reason = dimensions.back().key + " is varied twice",
-                     .fix = "Keep one of the two"});
-  }
+  const std::vector<SearchDimension> dimensions = parse_dimensions(over, base);
+  for (const SearchDimension& dimension : dimensions)
+    if (options.text("method") == "halving" && dimension.key == "train.epochs")
+      throw Error({.field = "--over",
+                   .value = dimension.key,
+                   .reason = "halving itself chooses for how many epochs a trial trains",
+                   .fix = "Take --method random or grid, or leave it out"});
   return Search(options, base, dimensions).run();
 }
 

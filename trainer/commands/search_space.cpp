@@ -94,6 +94,19 @@ SearchDimension parse_dimension(const std::string& text, const Settings& setting
   return dimension;
 }
 
+std::vector<SearchDimension> parse_dimensions(const std::vector<std::string>& over, const Settings& settings) {
+  std::vector<SearchDimension> dimensions;
+  for (const std::string& text : over) {
+    dimensions.push_back(parse_dimension(text, settings));
+    const std::string& key = dimensions.back().key;
+    if (key.starts_with("run."))
+      fail(text, key + " is about a run's folder, and each training has its own", "Vary what the network learns from");
+    for (size_t d = 0; d + 1 < dimensions.size(); ++d)
+      if (dimensions[d].key == key) fail(text, key + " is varied twice", "Keep one of the two");
+  }
+  return dimensions;
+}
+
 std::vector<std::string> SearchDimension::grid() const {
   if (kind == Kind::list) return values;
   std::vector<std::string> all;

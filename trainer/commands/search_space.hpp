@@ -41,6 +41,9 @@ std::string option_key(const std::string& name, const Settings& settings);
 /// Throws leadline::Error.
 SearchDimension parse_dimension(const std::string& text, const Settings& settings);
 
+/// All of a command's --over. Throws leadline::Error where a key comes twice, under whatever name, or is one of [run].
+std::vector<SearchDimension> parse_dimensions(const std::vector<std::string>& over, const Settings& settings);
+
 /// Takes every `--over X` and `--over=X` out of a command's arguments. Throws leadline::Error.
 std::vector<std::string> take_over_arguments(std::vector<std::string>& arguments, const std::string& command);
 

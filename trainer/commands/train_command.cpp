@@ -2,6 +2,7 @@
 #include "trainer/callbacks/callbacks.hpp"
 #include "trainer/commands.hpp"
 #include "trainer/compute.hpp"
+#include "trainer/folder_lock.hpp"
 #include "trainer/option_parser.hpp"
 #include "trainer/report.hpp"
 #include "trainer/run_evaluation.hpp"
@@ -13,6 +14,7 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 
 namespace leadline::trainer {
 
@@ -70,7 +72,9 @@ int train_command(const std::vector<std::string>& arguments) {
   // File or earlier run first, the command line over it.
   Checkpoint checkpoint;
   std::string checkpoint_file;
-  const bool resume = command_line.given("resume");
+  std::optional<FolderLock> lock; // nobody else trains in the folder
+  const bool dry_run = command_line.given("dry_run");
+  bool resume = command_line.given("resume"), again = false; // again: with the settings of a run that never saved
   if (resume) {
     if (command_line.given("config"))
       throw Error({.file = "leadline train",
@@ -82,18 +86,27 @@ int train_command(const std::vector<std::string>& arguments) {
                    .field = "--run.dir",
                    .reason = "a resumed run goes on in its own folder",
                    .fix = "Leave --run.dir out, or copy the folder and resume the copy"});
-    checkpoint_file = find_checkpoint(command_line.required("resume"), false);
-    checkpoint = read_checkpoint(checkpoint_file);
-    read_settings_text(checkpoint.settings, checkpoint_file + " (settings)", settings);
-    if (std::filesystem::is_directory(command_line.text("resume")))
-      settings.set("run.dir", command_line.text("resume"), "--resume"); // it may have been moved
+    const RunDirectory begun{command_line.required("resume")};
+    const bool folder = std::filesystem::is_directory(begun.path);
+    if (folder && !dry_run && std::filesystem::exists(begun.config())) lock.emplace(begun.path, "--resume");
+    again = folder && begun.only_begun();
+    resume = !again;
+    if (again) {
+      read_settings_file(begun.config(), settings);
+    } else {
+      checkpoint_file = find_checkpoint(begun.path, false);
+      checkpoint = read_checkpoint(checkpoint_file);
+      require_depth_network(checkpoint, checkpoint_file);
+      read_settings_text(checkpoint.settings, checkpoint_file + " (settings)", settings);
+    }
+    if (folder) settings.set("run.dir", begun.path, "--resume"); // it may have been moved
   }
   apply_settings(command_line, settings);
 
   const Compute compute(static_cast<int>(settings.integer("threads", 0, 4096)));
   const Datasets sets = open_datasets(settings);
   RunDirectory run{settings.text("run.dir")};
-  if (!resume) run = new_run_directory(run.path, settings.text("model.network"));
+  if (!resume && !again) run = new_run_directory(run.path, settings.text("model.network"));
   settings.set("run.dir", run.path, "--run.dir");
   if (const std::string& weights = settings.text("model.weights");
       !resume && !weights.empty() && settings.text("run.pretraining").empty())
@@ -109,8 +122,10 @@ int train_command(const std::vector<std::string>& arguments) {
                    .fix = "Add more epochs with --train.epochs N, or start a new run"});
   }
   for (std::unique_ptr<Callback>& callback : make_callbacks(settings, run, resume)) loop->add(std::move(callback));
-  if (command_line.given("dry_run")) return 0;
+  if (dry_run) return 0;
   make_folders(run); // only now: whatever is wrong with the settings has been found
+  if (!lock) lock.emplace(run.path, "run.dir");
+  if (!resume && !again) new_run_directory(run.path, ""); // nobody was quicker
   const std::string config =
       "# Settings of this run: leadline train --config THIS --run.dir ANOTHER repeats it.\n" + settings.to_ini(true);
   data::write_file(run.config(), config.data(), config.size());

@@ -15,7 +15,6 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
-#include <sys/file.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
@@ -161,28 +160,15 @@ TrialFolder::TrialFolder(const std::string& path, const std::string& name) : pat
     path_ = "runs/" + name + suffix;
   }
   std::error_code error;
-  fs::create_directories(path_, error);
-  const std::string file = path_ + "/.lock";
-  lock_ = error ? -1 : open(file.c_str(), O_RDWR | O_CREAT, 0666); // children inherit it: they hold the lock, too
-  if (lock_ < 0)
+  made_ = fs::create_directories(path_, error);
+  if (error)
     throw Error({.file = path_,
                  .field = "--out",
-                 .reason = "the folder can't be made or written",
+                 .reason = "the folder can't be made: " + error.message(),
                  .fix = "Choose a place that you may write to"});
   constexpr int seconds = 30; // for trainings whose parent was killed to save themselves
-  for (int waited = 0; flock(lock_, LOCK_EX | LOCK_NB) != 0; ++waited) {
-    if (waited >= seconds * 50) {
-      close(lock_);
-      throw Error({.file = path_,
-                   .field = "--out",
-                   .reason = "another leadline trains in this folder",
-                   .fix = "Wait for it or stop it, or choose another folder"});
-    }
-    wait_a_little();
-  }
+  lock_.emplace(path_, "--out", seconds);
 }
-
-TrialFolder::~TrialFolder() { close(lock_); }
 
 void TrialFolder::check(const std::vector<Trial>& trials) const {
   const std::string program = own_program(), settings = path_ + "/.check.ini", log = path_ + "/.check.log";
@@ -195,8 +181,19 @@ void TrialFolder::check(const std::vector<Trial>& trials) const {
     const pid_t pid = start(program, {"train", "--config", settings, "--dry_run"}, log);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
     }
-    if (status != 0)
-      throw Error({.file = trial.title, .reason = "these settings can't be trained with", .fix = last_words(log)});
+    if (status == 0) continue;
+    // The file it read is gone in a moment: its name and line say nothing to anybody.
+    std::string words = last_words(log);
+    if (words.starts_with(settings))
+      words.erase(0, std::min(words.find_first_not_of(": 0123456789", settings.size()), words.size()));
+    fs::remove(settings);
+    fs::remove(log);
+    if (made_) { // nothing else is there yet
+      std::error_code ignored;
+      fs::remove(lock_->file(), ignored);
+      fs::remove(path_, ignored);
+    }
+    throw Error({.file = trial.title, .reason = "these settings can't be trained with", .fix = words});
   }
   fs::remove(settings);
   fs::remove(log);

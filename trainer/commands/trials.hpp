@@ -2,10 +2,12 @@
 // and `leadline search` are made of. What was finished once isn't trained again; what was interrupted goes on.
 #pragma once
 
+#include "trainer/folder_lock.hpp"
 #include "trainer/run_history.hpp"
 #include "trainer/settings.hpp"
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,15 +33,12 @@ class TrialFolder {
 public:
   /// `path` is made if need be; empty: runs/NAME-001, -002, ... Throws leadline::Error.
   TrialFolder(const std::string& path, const std::string& name);
-  ~TrialFolder();
-  TrialFolder(const TrialFolder&) = delete;
-  TrialFolder& operator=(const TrialFolder&) = delete;
 
   const std::string& path() const { return path_; }
   RunDirectory run(const Trial& trial) const { return {path_ + "/" + trial.folder}; }
 
   /// Whether the settings can be trained with: each trial that isn't begun yet is tried as `leadline train --dry_run`.
-  /// Throws leadline::Error with what the first that can't says.
+  /// Throws leadline::Error with what the first that can't says; then a folder that this call made is gone again.
   void check(const std::vector<Trial>& trials) const;
 
   /// Trains them, `jobs` at a time with `threads` each (0: all cores shared among the jobs), and calls `done` for each
@@ -51,7 +50,8 @@ public:
 
 private:
   std::string path_;
-  int lock_ = -1;
+  bool made_ = false; ///< by this call
+  std::optional<FolderLock> lock_;
 };
 
 /// Text that can be a folder's name: letters, digits and .,=+-_ stay.
