@@ -307,6 +307,40 @@ TEST_CASE("the best few checkpoints are kept, through a resume, too") {
   CHECK(kept("again") == expected);
 }
 
+TEST_CASE("last.h5 is written first, what is missing beside it when the run goes on, and a picture may fail") {
+  const TempDir folder;
+  const RunDirectory dir{folder / "run"};
+  make_folders(dir);
+  fs::create_directory(dir.best()); // stands for a disk without room for a second checkpoint
+  fs::remove(dir.predictions());    // and for a picture
+  const Settings settings = toy_settings({{"train.epochs", "2"}, {"run.checkpoint_top_k", "1"}, {"run.pictures", "1"}});
+  const auto run = [&](const Checkpoint* start) {
+    const auto loop = toy_loop(settings);
+    if (start) loop->restore(*start, "earlier.h5");
+    for (auto& callback : make_callbacks(settings, dir, start != nullptr)) loop->add(std::move(callback));
+    return loop->run();
+  };
+  CHECK_THROWS_MATCHES(run(nullptr), Error, MessageMatches(ContainsSubstring("best.h5")));
+  const Checkpoint saved = read_checkpoint(dir.last());
+  REQUIRE(saved.epoch == 1);
+  fs::remove(dir.best());
+  fs::remove(dir.of_epoch(1));
+  // Goes on for no step: what is there then was made at its start.
+  const auto loop = toy_loop(settings);
+  loop->restore(saved, "last.h5");
+  for (auto& callback : make_callbacks(settings, dir, true))
+    if (callback->state_name() == "checkpoint_writer") loop->add(std::move(callback));
+  auto probe = std::make_unique<Probe>();
+  probe->before = [](const StepReport&, RunControl&) { throw std::runtime_error("the test is over"); };
+  loop->add(std::move(probe));
+  CHECK_THROWS_MATCHES(loop->run(), std::runtime_error, MessageMatches(ContainsSubstring("the test is over")));
+  for (const std::string& file : {dir.best(), dir.of_epoch(1)}) {
+    const Checkpoint copy = read_checkpoint(file);
+    CHECK(copy.epoch == 1);
+    check_same_bits(copy, saved);
+  }
+}
+
 TEST_CASE("timers say where the time went, and end a run whose time is over") {
   const TempDir folder;
   const std::string file = folder / "timers.csv";

@@ -14,14 +14,12 @@
 namespace leadline::trainer {
 
 std::vector<CallbackEntry>& callback_registry() {
-  // The order is that of the calls: what stops the run first, then what writes; the checkpoint last of all, so that it
-  // holds what the others did.
+  // The order is that of the calls: what stops the run first, then the tables of numbers, then the checkpoint, which
+  // holds what these did. What can be made again comes last: a full disk must not cost the epoch.
   static std::vector<CallbackEntry> registry{
-      stop_on_signal_entry(),     timers_entry(),
-      early_stopping_entry(),     console_entry(),
-      csv_logger_entry(),         jsonl_logger_entry(),
-      tensorboard_logger_entry(), prediction_pictures_entry(),
-      report_writer_entry(),      checkpoint_writer_entry(),
+      stop_on_signal_entry(),      timers_entry(),        early_stopping_entry(),     console_entry(),
+      csv_logger_entry(),          jsonl_logger_entry(),  tensorboard_logger_entry(), checkpoint_writer_entry(),
+      prediction_pictures_entry(), report_writer_entry(),
   };
   return registry;
 }

@@ -8,8 +8,21 @@
 
 namespace leadline::trainer {
 
-void CheckpointWriter::on_start(const RunInfo& info, RunControl&) {
-  // A run that was killed may not have come to removing what the checkpoint doesn't name any more.
+void CheckpointWriter::on_start(const RunInfo& info, RunControl& run) {
+  // A run that was killed, or whose disk was full, may not have come to the copies of its last checkpoint: those that
+  // it should have are made now.
+  if (info.first_epoch > 0 && info.first_batch == 0) {
+    const Checkpoint checkpoint = run.checkpoint();
+    const auto is_there = [&](const std::string& file) {
+      return std::filesystem::exists(file) && read_checkpoint(file).epoch == checkpoint.epoch;
+    };
+    const bool keep =
+        std::any_of(kept_.begin(), kept_.end(), [&](const auto& kept) { return kept.second == checkpoint.epoch; });
+    if (keep && !is_there(run_.of_epoch(checkpoint.epoch)))
+      write_checkpoint(run_.of_epoch(checkpoint.epoch), checkpoint);
+    if (checkpoint.best_epoch == checkpoint.epoch && !is_there(run_.best())) write_checkpoint(run_.best(), checkpoint);
+  }
+  // Nor may it have come to removing what the checkpoint doesn't name any more.
   for (index_t epoch = 1; top_k_ > 0 && epoch <= info.first_epoch; ++epoch)
     if (std::none_of(kept_.begin(), kept_.end(), [&](const auto& kept) { return kept.second == epoch; }))
       std::filesystem::remove(run_.of_epoch(epoch));
@@ -37,9 +50,9 @@ void CheckpointWriter::on_epoch_end(const EpochReport& report, RunControl& run) 
     }
   }
   const Checkpoint checkpoint = run.checkpoint();
+  write_checkpoint(run_.last(), checkpoint); // first: with it the run can go on, and make the others (on_start)
   if (keep) write_checkpoint(run_.of_epoch(report.epoch), checkpoint);
   if (report.best) write_checkpoint(run_.best(), checkpoint);
-  write_checkpoint(run_.last(), checkpoint);
   if (dropped > 0 && dropped != report.epoch) std::filesystem::remove(run_.of_epoch(dropped));
 }
 

@@ -1,5 +1,6 @@
 #include "trainer/callbacks/prediction_pictures.hpp"
 
+#include "data/error.hpp"
 #include "data/image_io.hpp"
 #include "data/picture.hpp"
 
@@ -22,7 +23,13 @@ void PredictionPictures::on_epoch_end(const EpochReport& report, RunControl&) {
   }
   char name[32];
   std::snprintf(name, sizeof name, "/epoch_%03lld.png", static_cast<long long>(report.epoch));
-  data::write_png(folder_ + name, data::contact_sheet(rows));
+  const data::RgbImage sheet = data::contact_sheet(rows);
+  try { // the run matters more
+    data::write_png(folder_ + name, sheet);
+  } catch (const Error& error) {
+    if (!told_) std::fprintf(stderr, "leadline: warning: no picture: %s\n", error.what());
+    told_ = true;
+  }
 }
 
 CallbackEntry prediction_pictures_entry() {

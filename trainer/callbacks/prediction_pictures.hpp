@@ -5,6 +5,7 @@
 
 namespace leadline::trainer {
 
+/// A picture that can't be written is told once and doesn't end the run.
 class PredictionPictures final : public Callback {
 public:
   explicit PredictionPictures(std::string folder) : folder_(std::move(folder)) {}
@@ -12,6 +13,7 @@ public:
 
 private:
   std::string folder_;
+  bool told_ = false;
 };
 
 CallbackEntry prediction_pictures_entry();
