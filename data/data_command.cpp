@@ -451,6 +451,9 @@ Sample augmented(const Sample& sample, const Augment& augment, std::int64_t epoc
 void show(const po::variables_map& values) {
   const std::string spec = required_spec(values, "show"), out = required_out(values);
   const std::size_t count = not_negative(values, "count");
+  if (count == 0)
+    throw UsageError(
+        ErrorParts{.field = "count", .value = "0", .reason = "a sheet has at least 1 frame", .fix = "Use 1 or more."});
   const std::string extension = fs::path(out).extension().string();
   if (extension != ".png" && extension != ".jpg" && extension != ".jpeg")
     throw UsageError(ErrorParts{.field = "--out", .value = out, .reason = "the sheet is written as .png or .jpg"});
@@ -458,11 +461,11 @@ void show(const po::variables_map& values) {
     extension == ".png" ? write_png(out, sheet) : write_jpeg(out, sheet);
     std::printf("%s: %dx%d\n", out.c_str(), sheet.width, sheet.height);
   };
-  if (is_digits(spec)) return save(digits_sheet(load_digits(digits_path(spec)), std::max<std::size_t>(1, count)));
+  if (is_digits(spec)) return save(digits_sheet(load_digits(digits_path(spec)), count));
 
   const Work work{threads_of(values), on_bad_sample(values)};
   const DatasetPtr dataset = open_dataset(spec, {.on_bad_sample = work.on_bad_sample});
-  const std::vector<std::size_t> indices = spread(dataset->size(), std::max<std::size_t>(1, count));
+  const std::vector<std::size_t> indices = spread(dataset->size(), count);
   const long tile_width = values["tile_width"].as<long>(), columns = values["columns"].as<long>();
   if (tile_width < 32 || tile_width > 2048)
     throw UsageError(

@@ -294,7 +294,18 @@ std::vector<std::uint8_t> read_file(const std::string& file, std::size_t max_byt
   return bytes;
 }
 
+void require_replaceable(const std::string& file) {
+  std::error_code ec;
+  const fs::file_status status = fs::status(file, ec);
+  if (!fs::exists(status) || fs::is_regular_file(status)) return;
+  const bool folder = fs::is_directory(status);
+  throw Error({.file = file,
+               .reason = folder ? "it is a folder" : "it is no regular file but a device, pipe or socket",
+               .fix = folder ? "Name a file in it." : "Name a file: it is written beside its place, then renamed."});
+}
+
 void write_file(const std::string& file, const void* bytes, std::size_t size, Keep keep) {
+  require_replaceable(file);
   const std::string partial = file + ".partial";
   std::FILE* out = std::fopen(partial.c_str(), "wb");
   if (!out)

@@ -63,6 +63,9 @@ void write_depth_png(const std::string& file, int height, int width, const float
 std::vector<std::uint8_t> read_file(const std::string& file, std::size_t max_bytes = std::size_t{1} << 30);
 /// Whether a file only has to be there for who looks next, or has to outlive a power cut as well.
 enum class Keep { in_system, on_disk };
+/// Throws unless `file` is a regular file or not there yet: what is written beside it and renamed would replace a
+/// folder, pipe or device by a file.
+void require_replaceable(const std::string& file);
 /// Writes beside `file`, then renames. With `on_disk`, the old file or the whole new one is there after a power cut,
 /// too.
 void write_file(const std::string& file, const void* bytes, std::size_t size, Keep keep = Keep::in_system);

@@ -23,6 +23,8 @@ struct ArenaPicture {
   std::size_t bytes = 0; ///< of values and scratch; prepared weights, which lie above, never change
   int steps = 0;         ///< nodes
   std::vector<ArenaBuffer> buffers;
+  std::string network;            ///< its name
+  std::vector<std::string> nodes; ///< their names
 };
 
 /// What the session's plan says.
@@ -32,7 +34,8 @@ ArenaPicture arena_picture(const Model& model, const Session& session);
 /// has then, and what the letters of the largest buffers mean.
 std::string arena_text(const ArenaPicture& arena, int columns = 96, int rows = 20);
 
-/// The same in colours (those of the charts; scratch is dark grey): one column of pixels or more for each node.
+/// The same in colours (those of the charts; scratch is dark grey), with axes: bytes upwards, nodes to the right, their
+/// names beneath and those of the buffers inside, where there is room. One column of pixels or more for each node.
 data::RgbImage arena_image(const ArenaPicture& arena);
 
 } // namespace leadline::trainer

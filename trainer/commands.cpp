@@ -7,8 +7,10 @@
 
 #include <leadline/leadline.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 namespace leadline::trainer {
 
@@ -104,7 +106,13 @@ int run(int argc, const char* const* argv) {
 
 int run_command_line(int argc, const char* const* argv) {
   try {
-    return run(argc, argv);
+    const int status = run(argc, argv);
+    // What was printed may still lie in memory: a full disk shows only now, or has shown before.
+    errno = 0;
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
+    std::fprintf(stderr, "leadline: error: standard output can't be written%s%s\n", errno != 0 ? ": " : "",
+                 errno != 0 ? std::strerror(errno) : "");
+    return status != 0 ? status : 1;
   } catch (const std::bad_alloc&) {
     std::fprintf(stderr, "leadline: error: memory is short. Use a smaller data.batch_size (or train.micro_batch), "
                          "data.size or data.cache_mb.\n");

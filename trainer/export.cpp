@@ -1,5 +1,6 @@
 #include "trainer/export.hpp"
 
+#include "data/image_io.hpp"
 #include "inference/golden.hpp"
 #include "shared/model/fold.hpp"
 #include "shared/model/reorder.hpp"
@@ -345,6 +346,7 @@ ExportReport export_file(const Checkpoint& checkpoint, const std::string& file, 
                  .field = "--out",
                  .reason = "it is a folder",
                  .fix = "Name the model file, e.g. " + path + "/model.lead"});
+  data::require_replaceable(path);
   ExportReport report;
   Graph graph;
   const std::string temporary = path + ".unverified";

@@ -141,6 +141,7 @@ void write_graph_picture(const std::string& file, const Graph& graph) {
     throw Error({.file = file,
                  .reason = "the name's ending says neither DOT nor SVG",
                  .fix = "Name a file that ends in .dot or .svg"});
+  data::require_replaceable(file);
   const std::string source = file + ".part.dot", picture = file + ".part";
   data::write_file(source, dot.data(), dot.size());
   errno = 0;

@@ -68,11 +68,7 @@ class ModelPredictor final : public Predictor {
 public:
   ModelPredictor(const std::string& path, int threads, int precision) {
     ErrorText error;
-    const auto check = [&](leadline_status status) {
-      if (status != LEADLINE_OK)
-        throw Error({.file = path,
-                     .reason = leadline_status_text(status) + std::string(error.text[0] ? ": " : "") + error.text});
-    };
+    const auto check = [&](leadline_status status) { check_engine(status, error, path); };
     check(model_.open_file(path.c_str(), error));
     const leadline_model_info info = model_.info();
     if (info.output_kind == LEADLINE_VALUES || info.input_channels != 3)
@@ -152,6 +148,13 @@ PlacedDepth Predictor::predict_flip_mean(const ImageView8& picture) {
 std::unique_ptr<Predictor> checkpoint_predictor(const Checkpoint& checkpoint, const std::string& file) {
   if (checkpoint.precision == "f64") return std::make_unique<CheckpointPredictor<double>>(checkpoint, file);
   return std::make_unique<CheckpointPredictor<float>>(checkpoint, file);
+}
+
+void check_engine(leadline_status status, const ErrorText& error, const std::string& file) {
+  if (status == LEADLINE_OK) return;
+  const std::string words = error.text;
+  if (words.starts_with(file + ": ")) throw Error(words); // says all of it
+  throw Error({.file = file, .reason = words.empty() ? leadline_status_text(status) : words});
 }
 
 std::unique_ptr<Predictor> model_predictor(const std::string& path, int threads, int precision) {

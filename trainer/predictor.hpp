@@ -57,4 +57,7 @@ std::unique_ptr<Predictor> model_predictor(const std::string& path, int threads,
 /// all cores. Kokkos must run (Compute) as long as it lives. Throws leadline::Error.
 std::unique_ptr<Predictor> open_predictor(const std::string& path, bool best, int threads);
 
+/// Throws what the engine says of a model file, unless it is LEADLINE_OK. `error` (may be empty) names the file itself.
+void check_engine(leadline_status status, const ErrorText& error, const std::string& file);
+
 } // namespace leadline::trainer

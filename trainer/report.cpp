@@ -30,7 +30,7 @@ header{padding-top:28px}
 h1{font-size:1.7rem;line-height:1.2;margin:0;overflow-wrap:anywhere}
 h2{font-size:1.15rem;margin:0 0 12px}
 section{background:var(--paper);border:1px solid var(--line);border-radius:10px;padding:18px 20px;margin:18px 0}
-p{margin:.4em 0}
+p{margin:.4em 0;overflow-wrap:anywhere}
 .soft{color:var(--soft)}
 .chip{display:inline-block;border:1px solid var(--line);border-radius:99px;padding:1px 12px;font-size:.85rem;background:var(--paper)}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin:18px 0}
@@ -40,8 +40,9 @@ p{margin:.4em 0}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr));gap:16px}
 .charts svg{width:100%;height:auto;display:block}
 .scroll{overflow-x:auto}
+.scroll table{font-size:.92rem}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;width:100%}
-th,td{text-align:right;padding:5px 10px;border-bottom:1px solid var(--line);white-space:nowrap}
+th,td{text-align:right;padding:5px 7px;border-bottom:1px solid var(--line);white-space:nowrap}
 th:first-child,td:first-child{text-align:left;position:sticky;left:0;background:var(--paper)}
 th{font-weight:600;color:var(--soft)}
 td.win{font-weight:700;color:var(--good)}
@@ -348,12 +349,18 @@ std::string Page::epochs_table() const {
   for (const JsonLine& epoch : history.epochs) {
     const auto cell = [&](const std::string& name, int digits) {
       const double value = epoch.number_of(name);
-      out += "<td>" + (std::isfinite(value) ? decimals(value, digits) : std::string("\u2013")) + "</td>";
+      char short_number[32]; // of digits < 0: a rate may be tiny
+      std::snprintf(short_number, sizeof short_number, "%.3g", value);
+      out += "<td>" +
+             (!std::isfinite(value) ? std::string("\u2013")
+              : digits < 0          ? short_number
+                                    : decimals(value, digits)) +
+             "</td>";
     };
     out += "<tr>";
     cell("epoch", 0);
     cell("step", 0);
-    cell("lr", 7);
+    cell("lr", -1);
     cell("train_loss", 4);
     for (const std::string& metric : metric_names()) cell(metric, 4);
     out += "</tr>\n";

@@ -217,6 +217,7 @@ TEST_CASE("command lines that are wrong end with 2 and say how to write it") {
   expect({"show", "synthetic", "--cuont", "3"}, "did you mean --count?");
   expect({"show", "synthetic", "--count", "many"}, "many");
   expect({"show", "synthetic", "--count", "-2", "--out", "x.png"}, "negative");
+  expect({"show", "synthetic", "--count", "0", "--out", "x.png"}, "at least 1 frame");
   expect({"show", "synthetic"}, "--out");
   expect({"info"}, "SPEC");
   expect({"info", "a", "b"}, "positional");

@@ -32,6 +32,7 @@ echo "== interrupted, resumed: the same bytes again"
 "$leadline" train --config tiny.ini --run.dir run --train.epochs 4000 >/dev/null &
 program=$!
 for _ in $(seq 600); do [ -s run/metrics.csv ] && [ "$(wc -l <run/metrics.csv)" -ge 2 ] && break; sleep 0.1; done
+expect_error 1 run "being trained by another process (pid $program)" -- "$leadline" train --resume run
 kill -INT $program
 status=0; wait $program || status=$?
 [ $status = 130 ] || fail "an interrupted run ended with $status"
@@ -72,6 +73,14 @@ echo "== a saved config.ini repeats the run"
 "$leadline" train --config whole/config.ini --run.dir repeated >/dev/null
 cmp whole/metrics.csv repeated/metrics.csv || fail "config.ini doesn't repeat its run"
 
+echo "== a run that ended before its first checkpoint begins again, with the same bits"
+mkdir begun && cp whole/config.ini begun
+expect_error 1 begun '--resume begun' -- "$leadline" evaluate begun
+expect_error 1 begun '--resume begun' -- "$leadline" train --config tiny.ini --run.dir begun
+"$leadline" train --resume begun >/dev/null
+cmp whole/metrics.csv begun/metrics.csv || fail "a run that begins again has other metrics"
+rm -r begun
+
 echo "== fine-tuning: another run's weights first, and both data sets in the model's papers"
 "$leadline" train --config tiny.ini --run.dir tuned --model.weights whole --data.train synthetic:count=4,seed=3 --train.epochs 1 >/dev/null
 "$leadline" export tuned --out tuned.lead >/dev/null
@@ -91,6 +100,31 @@ grep -q 'down.0.0.weight' model.onnx || fail "model.onnx has no weights"
 grep -q 'self-test' out.txt || fail "$(cat out.txt)"
 "$leadline" inspect model.lead >out.txt
 for word in conv2d 'self-test passed' 'multiples of 4' synthetic; do grep -qF "$word" out.txt || fail "no $word in: $(cat out.txt)"; done
+
+"$leadline" inspect model.lead --height 48 >out.txt
+grep -q 'for a session at 48x32 on' out.txt && grep -qF 'depth in metres, 0.1 to 10 m' out.txt || fail "$(cat out.txt)"
+expect_error 1 'a folder' -- "$leadline" inspect whole
+
+echo "== pipes and devices stay what they are; a full standard output is told"
+mkfifo pipe.png
+expect_error 1 pipe.png 'no regular file' -- "$leadline" export whole --out pipe.png
+expect_error 1 pipe.png 'no regular file' -- "$leadline" inspect model.lead --arena pipe.png
+[ -p pipe.png ] || fail "a pipe became a file"
+"$leadline" --version >/dev/full 2>err.txt || grep -q ': No space left' err.txt || fail "no reason: $(cat err.txt)"
+for command in --help "train --help" "inspect model.lead"; do
+  status=0
+  "$leadline" $command >/dev/full 2>err.txt || status=$?
+  [ $status = 1 ] && grep -q "standard output can't be written" err.txt || fail "$command: $status, $(cat err.txt)"
+done
+
+echo "== lbfgs says what of the settings it can't do with"
+"$leadline" train --config tiny.ini --optimizer.name lbfgs --dry_run 2>err.txt
+for word in 'data.batch_size = 2 (wants 10' data.flip data.brightness_gain model.dropout; do
+  grep -qF "$word" err.txt || fail "no $word in: $(cat err.txt)"
+done
+"$leadline" train --config tiny.ini --optimizer.name lbfgs --dry_run --data.batch_size 10 --data.flip 0 --data.brightness_gain 0 \
+  --data.brightness_shift 0 --model.dropout 0 2>err.txt
+[ ! -s err.txt ] || fail "a warning about nothing: $(cat err.txt)"
 
 echo "== networks as tables and pictures: of settings, a run and a model file"
 "$leadline" summary --config tiny.ini --batch 2 >settings.txt
@@ -127,6 +161,11 @@ expect_error 1 filter 'guided:RADIUS' -- "$leadline" predict whole "$rooms" --ou
 expect_error 1 nothere.jpg -- "$leadline" predict whole nothere.jpg --out depth
 expect_error 1 --predictions 'no prediction' -- "$leadline" evaluate --predictions whole --data "$rooms"
 expect_error 1 data 'not given' -- "$leadline" evaluate model.lead
+expect_error 1 --predictions_unit 'Add --predictions' -- "$leadline" evaluate whole --predictions_unit 2
+expect_error 1 --flip 'none to run' -- "$leadline" evaluate --predictions depth --data "$rooms" --flip
+expect_error 1 --data 'no validation frames of their own' -- "$leadline" evaluate --predictions depth
+"$leadline" evaluate --predictions depth --predictions_are disparity --data "$rooms" 2>err.txt >/dev/null
+grep -q -- '--align disparity' err.txt || fail "disparity without a word about --align: $(cat err.txt)"
 
 echo "== the report: baselines, best and worst frames; made again from the folder"
 for word in 'constant depth' 'Where it is worst' 'Where it is best' 'complete, 4 epochs' 'protocol'; do
@@ -156,6 +195,10 @@ done
 "$leadline" --version | grep -q 'model format'
 
 echo "== mistakes"
+"$leadline" mlp fit --data digits --hidden_layer_sizes 4 --max_iter 1 --out digits >/dev/null 2>&1
+for command in evaluate report summary "train --resume"; do
+  expect_error 1 digits 'this is an MLP' 'leadline mlp score' -- "$leadline" $command digits
+done
 expect_error 2 trian 'Did you mean "train"' -- "$leadline" trian
 expect_error 1 data.train 'not given' -- "$leadline" train
 expect_error 1 --run.dir 'own folder' -- "$leadline" train --resume whole --run.dir other

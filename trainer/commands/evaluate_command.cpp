@@ -52,14 +52,32 @@ int evaluate_command(const std::vector<std::string>& arguments) {
       {"Predictions of another program",
        {{"predictions", "", "folder with one .npy, .pfm or .png a frame, or one .npy [N, H, W]; takes RUN's place"},
         {"predictions_unit", "0.001", "metres of one step where they are whole numbers"},
-        {"predictions_are", "depth", "disparity: 1/depth, up to scale and shift", {"depth", "disparity"}}}}};
+        {"predictions_are",
+         "depth",
+         "disparity: 1/depth; up to scale and shift with --align disparity",
+         {"depth", "disparity"}}}}};
   Settings options;
   std::vector<std::string> words;
   if (!read_options("leadline evaluate", evaluate_help, groups, arguments, &options, &words)) return 0;
-  const bool files =
-      options.given("predictions") || options.given("predictions_unit") || options.given("predictions_are");
+  const bool files = options.given("predictions");
+  for (const char* key : {"predictions_unit", "predictions_are"})
+    if (!files && options.given(key))
+      throw Error({.file = "leadline evaluate",
+                   .field = std::string("--") + key,
+                   .value = options.text(key),
+                   .reason = "it says how the files of --predictions are to be read, and there are none",
+                   .fix = "Add --predictions FOLDER in RUN's place, or leave it out"});
   const std::string path = files ? "" : one_operand("leadline evaluate", "RUN", words);
   if (files) {
+    for (const char* key : {"flip", "checkpoint"})
+      if (options.given(key))
+        throw Error({.file = "leadline evaluate",
+                     .field = std::string("--") + key,
+                     .reason = "it is about a network, and with --predictions there is none to run",
+                     .fix = "Leave one of them out"});
+    if (options.text("predictions_are") == "disparity" && options.text("align") == "none")
+      std::fprintf(stderr, "leadline: warning: --predictions_are disparity without --align takes 1/value for metres. "
+                           "Disparity that is known up to scale and shift needs --align disparity\n");
     if (!words.empty())
       throw Error({.file = "leadline evaluate",
                    .field = "RUN",
@@ -67,7 +85,11 @@ int evaluate_command(const std::vector<std::string>& arguments) {
                    .reason = "with --predictions there is no network to run",
                    .fix = "Leave one of them out"});
     options.required("predictions");
-    options.required("data");
+    if (options.text("data").empty())
+      throw Error({.file = "leadline evaluate",
+                   .field = "--data",
+                   .reason = "is not given: predictions have no validation frames of their own",
+                   .fix = "Name the frames that they belong to, e.g. --data pairs:val.txt"});
   }
 
   const int threads = static_cast<int>(options.integer("threads", 0, 4096));

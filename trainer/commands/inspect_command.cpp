@@ -3,12 +3,14 @@
 #include "trainer/arena_picture.hpp"
 #include "trainer/commands.hpp"
 #include "trainer/option_parser.hpp"
+#include "trainer/predictor.hpp"
 #include "trainer/text.hpp"
 
 #include <leadline/leadline.hpp>
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 
 namespace leadline::trainer {
 
@@ -47,17 +49,20 @@ int inspect_command(const std::vector<std::string>& arguments) {
   if (!read_command("leadline inspect", inspect_help, groups, arguments, "MODEL", &options, &path)) return 0;
   leadline::ErrorText error;
   Model model;
-  if (const leadline_status status = model.open_file(path.c_str(), error); status != LEADLINE_OK)
-    throw Error(
-        {.file = path,
-         .reason = std::string(leadline_status_text(status)) + (error.text[0] ? std::string(": ") + error.text : ""),
-         .fix = "Export it again with `leadline export RUN --out " + path + "`"});
+  if (std::filesystem::is_directory(path))
+    throw Error({.file = path,
+                 .reason = "this is a folder, no model file",
+                 .fix = "Name a model that `leadline export RUN --out model.lead` wrote, or look at a run with "
+                        "`leadline summary`"});
+  check_engine(model.open_file(path.c_str(), error), error, path);
   const leadline_model_info info = model.info();
 
   leadline_session_options plan{};
   plan.struct_size = sizeof plan;
   plan.height = static_cast<int32_t>(options.integer("height", 0, max_image_side));
   plan.width = static_cast<int32_t>(options.integer("width", 0, max_image_side));
+  if (plan.height == 0 && plan.width != 0) plan.height = info.input_height; // one side given: the other is the model's
+  if (plan.width == 0 && plan.height != 0) plan.width = info.input_width;
   plan.memory_limit = static_cast<size_t>(options.integer("memory_limit", 0, INT64_MAX));
   plan.precision = options.text("precision") == "bf16" ? LEADLINE_PRECISION_BF16 : LEADLINE_PRECISION_F32;
   if (options.text("algorithm") != "automatic") plan.algorithm = options.text("algorithm").c_str();
@@ -71,8 +76,7 @@ int inspect_command(const std::vector<std::string>& arguments) {
   Session session;
   if (const leadline_status status = session.create(model, error, &plan); status != LEADLINE_OK)
     throw Error({.file = path,
-                 .reason = "no session: " + std::string(leadline_status_text(status)) +
-                           (error.text[0] ? std::string("; ") + error.text : ""),
+                 .reason = "no session: " + std::string(error.text[0] ? error.text : leadline_status_text(status)),
                  .fix = "Ask for another size or plan"});
 
   std::printf("%3s %-20s %-18s %-18s %12s %-6s %10s %-10s %6s %9s %12s %12s %12s %9s  %s\n", "", "layer", "kind",
@@ -124,14 +128,14 @@ int inspect_command(const std::vector<std::string>& arguments) {
   else
     std::printf("output  %dx%d, %s, %s to %s m\n", info.output_height, info.output_width,
                 info.output_kind == LEADLINE_METRIC_DEPTH ? "depth in metres" : "relative values",
-                exact(static_cast<double>(info.min_depth)).c_str(), exact(static_cast<double>(info.max_depth)).c_str());
+                exact(info.min_depth).c_str(), exact(info.max_depth).c_str());
   const leadline_session_info memory = session.info();
-  std::printf(
-      "memory  %s KiB for a session on %s with %d thread%s: %s KiB values and scratch, %s KiB prepared weights\n",
-      decimals(static_cast<double>(memory.bytes) / 1024, 1).c_str(), memory.isa, memory.threads,
-      memory.threads == 1 ? "" : "s",
-      decimals(static_cast<double>(memory.arena_bytes - memory.prepared_bytes) / 1024, 1).c_str(),
-      decimals(static_cast<double>(memory.prepared_bytes) / 1024, 1).c_str());
+  std::printf("memory  %s KiB for a session at %dx%d on %s with %d thread%s: %s KiB values and scratch, %s KiB "
+              "prepared weights\n",
+              decimals(static_cast<double>(memory.bytes) / 1024, 1).c_str(), memory.input_height, memory.input_width,
+              memory.isa, memory.threads, memory.threads == 1 ? "" : "s",
+              decimals(static_cast<double>(memory.arena_bytes - memory.prepared_bytes) / 1024, 1).c_str(),
+              decimals(static_cast<double>(memory.prepared_bytes) / 1024, 1).c_str());
   std::printf("moved   %s MB a run at the least: sources, weights and outputs\n",
               decimals(static_cast<double>(bytes_moved) * 1e-6, 2).c_str());
   const ArenaPicture arena = arena_picture(model, session);
