@@ -447,7 +447,7 @@ SchedulerParams scheduler_settings(const Settings& settings, double lr) {
         return part.substr(0, part.find(':')) == "multistep";
       }))
     settings.fail("scheduler.milestones", "multistep lowers the rate at these steps, but there are none",
-                  "Give steps in rising order, e.g. scheduler.milestones = 3000, 6000");
+                  "Give at least one step, in rising order, e.g. scheduler.milestones = 3000, 6000");
   return p;
 }
 

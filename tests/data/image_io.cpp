@@ -8,7 +8,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <filesystem>
 #include <set>
+#include <sys/stat.h>
 
 using namespace leadline;
 using namespace leadline::data;
@@ -205,6 +207,19 @@ TEST_CASE("a JPEG that is cut anywhere is refused by name") {
     INFO("cut at " << cut);
     REQUIRE(contains(error_of([&] { read_rgb(dir / "cut.jpg"); }), dir / "cut.jpg"));
   }
+}
+
+TEST_CASE("what is no regular file isn't replaced by one") {
+  const TempDir dir;
+  const std::string pipe = dir / "pipe.png";
+  REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
+  CHECK_THROWS_AS(write_png(pipe, RgbImage(2, 2)), Error);
+  CHECK(std::filesystem::is_fifo(pipe));
+  CHECK(dir.entries() == 1); // nothing beside it, either
+  CHECK_THROWS_AS(write_png(dir.path(), RgbImage(2, 2)), Error);
+  write_png(dir / "new.png", RgbImage(2, 2));
+  write_png(dir / "new.png", RgbImage(3, 2)); // what is a file is
+  CHECK(read_rgb(dir / "new.png").height == 3);
 }
 
 TEST_CASE("files that are no pictures, or the wrong ones, are named with the reason") {
