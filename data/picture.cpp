@@ -55,8 +55,8 @@ constexpr Glyph glyphs[] = {
     {'i', "  #  /     / ##  /  #  /  #  /  #  / ### "}, {'j', "   # /     /  ## /   # /   # /#  # / ##  "},
     {'k', "#    /#    /#  # /# #  /##   /# #  /#  # "}, {'l', " ##  /  #  /  #  /  #  /  #  /  #  / ### "},
     {'m', "     /     /## # /# # #/# # #/# # #/# # #"}, {'n', "     /     /#### /#   #/#   #/#   #/#   #"},
-    {'o', "     /     / ### /#   #/#   #/#   #/ ### "}, {'p', "     /#### /#   #/#   #/#### /#    /#    "},
-    {'q', "     / ####/#   #/#   #/ ####/    #/    #"}, {'r', "     /     /# ## /##   /#    /#    /#    "},
+    {'o', "     /     / ### /#   #/#   #/#   #/ ### "}, {'p', "     /     /#### /#   #/#### /#    /#    "},
+    {'q', "     /     / ####/#   #/ ####/    #/    #"}, {'r', "     /     /# ## /##   /#    /#    /#    "},
     {'s', "     /     / ####/#    / ### /    #/#### "}, {'t', " #   / #   /#### / #   / #   / #   /  ## "},
     {'u', "     /     /#   #/#   #/#   #/#   #/ ####"}, {'v', "     /     /#   #/#   #/#   #/ # # /  #  "},
     {'w', "     /     /# # #/# # #/# # #/# # #/ # # "}, {'x', "     /     /#   #/ # # /  #  / # # /#   #"},
@@ -67,7 +67,16 @@ constexpr Glyph glyphs[] = {
     {'(', "   # /  #  / #   / #   / #   /  #  /   # "}, {')', " #   /  #  /   # /   # /   # /  #  / #   "},
     {'=', "     /     /#####/     /#####/     /     "}, {'%', "##  #/##  #/   # /  #  / #   /#  ##/#  ##"},
     {'<', "   # /  #  / #   /#    / #   /  #  /   # "}, {'>', " #   /  #  /   # /    #/   # /  #  / #   "},
-    {'_', "     /     /     /     /     /     /#####"},
+    {'_', "     /     /     /     /     /     /#####"}, {'~', "     /     / #   /# # #/   # /     /     "},
+    {'?', " ### /#   #/    #/  ## /  #  /     /  #  "}, {'!', "  #  /  #  /  #  /  #  /  #  /     /  #  "},
+    {'"', " # # / # # / # # /     /     /     /     "}, {'\'', "  #  /  #  /  #  /     /     /     /     "},
+    {'#', " # # / # # /#####/ # # /#####/ # # / # # "}, {'$', "  #  / ####/# #  / ### /  # #/#### /  #  "},
+    {'&', " ##  /#  # /# #  / #   /# # #/#  # / ## #"}, {'*', "     /  #  /# # #/ ### /# # #/  #  /     "},
+    {';', "     / ##  / ##  /     / ##  / ##  / #   "}, {'@', " ### /#   #/# ###/# # #/# ## /#    / ### "},
+    {'[', " ### / #   / #   / #   / #   / #   / ### "}, {']', " ### /   # /   # /   # /   # /   # / ### "},
+    {'^', "  #  / # # /#   #/     /     /     /     "}, {'\\', "#    /#    / #   /  #  /   # /    #/    #"},
+    {'`', " #   /  #  /     /     /     /     /     "}, {'|', "  #  /  #  /  #  /  #  /  #  /  #  /  #  "},
+    {'{', "  ## / #   / #   /#    / #   / #   /  ## "}, {'}', " ##  /   # /   # /    #/   # /   # / ##  "},
 };
 
 constexpr bool well_formed() {
@@ -97,7 +106,8 @@ void fill(RgbImage& image, int x, int y, int width, int height, Colour c) {
 RgbImage blank(int height, int width) { return RgbImage(height, width, paper.r, paper.g, paper.b); }
 
 /// The text cut at its left end so that it fits; a name's end tells more than its beginning.
-std::string fitted(const std::string& text, int width) {
+std::string fitted(const std::string& whole, int width) {
+  const std::string text = drawable_text(whole);
   const int letters = std::max(1, width / 6);
   if (static_cast<int>(text.size()) <= letters) return text;
   return ".." + text.substr(text.size() - static_cast<std::size_t>(std::max(0, letters - 2)));
@@ -146,10 +156,27 @@ RgbImage colour_depth(const float* metres, int height, int width, const DepthRan
   return image;
 }
 
-int text_width(const std::string& text, int scale) { return static_cast<int>(text.size()) * 6 * scale; }
+std::string drawable_text(const std::string& text) {
+  constexpr char latin[] = "AAAAAAACEEEEIIIIDNOOOOOxOUUUUYTsaaaaaaaceeeeiiiidnooooo/ouuuuyty"; // U+00C0 to U+00FF
+  static_assert(sizeof latin == 64 + 1);
+  std::string letters;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if (byte < 0x80) {
+      letters += text[i] == ' ' || glyph_rows(text[i]) ? text[i] : '?';
+      continue;
+    }
+    const std::size_t first = i;
+    while (i + 1 < text.size() && (static_cast<unsigned char>(text[i + 1]) & 0xC0) == 0x80) ++i;
+    letters += byte == 0xC3 && i == first + 1 ? latin[static_cast<unsigned char>(text[i]) & 0x3F] : '?';
+  }
+  return letters;
+}
+
+int text_width(const std::string& text, int scale) { return static_cast<int>(drawable_text(text).size()) * 6 * scale; }
 
 int draw_text(RgbImage& image, int x, int y, const std::string& text, Colour colour, int scale) {
-  for (const char letter : text) {
+  for (const char letter : drawable_text(text)) {
     if (const char* rows = glyph_rows(letter))
       for (int v = 0; v < 7; ++v)
         for (int u = 0; u < 5; ++u)

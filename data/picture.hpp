@@ -27,8 +27,11 @@ DepthRange depth_range(const float* metres, std::size_t count);
 /// Colours depth [height, width] in metres; what is invalid (0, negative, not finite) is black.
 RgbImage colour_depth(const float* metres, int height, int width, const DepthRange& range);
 
+/// UTF-8 in the letters that there are for pictures: ASCII. Letters of Latin-1 lose their marks, any other character
+/// becomes a '?'.
+std::string drawable_text(const std::string& text);
 /// Writes `text` with 5x7 letters, `scale` pixels a dot, top left corner at (x, y); what lies outside is cut off.
-/// Knows digits, letters and .,:-+/()=%<>_ ; anything else is a blank. Returns the x after the text.
+/// Draws what drawable_text makes of it. Returns the x after the text.
 int draw_text(RgbImage& image, int x, int y, const std::string& text, Colour colour, int scale = 1);
 /// Width in pixels of such a text.
 int text_width(const std::string& text, int scale = 1);

@@ -290,6 +290,16 @@ TEST_CASE("text and sheets stay within their picture") {
   draw_text(image, 0, 0, "1", {0, 0, 0});
   const auto ink = [&](int y, int x) { return image.pixel(y, x)[0] == 0; };
   CHECK((ink(0, 2) && ink(6, 1) && ink(6, 3) && !ink(0, 0) && !ink(3, 4)));
+  const auto drawn = [](const std::string& text) {
+    RgbImage picture(7, 60, 255, 255, 255);
+    draw_text(picture, 0, 0, text, {0, 0, 0});
+    return picture.rgb;
+  };
+  CHECK(drawn("gr\u00F6\u00DFe") == drawn("grose")); // a mark less, not a blank
+  CHECK(drawn("\u03C0\t\u20AC") == drawn("???"));
+  CHECK(drawn("?") != drawn(" "));
+  CHECK(text_width("gr\u00F6\u00DFe") == 30);
+  CHECK(drawn("p") != drawn("P"));
 
   std::vector<SheetRow> rows(5);
   for (SheetRow& row : rows) {
