@@ -10,15 +10,38 @@ namespace leadline::trainer::mlp {
 
 namespace {
 
+/// Of UTF-8.
+size_t characters(const std::string& text) {
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
 std::string right(const std::string& text, size_t width) {
-  return text.size() < width ? std::string(width - text.size(), ' ') + text : text;
+  const size_t wide = characters(text);
+  return wide < width ? std::string(width - wide, ' ') + text : text;
 }
 
 double quotient(double a, double b) { return b > 0 ? a / b : 0; }
 
-/// Names short enough for a table.
-std::string cut(const std::string& name, size_t width) {
-  return name.size() <= width ? name : name.substr(0, width - 1) + "~";
+/// Names short enough for a table; those that would look the same are numbered from 0.
+std::vector<std::string> cut(const std::vector<std::string>& names, size_t width) {
+  const auto first = [](const std::string& name, size_t count) {
+    size_t end = 0;
+    for (size_t seen = 0; end < name.size(); ++end)
+      if ((name[end] & 0xC0) != 0x80 && seen++ == count) break;
+    return end < name.size() ? name.substr(0, end) : name;
+  };
+  const auto fit = [&](const std::string& name, size_t room) {
+    return characters(name) <= room ? name : first(name, room - 1) + "~";
+  };
+  std::vector<std::string> all;
+  for (const std::string& name : names) all.push_back(fit(name, width));
+  const std::vector<std::string> before = all;
+  for (size_t i = 0; i < all.size(); ++i)
+    if (std::count(before.begin(), before.end(), before[i]) > 1) {
+      const std::string number = std::to_string(i) + " ";
+      all[i] = number + fit(names[i], width - number.size());
+    }
+  return all;
 }
 
 } // namespace
@@ -43,9 +66,10 @@ double accuracy(const std::vector<index_t>& confusion, index_t classes) {
 std::string classification_report(const std::vector<index_t>& confusion, const std::vector<std::string>& names) {
   const size_t classes = names.size();
   size_t width = 12; // "weighted avg"
-  for (const std::string& name : names) width = std::max(width, std::min<size_t>(name.size(), 30));
+  const std::vector<std::string> short_names = cut(names, 30);
+  for (const std::string& name : short_names) width = std::max(width, characters(name));
   const auto line = [&](const std::string& name, double precision, double recall, double f1, double support) {
-    return right(cut(name, 30), width) + right(decimals(precision, 2), 11) + right(decimals(recall, 2), 10) +
+    return right(name, width) + right(decimals(precision, 2), 11) + right(decimals(recall, 2), 10) +
            right(decimals(f1, 2), 10) + right(decimals(support, 0), 10) + "\n";
   };
   std::string text = std::string(width, ' ') + "  precision    recall  f1-score   support\n\n";
@@ -59,7 +83,7 @@ std::string classification_report(const std::vector<index_t>& confusion, const s
     const double hits = static_cast<double>(confusion[c * classes + c]);
     const double scores[3] = {quotient(hits, predicted), quotient(hits, support),
                               quotient(2 * hits, predicted + support)};
-    text += line(names[c], scores[0], scores[1], scores[2], support);
+    text += line(short_names[c], scores[0], scores[1], scores[2], support);
     total += support;
     for (int k = 0; k < 3; ++k) {
       macro[k] += scores[k] / static_cast<double>(classes);
@@ -75,16 +99,17 @@ std::string classification_report(const std::vector<index_t>& confusion, const s
 
 std::string confusion_text(const std::vector<index_t>& confusion, const std::vector<std::string>& names) {
   const size_t classes = names.size();
+  const std::vector<std::string> short_names = cut(names, 10);
   size_t width = 4, first = 5;
-  for (const std::string& name : names) {
-    width = std::max(width, std::min<size_t>(name.size(), 10) + 1);
-    first = std::max(first, std::min<size_t>(name.size(), 10));
+  for (const std::string& name : short_names) {
+    width = std::max(width, characters(name) + 1);
+    first = std::max(first, characters(name));
   }
   for (const index_t count : confusion) width = std::max(width, std::to_string(count).size() + 1);
   std::string text = right("truth", first) + "  predicted\n" + std::string(first, ' ');
-  for (const std::string& name : names) text += right(cut(name, 10), width);
+  for (const std::string& name : short_names) text += right(name, width);
   for (size_t i = 0; i < classes; ++i) {
-    text += "\n" + right(cut(names[i], 10), first);
+    text += "\n" + right(short_names[i], first);
     for (size_t j = 0; j < classes; ++j) {
       const index_t count = confusion[i * classes + j];
       text += right(count == 0 ? "." : std::to_string(count), width);
@@ -93,12 +118,29 @@ std::string confusion_text(const std::vector<index_t>& confusion, const std::vec
   return text + "\n";
 }
 
+namespace {
+
+/// Turned so that text is read from bottom to top.
+data::RgbImage upwards(const data::RgbImage& text) {
+  data::RgbImage turned(text.width, text.height);
+  for (int y = 0; y < text.height; ++y)
+    for (int x = 0; x < text.width; ++x) std::copy_n(text.pixel(y, x), 3, turned.pixel(text.width - 1 - x, y));
+  return turned;
+}
+
+} // namespace
+
 data::RgbImage confusion_picture(const std::vector<index_t>& confusion, const std::vector<std::string>& names) {
   const int classes = static_cast<int>(names.size());
   const int cell = std::clamp(900 / std::max(classes, 1), 12, 56), scale = cell >= 40 ? 2 : 1;
+  std::vector<std::string> drawn;
+  for (const std::string& name : names) drawn.push_back(data::drawable_text(name));
+  const std::vector<std::string> short_names = cut(drawn, 16);
   int longest = 0;
-  for (const std::string& name : names) longest = std::max(longest, data::text_width(cut(name, 10), scale));
-  const int left = std::max(longest, data::text_width("truth", scale)) + 24, top = 16 + 18 * scale + 12;
+  for (const std::string& name : short_names) longest = std::max(longest, data::text_width(name, scale));
+  const bool turned = longest > cell; // heads that are too wide for their columns stand upright
+  const int left = std::max(longest, data::text_width("truth", scale)) + 24;
+  const int top = 8 + 9 * scale + (turned ? longest : 9 * scale) + 12;
   data::RgbImage picture(top + classes * cell + 12, left + classes * cell + 12, 255, 255, 255);
   const data::Colour ink{40, 40, 40};
   data::draw_text(picture, left, 8, "predicted", ink, scale);
@@ -106,12 +148,13 @@ data::RgbImage confusion_picture(const std::vector<index_t>& confusion, const st
   for (int i = 0; i < classes; ++i) {
     double total = 0;
     for (int j = 0; j < classes; ++j) total += static_cast<double>(confusion[static_cast<size_t>(i * classes + j)]);
-    const std::string name = cut(names[static_cast<size_t>(i)], 10);
+    const std::string& name = short_names[static_cast<size_t>(i)];
     data::draw_text(picture, left - 8 - data::text_width(name, scale), top + i * cell + (cell - 7 * scale) / 2, name,
                     ink, scale);
-    const std::string heading = data::text_width(name, scale) < cell ? name : cut(name, 2);
-    data::draw_text(picture, left + i * cell + (cell - data::text_width(heading, scale)) / 2, top - 9 * scale, heading,
-                    ink, scale);
+    data::RgbImage head(7 * scale, data::text_width(name, scale), 255, 255, 255);
+    data::draw_text(head, 0, 0, name, ink, scale);
+    if (turned) head = upwards(head);
+    data::paste(picture, head, left + i * cell + (cell - head.width) / 2, top - 2 * scale - head.height);
     for (int j = 0; j < classes; ++j) {
       const index_t count = confusion[static_cast<size_t>(i * classes + j)];
       // white to dark blue by the share of the row; a square root, so that single mistakes are seen
