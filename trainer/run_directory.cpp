@@ -11,7 +11,7 @@ namespace fs = std::filesystem;
 
 bool RunDirectory::only_begun() const { return fs::exists(config()) && !fs::exists(last()) && !fs::exists(best()); }
 
-RunDirectory new_run_directory(const std::string& path, const std::string& name) {
+RunDirectory new_run_directory(const std::string& path, const std::string& name, const std::string& option) {
   RunDirectory run{path};
   for (int number = 1; path.empty(); ++number) {
     char suffix[16];
@@ -21,10 +21,32 @@ RunDirectory new_run_directory(const std::string& path, const std::string& name)
   }
   if (fs::exists(run.config()) || fs::exists(run.last()))
     throw Error({.file = run.path,
-                 .field = "run.dir",
+                 .field = option,
                  .reason = "there is a run in this folder already",
-                 .fix = "Name another folder, or go on with it: leadline train --resume " + run.path});
+                 .fix = option == "run.dir"
+                            ? "Name another folder, or go on with it: leadline train --resume " + run.path
+                            : "Name another folder with --" + option + ", or remove this one"});
   return run;
+}
+
+FolderOfRun::FolderOfRun(const RunDirectory& run, const std::string& option) {
+  std::error_code error;
+  for (fs::path folder = run.checkpoints(); !folder.empty() && !fs::exists(folder, error);
+       folder = folder.parent_path())
+    made_.push_back(folder.string());
+  fs::create_directories(run.checkpoints(), error);
+  if (!error) return;
+  std::error_code ignored;
+  for (const std::string& folder : made_) fs::remove(folder, ignored);
+  throw Error({.file = run.path,
+               .field = option,
+               .reason = "the folder can't be made: " + error.message(),
+               .fix = "Choose a place that you may write to"});
+}
+
+FolderOfRun::~FolderOfRun() {
+  std::error_code error; // what isn't empty stays
+  for (const std::string& folder : made_) fs::remove(folder, error);
 }
 
 void make_folders(const RunDirectory& run) {

@@ -17,6 +17,7 @@
 
 #include <cstdio>
 #include <string>
+#include <vector>
 
 namespace leadline::trainer {
 
@@ -46,10 +47,24 @@ struct RunDirectory {
 };
 
 /// The place of a new run: `path`, or if that is empty the first runs/NAME-001, -002, ... that is free. Throws
-/// leadline::Error if there is a run in it already. Makes nothing yet.
-RunDirectory new_run_directory(const std::string& path, const std::string& name);
+/// leadline::Error if there is a run in it already. Makes nothing yet. `option` is where the path came from.
+RunDirectory new_run_directory(const std::string& path, const std::string& name, const std::string& option = "run.dir");
 /// Makes its folders; throws leadline::Error.
 void make_folders(const RunDirectory& run);
+
+/// For a run that writes only at its end: makes the folder at once, so that a wrong place shows before the work, and
+/// takes away what it made, as far as it is empty, unless the run came to its end.
+class FolderOfRun {
+public:
+  /// Throws leadline::Error that names `option`.
+  FolderOfRun(const RunDirectory& run, const std::string& option);
+  ~FolderOfRun();
+  FolderOfRun(const FolderOfRun&) = delete;
+  FolderOfRun& operator=(const FolderOfRun&) = delete;
+
+private:
+  std::vector<std::string> made_; ///< innermost first
+};
 
 /// The checkpoint that `path` means: a file itself, or the best (`best` false: the last) one of a run directory.
 /// Throws leadline::Error that says what is there instead.

@@ -22,11 +22,12 @@ StopOnSignal::StopOnSignal() {
 StopOnSignal::~StopOnSignal() {
   for (int i = 0; i < 3; ++i) std::signal(handled[i], before_[i]);
 }
+bool StopOnSignal::requested() const { return received != 0; }
 void StopOnSignal::on_step(const StepReport&, RunControl& run) {
-  if (received != 0) run.request_stop();
+  if (requested()) run.request_stop();
 }
 void StopOnSignal::on_epoch_end(const EpochReport&, RunControl& run) {
-  if (received != 0) run.request_stop();
+  if (requested()) run.request_stop();
 }
 
 CallbackEntry stop_on_signal_entry() {

@@ -13,6 +13,8 @@ public:
   ~StopOnSignal() override;
   StopOnSignal(const StopOnSignal&) = delete;
   StopOnSignal& operator=(const StopOnSignal&) = delete;
+  /// Whether a signal has come; for work that isn't a run.
+  bool requested() const;
   void on_step(const StepReport& report, RunControl& run) override;
   void on_epoch_end(const EpochReport& report, RunControl& run) override;
 

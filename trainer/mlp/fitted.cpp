@@ -52,6 +52,8 @@ std::vector<OptionGroup> file_options() {
             {"mlp.activations", "", "of the hidden layers"},
             {"mlp.out_activation", "", "of the outputs"},
             {"mlp.features", "", "names"},
+            {"mlp.targets", "", "names of the target columns"},
+            {"mlp.named", "true", "whether the table had names for its columns", {"true", "false"}},
             {"mlp.classes", "", "names of classes or targets"},
             {"mlp.data", "", "what it was fitted on"}}}};
 }
@@ -75,15 +77,15 @@ template <class T> std::vector<double> run(const FittedMLP& model, const std::ve
 } // namespace
 
 std::vector<double> FittedMLP::predict(const std::vector<double>& x, index_t n) const {
-  const auto columns = static_cast<size_t>(shape.units.front());
-  if (x.size() != static_cast<size_t>(n) * columns)
+  const auto features = static_cast<size_t>(shape.units.front());
+  if (x.size() != static_cast<size_t>(n) * features)
     throw Error({.field = "features",
                  .value = std::to_string(x.size() / static_cast<size_t>(std::max<index_t>(n, 1))),
-                 .reason = "the model was fitted with " + std::to_string(columns),
+                 .reason = "the model was fitted with " + std::to_string(features),
                  .fix = "Give the same columns; --target says which one is none of them"});
   std::vector<double> scaled = x;
   for (size_t i = 0; i < scaled.size() && !mean.empty(); ++i)
-    scaled[i] = (scaled[i] - mean[i % columns]) / scale[i % columns];
+    scaled[i] = (scaled[i] - mean[i % features]) / scale[i % features];
   const std::vector<double> output = precision == "f32" ? run<float>(*this, scaled, n) : run<double>(*this, scaled, n);
   if (!two_from_one(*this)) return output;
   std::vector<double> both;
@@ -102,7 +104,8 @@ void write_mlp(const std::string& file, const FittedMLP& model) {
   c.settings = "[mlp]\ntask = " + std::string(model.classifier ? "classifier" : "regressor") + "\nunits = " + units +
                "\nactivations = " + activations +
                "\nout_activation = " + activation_names[static_cast<int>(model.shape.output)] +
-               "\nfeatures = " + joined(model.features) + "\nclasses = " + joined(model.classes) +
+               "\nfeatures = " + joined(model.columns.features) + "\ntargets = " + joined(model.columns.targets) +
+               "\nnamed = " + (model.columns.named ? "true" : "false") + "\nclasses = " + joined(model.classes) +
                "\ndata = " + joined({model.data}) + "\n";
   for (size_t l = 0; l < model.shape.layers(); ++l) {
     const std::string number = std::to_string(l);
@@ -140,7 +143,8 @@ FittedMLP mlp_from_checkpoint(const Checkpoint& c, const std::string& file) {
   if (model.shape.units.size() < 2 || model.shape.hidden.size() + 2 != model.shape.units.size())
     settings.fail("mlp.units", "the numbers of layers and activations don't agree", "The file is damaged");
   model.shape.output = activation_of(settings, "mlp.out_activation", settings.text("mlp.out_activation"));
-  model.features = split(settings.text("mlp.features"));
+  model.columns = {split(settings.text("mlp.features")), split(settings.text("mlp.targets")),
+                   settings.boolean("mlp.named")};
   model.classes = split(settings.text("mlp.classes"));
   const std::vector<std::string> data = split(settings.text("mlp.data"));
   if (!data.empty()) model.data = data.front();

@@ -5,6 +5,7 @@
 #include "shared/model/graph_builder.hpp"
 #include "trainer/checkpoint.hpp"
 #include "trainer/mlp/mlp.hpp"
+#include "trainer/mlp/table.hpp"
 
 #include <string>
 #include <vector>
@@ -16,11 +17,11 @@ struct FittedMLP {
   std::string precision = "f64"; ///< what it was fitted in, and predicts in: f32 or f64
   mlp::NetworkShape shape;
   MLPWeights<double> weights;
-  std::vector<std::string> features; ///< names
-  std::vector<std::string> classes;  ///< names, in the order of probabilities; a regressor's: its targets'
-  std::vector<double> mean, scale;   ///< of the features: a network's input is (x - mean) / scale; empty: x itself
-  std::string data;                  ///< what it was fitted on
-  std::vector<NamedNumber> metrics;  ///< on the test part
+  mlp::Columns columns;             ///< of the table that it was fitted on
+  std::vector<std::string> classes; ///< names, in the order of probabilities; a regressor's: its targets'
+  std::vector<double> mean, scale;  ///< of the features: a network's input is (x - mean) / scale; empty: x itself
+  std::string data;                 ///< what it was fitted on
+  std::vector<NamedNumber> metrics; ///< on the test part
 
   /// Takes over shape and weights of a fitted MLPClassifier or MLPRegressor.
   template <class Estimator> void keep(const Estimator& estimator) {

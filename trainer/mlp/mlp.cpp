@@ -132,7 +132,7 @@ template <class T> void MLPBase<T>::check_params() const {
   check_count("max_iter", p.max_iter);
   check_real("tol", p.tol, 0, infinity, false, true);
   check_real("momentum", p.momentum, 0, 1, false, false);
-  check_real("validation_fraction", p.validation_fraction, 0, 1, false, true);
+  check_real("validation_fraction", p.validation_fraction, 0, 1, p.early_stopping, true);
   check_real("beta_1", p.beta_1, 0, 1, false, true);
   check_real("beta_2", p.beta_2, 0, 1, false, true);
   check_real("epsilon", p.epsilon, 0, infinity, true, true);
@@ -390,6 +390,7 @@ template <class T> void MLPBase<T>::fit_lbfgs(const Data& data) {
   options.max_evaluations = params_.max_fun;
   options.max_iterations = params_.max_iter;
   mlp::AlignedVector<double> point = network.parameters();
+  bool interrupted = false;
   const mlp::LbfgsResult result = mlp::minimize_lbfgs(
       options, point,
       [&](const mlp::AlignedVector<double>& at, mlp::AlignedVector<double>& gradient) {
@@ -400,7 +401,8 @@ template <class T> void MLPBase<T>::fit_lbfgs(const Data& data) {
       },
       [&](int64_t iteration, double loss) {
         if (params_.verbose) print(format("Iteration %lld, loss = %.8f", static_cast<long long>(iteration), loss));
-        return !(params_.interrupted && params_.interrupted());
+        interrupted = params_.interrupted && params_.interrupted();
+        return !interrupted;
       });
   network.parameters() = point;
   for (size_t l = 0; l < network.shape().layers(); ++l) {
@@ -411,7 +413,8 @@ template <class T> void MLPBase<T>::fit_lbfgs(const Data& data) {
   results_.n_iter = std::min(result.iterations, params_.max_iter);
   results_.loss = result.loss;
   results_.converged = result.status == 0;
-  if (result.status == 0) return;
+  if (interrupted) warn("Training interrupted by user.");
+  if (interrupted || result.status == 0) return;
   std::string text = format("lbfgs failed to converge after %lld iteration(s) (status=%d):\n%s\n",
                             static_cast<long long>(results_.n_iter), result.status, result.message.c_str());
   if (results_.n_iter == params_.max_iter)
@@ -441,8 +444,13 @@ template <class T> void MLPBase<T>::fit_stochastic(const Data& data, bool increm
   std::vector<index_t> train(static_cast<size_t>(data.x.rows)), validation;
   std::iota(train.begin(), train.end(), index_t{0});
   if (p.early_stopping) {
-    mlp::Split split = mlp::train_test_split(data.x.rows, p.validation_fraction, random_,
-                                             data.strata.empty() ? nullptr : &data.strata);
+    mlp::Split split =
+        mlp::train_test_split(data.x.rows, p.validation_fraction, random_, data.strata.empty() ? nullptr : &data.strata,
+                              {.size = "validation_fraction",
+                               .file = {},
+                               .labels = "y",
+                               .classes = {},
+                               .otherwise = "fit without early_stopping"});
     if (split.test.size() < 2)
       throw Error({.field = "validation_fraction",
                    .value = exact(p.validation_fraction),

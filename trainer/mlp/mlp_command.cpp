@@ -1,10 +1,12 @@
 // leadline mlp fit, predict, score
 #include "data/image_io.hpp"
+#include "trainer/callbacks/stop_on_signal.hpp"
 #include "trainer/commands.hpp"
 #include "trainer/compute.hpp"
 #include "trainer/mlp/fitted.hpp"
 #include "trainer/mlp/mlp_options.hpp"
 #include "trainer/mlp/score.hpp"
+#include "trainer/mlp/standard_scaler.hpp"
 #include "trainer/mlp/table.hpp"
 #include "trainer/option_parser.hpp"
 #include "trainer/plot.hpp"
@@ -17,6 +19,7 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <new>
 #include <numeric>
 #include <optional>
 
@@ -114,21 +117,46 @@ void require_numbers(const mlp::Table& table) {
                  .fix = "Use --task classifier for classes"});
 }
 
-/// A thousand classes are no classes.
+/// Fractions are no classes, and neither are a thousand different values.
 void check_classes(const mlp::Table& table, size_t classes) {
+  const auto fraction = [](const std::string& label) {
+    double value = 0;
+    return parse_real(label, &value) && value != std::floor(value);
+  };
+  const auto first = std::find_if(table.labels.begin(), table.labels.end(), fraction);
+  if (table.not_a_number.empty() && first != table.labels.end())
+    throw Error({.file = table.name,
+                 .field = table.targets.front(),
+                 .value = *first,
+                 .reason = "the target's numbers aren't whole, so it looks continuous, not like classes",
+                 .fix = "Use --task regressor, or name another column with --target"});
   if (classes < 2)
     throw Error({.file = table.name,
                  .field = table.targets.front(),
                  .value = table.labels.front(),
                  .reason = "all rows are of this one class",
                  .fix = "Name another column with --target"});
-  if (classes > 1000 || (classes > 50 && classes * 2 > table.labels.size()))
+  if (classes > 1000 || (classes > 20 && classes * 2 > table.labels.size()))
     throw Error(
         {.file = table.name,
          .field = table.targets.front(),
          .value = std::to_string(classes) + " different values in " + std::to_string(table.labels.size()) + " rows",
          .reason = "these are no classes",
          .fix = "Use --task regressor for numbers, or name another column with --target"});
+}
+
+/// A class without a row to fit would be one that the model doesn't know.
+void check_fitted_classes(const mlp::Table& table, const std::vector<std::string>& names,
+                          const std::vector<index_t>& classes, const mlp::Split& split) {
+  std::vector<index_t> counts(names.size(), 0);
+  for (const index_t row : split.train) ++counts[static_cast<size_t>(classes[static_cast<size_t>(row)])];
+  for (size_t c = 0; c < names.size(); ++c)
+    if (counts[c] == 0)
+      throw Error({.file = table.name,
+                   .field = table.targets.front(),
+                   .value = names[c],
+                   .reason = "all rows of this class fell into the test part, so none is left to fit",
+                   .fix = "Use --stratify true, another --test_size or --random_state, or leave such rows out"});
 }
 
 double r2(const std::vector<double>& truth, const std::vector<double>& predicted, size_t columns) {
@@ -233,11 +261,11 @@ int mlp_fit(const std::vector<std::string>& arguments) {
   FittedMLP model;
   model.classifier = settings.text("task") == "classifier";
   model.precision = settings.text("dtype") == "float32" ? "f32" : "f64";
-  const MLPParams params = mlp_params(settings, model.classifier);
+  MLPParams params = mlp_params(settings, model.classifier);
   const double test_size = settings.real("test_size", 0, 0.99);
   const mlp::Table table = mlp::read_table(settings.required("data"), settings.text("target"));
   model.data = table.name;
-  model.features = table.features;
+  model.columns = table;
   std::vector<index_t> classes;
   if (model.classifier) {
     if (table.targets.size() > 1)
@@ -258,7 +286,13 @@ int mlp_fit(const std::vector<std::string>& arguments) {
   if (test_size > 0) {
     mlp::RandomState random(params.random_state ? *params.random_state : mlp::RandomState::system_seed());
     split = mlp::train_test_split(table.rows(), test_size, random,
-                                  model.classifier && settings.boolean("stratify") ? &classes : nullptr);
+                                  model.classifier && settings.boolean("stratify") ? &classes : nullptr,
+                                  {.size = "test_size",
+                                   .file = table.name,
+                                   .labels = table.targets.front(),
+                                   .classes = model.classes,
+                                   .otherwise = "use --stratify false"});
+    if (model.classifier) check_fitted_classes(table, model.classes, classes, split);
   } else {
     split.train.resize(static_cast<size_t>(table.rows()));
     std::iota(split.train.begin(), split.train.end(), index_t{0});
@@ -275,23 +309,29 @@ int mlp_fit(const std::vector<std::string>& arguments) {
   };
   const auto n = static_cast<index_t>(split.train.size());
   if (settings.boolean("standardize")) {
-    for (size_t j = 0; j < columns; ++j) {
-      double mean = 0, variance = 0;
-      for (size_t i = 0; i < split.train.size(); ++i) mean += x[i * columns + j] / static_cast<double>(n);
-      for (size_t i = 0; i < split.train.size(); ++i)
-        variance += (x[i * columns + j] - mean) * (x[i * columns + j] - mean) / static_cast<double>(n);
-      model.mean.push_back(mean);
-      model.scale.push_back(variance > 0 ? std::sqrt(variance) : 1);
-    }
-    for (size_t i = 0; i < x.size(); ++i) x[i] = (x[i] - model.mean[i % columns]) / model.scale[i % columns];
+    const auto scaler = mlp::StandardScaler::fit(x, columns);
+    scaler.transform(x);
+    model.mean = scaler.mean;
+    model.scale = scaler.scale;
   }
-  const RunDirectory run = new_run_directory(settings.text("out"), "mlp");
+  const RunDirectory run = new_run_directory(settings.text("out"), "mlp", "out");
+  const FolderOfRun folder(run, "out");
 
   std::optional<Compute> compute;
   if (params.exec == "kokkos") compute.emplace(params.threads);
   const auto start = std::chrono::steady_clock::now();
   const auto fit_as = model.precision == "f32" ? fit<float> : fit<double>;
-  const MLPResults results = fit_as(params, x, n, chosen(split.train), chosen_values(split.train), &model);
+  std::optional<StopOnSignal> stop;
+  stop.emplace();
+  params.interrupted = [&] { return stop->requested(); };
+  MLPResults results;
+  try {
+    results = fit_as(params, x, n, chosen(split.train), chosen_values(split.train), &model);
+  } catch (const std::bad_alloc&) {
+    out_of_memory(settings, table.columns(), static_cast<index_t>(model.classes.size()));
+  }
+  const bool interrupted = stop->requested();
+  stop.reset(); // what follows is quick
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
   std::printf("%s: %lld rows to fit, %zu to test, %zu features, %zu %s\n", table.name.c_str(),
@@ -303,7 +343,6 @@ int mlp_fit(const std::vector<std::string>& arguments) {
   if (!results.loss_curve.empty())
     std::printf("loss %s %s %s\n", decimals(results.loss_curve.front(), 4).c_str(),
                 mlp::sparkline(results.loss_curve, 60).c_str(), decimals(results.loss_curve.back(), 4).c_str());
-  std::filesystem::create_directories(run.checkpoints());
   write_record(run.config(), settings);
   write_curve(run.path, results);
   if (!split.test.empty()) {
@@ -315,27 +354,31 @@ int mlp_fit(const std::vector<std::string>& arguments) {
     data::write_file(run.path + "/score.txt", text.data(), text.size());
   }
   write_mlp(run.best(), model);
-  std::printf("\n%s: model, %s%s\n", run.path.c_str(),
-              results.loss_curve.empty() ? "" : "loss_curve.csv, loss_curve.svg, ",
+  std::printf("\n%s: model%s%s\n", run.path.c_str(),
+              results.loss_curve.empty() ? "" : ", loss_curve.csv, loss_curve.svg",
               split.test.empty() ? ""
-              : model.classifier ? "score.txt, confusion.png"
-                                 : "score.txt");
-  return 0;
+              : model.classifier ? ", score.txt, confusion.png"
+                                 : ", score.txt");
+  return interrupted ? 130 : 0;
 }
 
 /// A model and the table to use it on.
 bool read_model_and_table(const std::string& command, const char* help, const std::vector<std::string>& arguments,
-                          bool needs_target, Settings* settings, FittedMLP* model, mlp::Table* table) {
+                          mlp::TargetUse use, Settings* settings, FittedMLP* model, mlp::Table* table) {
+  const bool needed = use == mlp::TargetUse::needed;
   const std::vector<OptionGroup> groups{
       {"Options",
-       {{"data", "", "digits, or csv:FILE"},
-        {"target", "", "of a CSV file: the target's column by name or number from 1; empty: the last"},
-        {"out", "", needs_target ? "folder for confusion.png" : "CSV file to write; empty: print"},
+       {{"data", "", "digits, or csv:FILE with the fit's columns in the fit's order"},
+        {"target", "",
+         needed ? "of a CSV file: the target's column by name or number from 1, several with commas; empty: the fit's"
+                : "of a CSV file: columns to leave out, by name or number from 1, several with commas; empty: the "
+                  "fit's target, where the file has it"},
+        {"out", "", needed ? "folder for confusion.png" : "CSV file to write; empty: print"},
         help_option}}};
   std::string path;
   if (!read_command(command, help, groups, arguments, "MODEL", settings, &path)) return false;
   *model = read_mlp(find_checkpoint(path, true));
-  *table = mlp::read_table(settings->required("data"), settings->text("target"), needs_target);
+  *table = mlp::read_table(settings->required("data"), settings->text("target"), model->columns, use);
   return true;
 }
 
@@ -343,7 +386,9 @@ int mlp_score(const std::vector<std::string>& arguments) {
   Settings settings;
   FittedMLP model;
   mlp::Table table;
-  if (!read_model_and_table("leadline mlp score", score_help, arguments, true, &settings, &model, &table)) return 0;
+  if (!read_model_and_table("leadline mlp score", score_help, arguments, mlp::TargetUse::needed, &settings, &model,
+                            &table))
+    return 0;
   std::vector<index_t> classes;
   if (model.classifier) {
     classes = class_numbers(table, model.classes);
@@ -366,7 +411,8 @@ int mlp_predict(const std::vector<std::string>& arguments) {
   Settings settings;
   FittedMLP model;
   mlp::Table table;
-  if (!read_model_and_table("leadline mlp predict", predict_help, arguments, false, &settings, &model, &table))
+  if (!read_model_and_table("leadline mlp predict", predict_help, arguments, mlp::TargetUse::left_out, &settings,
+                            &model, &table))
     return 0;
   const std::vector<double> outputs = model.predict(table.x, table.rows());
   const size_t width = model.classes.size();
@@ -406,10 +452,16 @@ int mlp_command(const std::vector<std::string>& arguments) {
     return arguments.empty() ? 2 : 0;
   }
   const std::vector<std::string> rest(arguments.begin() + 1, arguments.end());
-  if (name == "fit") return mlp_fit(rest);
-  if (name == "predict") return mlp_predict(rest);
-  if (name == "score") return mlp_score(rest);
-  if (name == "depth") return mlp_depth_command(rest);
+  try {
+    if (name == "fit") return mlp_fit(rest);
+    if (name == "predict") return mlp_predict(rest);
+    if (name == "score") return mlp_score(rest);
+    if (name == "depth") return mlp_depth_command(rest);
+  } catch (const std::bad_alloc&) {
+    throw Error({.file = "leadline mlp " + name,
+                 .reason = "memory is short",
+                 .fix = "Give a table with fewer rows or columns, or a network with smaller hidden layers"});
+  }
   throw Error({.file = "leadline mlp",
                .value = name,
                .reason = "there is no such command",

@@ -3,6 +3,7 @@
 #include "data/dataset.hpp"
 #include "data/depth_filters.hpp"
 #include "data/picture.hpp"
+#include "trainer/callbacks/stop_on_signal.hpp"
 #include "trainer/commands.hpp"
 #include "trainer/compute.hpp"
 #include "trainer/evaluate.hpp"
@@ -11,6 +12,7 @@
 #include "trainer/mlp/fitted.hpp"
 #include "trainer/mlp/mlp_options.hpp"
 #include "trainer/mlp/score.hpp"
+#include "trainer/mlp/standard_scaler.hpp"
 #include "trainer/option_parser.hpp"
 #include "trainer/run_directory.hpp"
 #include "trainer/text.hpp"
@@ -19,8 +21,9 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <filesystem>
+#include <new>
 #include <numeric>
+#include <optional>
 
 namespace leadline::trainer {
 
@@ -139,12 +142,13 @@ int mlp_depth_command(const std::vector<std::string>& arguments) {
   const std::vector<OptionGroup> groups = depth_options();
   Settings settings;
   if (!read_options("leadline mlp depth", depth_help, groups, arguments, &settings)) return 0;
-  const MLPParams params = mlp_params(settings, false);
+  MLPParams params = mlp_params(settings, false);
   if (params.loss == "poisson")
     settings.fail("loss", "logarithms of depth can be negative", "Use squared_error, absolute_error or huber");
   const DepthTable table(settings.size("image_size"), settings.size("depth_size"));
   const bool single = settings.text("dtype") == "float32";
-  const RunDirectory run = new_run_directory(settings.text("out"), "mlp-depth");
+  const RunDirectory run = new_run_directory(settings.text("out"), "mlp-depth", "out");
+  const FolderOfRun folder(run, "out");
   data::DatasetPtr train = data::open_dataset(settings.required("data")), val;
   if (!settings.text("val").empty()) {
     val = data::open_dataset(settings.text("val"));
@@ -168,7 +172,7 @@ int mlp_depth_command(const std::vector<std::string>& arguments) {
   model.classifier = false;
   model.precision = single ? "f32" : "f64";
   model.data = settings.text("data");
-  for (size_t i = 0; i < table.features(); ++i) model.features.push_back("pixel_" + std::to_string(i));
+  for (size_t i = 0; i < table.features(); ++i) model.columns.features.push_back("pixel_" + std::to_string(i));
   for (size_t i = 0; i < table.cells(); ++i) model.classes.push_back("log_depth_" + std::to_string(i));
   std::vector<double> x, y;
   const auto [depth_height, depth_width] = settings.size("depth_size");
@@ -199,21 +203,25 @@ int mlp_depth_command(const std::vector<std::string>& arguments) {
       y[i] = count[i % table.cells()] > 0 ? sum[i % table.cells()] / count[i % table.cells()]
                                           : std::log(baselines.median());
   const size_t features = table.features();
-  for (size_t j = 0; j < features; ++j) {
-    double mean = 0, variance = 0;
-    for (size_t i = 0; i < used; ++i) mean += x[i * features + j] / static_cast<double>(used);
-    for (size_t i = 0; i < used; ++i)
-      variance += (x[i * features + j] - mean) * (x[i * features + j] - mean) / static_cast<double>(used);
-    model.mean.push_back(mean);
-    model.scale.push_back(variance > 0 ? std::sqrt(variance) : 1);
-  }
-  for (size_t i = 0; i < x.size(); ++i) x[i] = (x[i] - model.mean[i % features]) / model.scale[i % features];
+  const auto scaler = mlp::StandardScaler::fit(x, features);
+  scaler.transform(x);
+  model.mean = scaler.mean;
+  model.scale = scaler.scale;
 
   std::printf("%zu of %zu frames fit %s; %zu to measure; %zu features, %zu targets\n", used, train->size(),
               settings.text("max_memory").c_str(), val->size(), features, table.cells());
   const auto start = std::chrono::steady_clock::now();
-  const MLPResults results =
-      (single ? fit_depth<float> : fit_depth<double>)(params, x, y, static_cast<index_t>(used), &model);
+  std::optional<StopOnSignal> stop;
+  stop.emplace();
+  params.interrupted = [&] { return stop->requested(); };
+  MLPResults results;
+  try {
+    results = (single ? fit_depth<float> : fit_depth<double>)(params, x, y, static_cast<index_t>(used), &model);
+  } catch (const std::bad_alloc&) {
+    out_of_memory(settings, static_cast<index_t>(features), static_cast<index_t>(table.cells()));
+  }
+  const bool interrupted = stop->requested();
+  stop.reset();
   std::printf("%s, %lld %s, loss %s, fitted in %s s\n", params.solver.c_str(), static_cast<long long>(results.n_iter),
               params.solver == "lbfgs" ? "iterations" : "epochs", decimals(results.loss, 6).c_str(),
               decimals(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), 2).c_str());
@@ -242,7 +250,6 @@ int mlp_depth_command(const std::vector<std::string>& arguments) {
   std::printf("\n%s", evaluation.table.c_str());
   model.metrics = evaluation.rows.front().metrics;
 
-  std::filesystem::create_directories(run.checkpoints());
   std::vector<data::SheetRow> rows;
   const size_t shown = std::min<size_t>(6, val->size());
   for (size_t i = 0; i < shown; ++i) {
@@ -261,7 +268,7 @@ int mlp_depth_command(const std::vector<std::string>& arguments) {
   write_record(run.config(), settings);
   write_mlp(run.best(), model);
   std::printf("\n%s: model, predictions.png, score.txt\n", run.path.c_str());
-  return 0;
+  return interrupted ? 130 : 0;
 }
 
 } // namespace leadline::trainer

@@ -87,6 +87,10 @@ MLPParams mlp_params(const Settings& s, bool classifier) {
   p.nesterovs_momentum = s.boolean("nesterovs_momentum");
   p.early_stopping = s.boolean("early_stopping");
   p.validation_fraction = s.real("validation_fraction", 0, 1);
+  if (p.validation_fraction >= 1 || (p.early_stopping && !(p.validation_fraction > 0)))
+    s.fail("validation_fraction",
+           p.validation_fraction >= 1 ? "no rows would be left to fit" : "early_stopping needs rows",
+           "Use a number in (0, 1), such as 0.1");
   p.beta_1 = s.real("beta_1", 0, 1);
   p.beta_2 = s.real("beta_2", 0, 1);
   p.epsilon = s.real("epsilon", 1e-300, huge);
@@ -119,6 +123,23 @@ MLPParams mlp_params(const Settings& s, bool classifier) {
   p.exec = s.text("exec");
   p.threads = static_cast<int>(s.integer("threads", 0, 64));
   return p;
+}
+
+void out_of_memory(const Settings& s, index_t features, index_t outputs) {
+  std::vector<std::string> sizes = parts(s.text("hidden_layer_sizes"));
+  sizes.push_back(std::to_string(outputs));
+  double weights = 0, before = static_cast<double>(features);
+  for (const std::string& part : sizes) {
+    index_t size = 0;
+    parse_integer(part, &size);
+    weights += (before + 1) * static_cast<double>(size);
+    before = static_cast<double>(size);
+  }
+  const double bytes = 4 * weights * (s.text("dtype") == "float32" ? 4 : 8); // with gradients and two moments
+  s.fail("hidden_layer_sizes",
+         "memory is short: " + decimals(weights, 0) + " weights take some " + decimals(bytes / 1e9, 1) +
+             " GB to fit, besides the table",
+         "Use smaller hidden layers, or --dtype float32");
 }
 
 void write_record(const std::string& file, const Settings& settings) {

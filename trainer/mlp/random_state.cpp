@@ -98,26 +98,32 @@ std::vector<index_t> share_out(const std::vector<index_t>& counts, index_t draws
   return shares;
 }
 
-Split stratified_split(index_t train, index_t test, RandomState& random, const std::vector<index_t>& labels) {
+Split stratified_split(index_t train, index_t test, RandomState& random, const std::vector<index_t>& labels,
+                       const SplitNames& names) {
   const index_t classes = *std::max_element(labels.begin(), labels.end()) + 1;
   std::vector<std::vector<index_t>> members(static_cast<size_t>(classes));
   for (size_t i = 0; i < labels.size(); ++i) members[static_cast<size_t>(labels[i])].push_back(static_cast<index_t>(i));
+  for (size_t c = 0; c < members.size(); ++c)
+    if (members[c].size() == 1)
+      throw Error({.file = names.file,
+                   .field = names.labels,
+                   .value = c < names.classes.size() ? names.classes[c] : std::to_string(c),
+                   .reason = "this class has only 1 member, which is too few for two sets",
+                   .fix = "Give every class at least 2 samples, or " + names.otherwise});
   std::erase_if(members, [](const std::vector<index_t>& class_members) { return class_members.empty(); });
   const index_t present = static_cast<index_t>(members.size());
   std::vector<index_t> counts;
-  for (const std::vector<index_t>& class_members : members) {
+  for (const std::vector<index_t>& class_members : members)
     counts.push_back(static_cast<index_t>(class_members.size()));
-    if (class_members.size() < 2)
-      throw Error({.field = "stratify",
-                   .reason = "the least populated class has only 1 member, which is too few for two sets",
-                   .fix = "Give every class at least 2 samples, or split without stratify"});
-  }
   if (train < present || test < present)
-    throw Error({.field = "test_size",
+    throw Error({.file = names.file,
+                 .field = names.size,
                  .value = std::to_string(test) + " of " + std::to_string(train + test) + " samples",
                  .reason = "each set needs at least one sample of each of the " + std::to_string(present) + " classes",
-                 .fix = "Choose from " + std::to_string(present) + " to " + std::to_string(train + test - present) +
-                        " test samples"});
+                 .fix = train + test < 2 * present
+                            ? "Give more samples, or " + names.otherwise
+                            : "Choose a share for " + std::to_string(present) + " to " +
+                                  std::to_string(train + test - present) + " samples, or " + names.otherwise});
   const std::vector<index_t> in_train = share_out(counts, train, random);
   std::vector<index_t> remaining = counts;
   for (size_t c = 0; c < counts.size(); ++c) remaining[c] -= in_train[c];
@@ -136,25 +142,29 @@ Split stratified_split(index_t train, index_t test, RandomState& random, const s
 
 } // namespace
 
-Split train_test_split(index_t n, index_t test, RandomState& random, const std::vector<index_t>* labels) {
+Split train_test_split(index_t n, index_t test, RandomState& random, const std::vector<index_t>* labels,
+                       const SplitNames& names) {
   if (!(test > 0 && test < n))
     throw Error(
-        {.field = "test_size",
-         .value = std::to_string(test),
-         .reason = "the training or the test set would be empty: there are " + std::to_string(n) + " samples",
+        {.file = names.file,
+         .field = names.size,
+         .value = std::to_string(test) + " of " + std::to_string(n) + " samples",
+         .reason = "the training or the test set would be empty",
          .fix = "Use 1 to " + std::to_string(std::max<index_t>(n - 1, 1)) + " test samples, or a share in (0, 1)"});
-  if (labels) return stratified_split(n - test, test, random, *labels);
+  if (labels) return stratified_split(n - test, test, random, *labels, names);
   const std::vector<index_t> order = random.permutation(n);
   return {{order.begin() + test, order.end()}, {order.begin(), order.begin() + test}};
 }
 
-Split train_test_split(index_t n, double test_size, RandomState& random, const std::vector<index_t>* labels) {
+Split train_test_split(index_t n, double test_size, RandomState& random, const std::vector<index_t>* labels,
+                       const SplitNames& names) {
   if (!(test_size > 0 && test_size < 1))
-    throw Error({.field = "test_size",
+    throw Error({.field = names.size,
                  .value = exact(test_size),
                  .reason = "it is not a share",
                  .fix = "Use a number in (0, 1)"});
-  return train_test_split(n, static_cast<index_t>(std::ceil(test_size * static_cast<double>(n))), random, labels);
+  return train_test_split(n, static_cast<index_t>(std::ceil(test_size * static_cast<double>(n))), random, labels,
+                          names);
 }
 
 } // namespace leadline::trainer::mlp

@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace leadline::trainer::mlp {
@@ -44,12 +45,21 @@ struct Split {
   std::vector<index_t> train, test;
 };
 
+/// What messages about a split call things.
+struct SplitNames {
+  std::string size = "test_size";        ///< the option with the share
+  std::string file, labels = "stratify"; ///< where labels come from: file and column
+  std::vector<std::string> classes;      ///< by number; empty: their numbers
+  std::string otherwise = "split without stratify";
+};
+
 /// sklearn.model_selection.train_test_split of n samples: ceil(test_size n) go to the test set. With `labels` (class
 /// numbers, [n]) classes keep their shares (`stratify`); null: no stratification. Throws leadline::Error where
 /// test_size isn't inside (0, 1), a set would be empty or a class is too small to be in both.
-Split train_test_split(index_t n, double test_size, RandomState& random, const std::vector<index_t>* labels = nullptr);
+Split train_test_split(index_t n, double test_size, RandomState& random, const std::vector<index_t>* labels = nullptr,
+                       const SplitNames& names = {});
 /// The same with a number of test samples.
 Split train_test_split(index_t n, index_t test_samples, RandomState& random,
-                       const std::vector<index_t>* labels = nullptr);
+                       const std::vector<index_t>* labels = nullptr, const SplitNames& names = {});
 
 } // namespace leadline::trainer::mlp

@@ -7,6 +7,8 @@
 #include "trainer/text.hpp"
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <fstream>
 #include <sstream>
 
@@ -60,31 +62,100 @@ Table digits_table() {
   return table;
 }
 
+size_t find_column(const std::vector<std::string>& names, const std::string& name) {
+  return static_cast<size_t>(std::find(names.begin(), names.end(), name) - names.begin());
+}
+
 /// Numbers of the columns that `target` names.
 std::vector<size_t> target_columns(const std::string& target, const std::vector<std::string>& names,
                                    const std::string& file) {
-  if (target.empty()) return {names.size() - 1};
   std::vector<size_t> columns;
-  for (const std::string& part : comma_list(target)) {
-    auto at = std::find(names.begin(), names.end(), part);
+  const bool one = find_column(names, target) < names.size(); // a name may have a comma in it
+  for (const std::string& part : one ? std::vector<std::string>{target} : comma_list(target)) {
+    size_t column = find_column(names, part);
     index_t number = 0;
-    if (at == names.end() && parse_integer(part, &number) && number >= 1 &&
+    if (column == names.size() && parse_integer(part, &number) && number >= 1 &&
         number <= static_cast<index_t>(names.size()))
-      at = names.begin() + static_cast<std::ptrdiff_t>(number - 1);
-    if (at == names.end())
+      column = static_cast<size_t>(number - 1);
+    if (column == names.size())
       throw Error({.file = file,
                    .field = "target",
                    .value = part,
                    .reason = "the file has no such column",
                    .fix = known_names(part, names) + ", or numbers from 1 to " + std::to_string(names.size())});
-    const auto column = static_cast<size_t>(at - names.begin());
     if (std::find(columns.begin(), columns.end(), column) == columns.end()) columns.push_back(column);
   }
   if (columns.empty()) throw Error({.file = file, .field = "target", .value = target, .reason = "it names no column"});
   return columns;
 }
 
-Table csv_table(const std::string& file, const std::string& target, bool has_target) {
+/// The fit's targets in a table for its model; nobody said which they are.
+std::vector<size_t> fitted_targets(const Columns& fitted, const std::vector<std::string>& names, bool named,
+                                   TargetUse use, const std::string& file) {
+  std::vector<size_t> columns;
+  const bool comparable = named || names.size() == fitted.features.size() + fitted.targets.size();
+  if (fitted.named == named && comparable) {
+    for (const std::string& target : fitted.targets) {
+      const size_t column = find_column(names, target);
+      if (column < names.size())
+        columns.push_back(column);
+      else if (use == TargetUse::needed)
+        throw Error({.file = file,
+                     .field = "target",
+                     .value = target,
+                     .reason = "the model was fitted to this column, and the file has none of that name",
+                     .fix = "Name the target's column with --target. " + known_names(target, names)});
+    }
+  }
+  if (columns.empty() && use == TargetUse::needed) columns.push_back(names.size() - 1);
+  return columns;
+}
+
+/// Columns in another order would be taken for one another without a word.
+void check_features(const Columns& table, const Columns& fitted, const std::string& file) {
+  if (!table.named || !fitted.named || table.features == fitted.features) return;
+  const auto lacks = [](const std::vector<std::string>& names, const std::vector<std::string>& others) {
+    std::string text;
+    int more = 0;
+    for (const std::string& name : names)
+      if (find_column(others, name) == others.size()) {
+        if (text.size() < 200)
+          text += (text.empty() ? "" : ", ") + name;
+        else
+          ++more;
+      }
+    return more > 0 ? text + " and " + std::to_string(more) + " more" : text;
+  };
+  const std::string missing = lacks(fitted.features, table.features), unseen = lacks(table.features, fitted.features);
+  if (!missing.empty() || !unseen.empty())
+    throw Error({.file = file,
+                 .field = "features",
+                 .reason = "they aren't those of the fit:" + (missing.empty() ? "" : " missing: " + missing) +
+                           (missing.empty() || unseen.empty() ? "" : ";") +
+                           (unseen.empty() ? "" : " not in the fit: " + unseen),
+                 .fix = "Give the fit's columns; --target says which one is none of them"});
+  size_t i = 0;
+  while (i < table.features.size() && i < fitted.features.size() && table.features[i] == fitted.features[i]) ++i;
+  std::string order;
+  for (const std::string& name : fitted.features) order += (order.empty() ? "" : ",") + name;
+  throw Error({.file = file,
+               .field = "features",
+               .value = i < table.features.size() ? table.features[i] : table.features.back(),
+               .reason = "in the fit, feature " + std::to_string(i + 1) + " was " +
+                         (i < fitted.features.size() ? "\"" + fitted.features[i] + "\"" : "none"),
+               .fix = "Bring the columns into the fit's order: " + order});
+}
+
+/// Whether it is text for a missing or infinite number. Such a class would be one by mistake.
+bool is_no_value(const std::string& text) {
+  double value = 0;
+  const char* end = text.data() + text.size();
+  const auto read = std::from_chars(text.data(), end, value);
+  return text.empty() || (read.ec == std::errc() && read.ptr == end && !std::isfinite(value));
+}
+
+/// `fitted`: what the model it is for was fitted on; null: it is to be fitted.
+Table csv_table(const std::string& file, const std::string& target, const Columns* fitted, TargetUse use) {
   std::ifstream stream(file, std::ios::binary);
   if (!stream)
     throw Error({.file = file, .reason = "the file can't be read", .fix = "Check the path; write --data csv:FILE"});
@@ -107,9 +178,10 @@ Table csv_table(const std::string& file, const std::string& target, bool has_tar
       const bool header = !all_numbers(fields);
       for (size_t i = 0; i < fields.size(); ++i)
         names.push_back(header && !fields[i].empty() ? fields[i] : "column " + std::to_string(i + 1));
-      // a file to predict from may have the target or not
-      if (has_target || (!target.empty() && std::find(names.begin(), names.end(), target) != names.end()))
-        targets = target_columns(target, names, file);
+      table.named = header;
+      targets = !target.empty() ? target_columns(target, names, file)
+                : fitted        ? fitted_targets(*fitted, names, header, use, file)
+                                : std::vector<size_t>{names.size() - 1};
       is_target.assign(names.size(), false);
       for (const size_t column : targets) {
         is_target[column] = true;
@@ -120,6 +192,7 @@ Table csv_table(const std::string& file, const std::string& target, bool has_tar
       if (table.features.empty())
         throw Error(
             {.file = where, .reason = "there is no column beside the target", .fix = "Give at least one feature"});
+      if (fitted) check_features(table, *fitted, file);
       if (header) continue;
     }
     if (fields.size() != names.size())
@@ -138,7 +211,14 @@ Table csv_table(const std::string& file, const std::string& target, bool has_tar
                      .fix = "Features are numbers: fill gaps and encode words first"});
       table.x.push_back(value);
     }
+    if (use == TargetUse::left_out) continue;
     for (const size_t column : targets) {
+      if (is_no_value(fields[column]))
+        throw Error({.file = where,
+                     .field = names[column],
+                     .value = fields[column],
+                     .reason = fields[column].empty() ? "the field is empty" : "it is not a finite number",
+                     .fix = "Each row needs a target: leave such rows out or fill the gaps"});
       double value = 0;
       if (!parse_real(fields[column], &value) && table.not_a_number.empty())
         table.not_a_number = where + ": " + names[column] + " is \"" + fields[column] + "\"";
@@ -154,13 +234,34 @@ Table csv_table(const std::string& file, const std::string& target, bool has_tar
 
 } // namespace
 
-Table read_table(const std::string& spec, const std::string& target, bool has_target) {
-  if (spec == "digits") return digits_table();
-  if (spec.starts_with("csv:")) return csv_table(spec.substr(4), target, has_target);
-  throw Error({.field = "data",
-               .value = spec,
-               .reason = "an MLP learns from tables",
-               .fix = "Use --data digits or --data csv:FILE; depth data is for `leadline mlp depth`"});
+namespace {
+
+Table read(const std::string& spec, const std::string& target, const Columns* fitted, TargetUse use) {
+  if (spec.starts_with("csv:")) return csv_table(spec.substr(4), target, fitted, use);
+  if (spec != "digits")
+    throw Error({.field = "data",
+                 .value = spec,
+                 .reason = "an MLP learns from tables",
+                 .fix = "Use --data digits or --data csv:FILE; depth data is for `leadline mlp depth`"});
+  Table table = digits_table();
+  if (!target.empty() && target != table.targets.front())
+    throw Error({.file = spec,
+                 .field = "target",
+                 .value = target,
+                 .reason = "the digits have no such target",
+                 .fix = "Leave --target out: it is \"" + table.targets.front() + "\""});
+  if (fitted) check_features(table, *fitted, spec);
+  return table;
+}
+
+} // namespace
+
+Table read_table(const std::string& spec, const std::string& target) {
+  return read(spec, target, nullptr, TargetUse::needed);
+}
+
+Table read_table(const std::string& spec, const std::string& target, const Columns& fitted, TargetUse use) {
+  return read(spec, target, &fitted, use);
 }
 
 } // namespace leadline::trainer::mlp

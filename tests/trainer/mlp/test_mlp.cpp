@@ -337,7 +337,32 @@ TEST_CASE("splits keep the classes' shares") {
   CHECK(counts == std::vector<int>{14, 4, 2});
   labels[0] = 3;
   CHECK_THROWS_WITH(mlp::train_test_split(100, 0.2, random, &labels), ContainsSubstring("only 1 member"));
+  CHECK_THROWS_WITH(mlp::train_test_split(100, 0.2, random, &labels,
+                                          {.size = "share",
+                                           .file = "a.csv",
+                                           .labels = "kind",
+                                           .classes = {"x", "y", "z", "rare"},
+                                           .otherwise = "--stratify false"}),
+                    ContainsSubstring("a.csv: kind is \"rare\"") && ContainsSubstring("--stratify false"));
   CHECK_THROWS_WITH(mlp::train_test_split(100, 1.5, random), ContainsSubstring("(0, 1)"));
+}
+
+TEST_CASE("an interrupted fit keeps what it has") {
+  const Blobs blobs(60);
+  MLPParams p = quiet();
+  p.solver = GENERATE("adam", "lbfgs");
+  p.max_iter = 100;
+  int asked = 0;
+  std::string warnings;
+  p.interrupted = [&] { return ++asked == 3; };
+  p.warn = [&](const std::string& text) { warnings += text; };
+  MLPClassifier<double> model(p);
+  model.fit(blobs.view(), blobs.y);
+  CHECK(asked == 3);
+  CHECK(model.results().n_iter == 3);
+  CHECK_FALSE(model.results().converged);
+  CHECK(warnings == "Training interrupted by user.");
+  CHECK(model.predict(blobs.view()).size() == 60);
 }
 
 TEST_CASE("class weights move the decision") {
