@@ -145,9 +145,11 @@ void check_classes(const mlp::Table& table, size_t classes) {
          .fix = "Use --task regressor for numbers, or name another column with --target"});
 }
 
-/// A class without a row to fit would be one that the model doesn't know.
+/// A class without a row to fit would be one that the model doesn't know; early stopping of two classes has one of each
+/// in its validation part, too.
 void check_fitted_classes(const mlp::Table& table, const std::vector<std::string>& names,
-                          const std::vector<index_t>& classes, const mlp::Split& split) {
+                          const std::vector<index_t>& classes, const mlp::Split& split, const MLPParams& params) {
+  const bool halved = params.early_stopping && params.solver != "lbfgs" && names.size() == 2;
   std::vector<index_t> counts(names.size(), 0);
   for (const index_t row : split.train) ++counts[static_cast<size_t>(classes[static_cast<size_t>(row)])];
   for (size_t c = 0; c < names.size(); ++c)
@@ -157,6 +159,13 @@ void check_fitted_classes(const mlp::Table& table, const std::vector<std::string
                    .value = names[c],
                    .reason = "all rows of this class fell into the test part, so none is left to fit",
                    .fix = "Use --stratify true, another --test_size or --random_state, or leave such rows out"});
+    else if (counts[c] == 1 && halved)
+      throw Error(
+          {.file = table.name,
+           .field = table.targets.front(),
+           .value = names[c],
+           .reason = "only 1 row of this class is left to fit, too few for early_stopping, which puts one aside",
+           .fix = "Use --early_stopping false, or give more rows of it"});
 }
 
 double r2(const std::vector<double>& truth, const std::vector<double>& predicted, size_t columns) {
@@ -292,11 +301,11 @@ int mlp_fit(const std::vector<std::string>& arguments) {
                                    .labels = table.targets.front(),
                                    .classes = model.classes,
                                    .otherwise = "use --stratify false"});
-    if (model.classifier) check_fitted_classes(table, model.classes, classes, split);
   } else {
     split.train.resize(static_cast<size_t>(table.rows()));
     std::iota(split.train.begin(), split.train.end(), index_t{0});
   }
+  if (model.classifier) check_fitted_classes(table, model.classes, classes, split, params);
   std::vector<double> x = rows_of(table.x, columns, split.train);
   const auto chosen = [&](const std::vector<index_t>& rows) {
     std::vector<index_t> part;

@@ -61,6 +61,8 @@ printf '3,3,green\n4,3,green\n' >>rare.csv
 refused "--stratify true" "$leadline" mlp fit --data csv:rare.csv --stratify false --test_size 0.9 --out lost
 expect "csv:rare.csv: kind is" "$("$leadline" mlp fit --data csv:rare.csv --stratify false --test_size 0.9 2>&1 || true)"
 [ ! -e lost ] || fail "a refused fit left a folder"
+printf 'a,kind\n1,red\n2,red\n3,red\n4,red\n5,blue\n' >blue.csv
+refused "blue.csv: kind is \"blue\": only 1 row" "$leadline" mlp fit --data csv:blue.csv --test_size 0 --early_stopping true
 awk -F, 'NR == 1 { print "x,y,value" } NR > 1 { print $1 "," $2 "," $1 * 1.37 + $2 / 7 }' plane.csv >curve.csv
 refused "--task regressor" "$leadline" mlp fit --data csv:curve.csv
 refused "looks continuous" "$leadline" mlp fit --data csv:curve.csv
