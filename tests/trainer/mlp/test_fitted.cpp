@@ -210,7 +210,8 @@ TEST_CASE("scores of a classifier") {
   CHECK_THAT(mlp::confusion_text(confusion, {"0", "1", "2"}), ContainsSubstring("    1   1   2   .\n"));
   const std::string twins = mlp::confusion_text({1, 0, 0, 1}, {"a very long name 1", "a very long name 2"});
   CHECK_THAT(twins, ContainsSubstring("0 a very ~") && ContainsSubstring("1 a very ~"));
-  CHECK_THAT(mlp::confusion_text({1, 0, 0, 1}, {"gr\u00F6\u00DFe", "b"}), ContainsSubstring("gr\u00F6\u00DFe     1     ."));
+  CHECK_THAT(mlp::confusion_text({1, 0, 0, 1}, {"gr\u00F6\u00DFe", "b"}),
+             ContainsSubstring("gr\u00F6\u00DFe     1     ."));
   // heads wider than a cell stand upright and whole: versicolor and virginica begin with the same letter
   const auto picture = [](const char* a, const char* b) { return mlp::confusion_picture({1, 0, 0, 1}, {a, b}); };
   const data::RgbImage broad = picture("a", "b"), upright = picture("versicolor", "virginica");
