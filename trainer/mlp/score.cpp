@@ -118,18 +118,6 @@ std::string confusion_text(const std::vector<index_t>& confusion, const std::vec
   return text + "\n";
 }
 
-namespace {
-
-/// Turned so that text is read from bottom to top.
-data::RgbImage upwards(const data::RgbImage& text) {
-  data::RgbImage turned(text.width, text.height);
-  for (int y = 0; y < text.height; ++y)
-    for (int x = 0; x < text.width; ++x) std::copy_n(text.pixel(y, x), 3, turned.pixel(text.width - 1 - x, y));
-  return turned;
-}
-
-} // namespace
-
 data::RgbImage confusion_picture(const std::vector<index_t>& confusion, const std::vector<std::string>& names) {
   const int classes = static_cast<int>(names.size());
   const int cell = std::clamp(900 / std::max(classes, 1), 12, 56), scale = cell >= 40 ? 2 : 1;
@@ -153,7 +141,7 @@ data::RgbImage confusion_picture(const std::vector<index_t>& confusion, const st
                     ink, scale);
     data::RgbImage head(7 * scale, data::text_width(name, scale), 255, 255, 255);
     data::draw_text(head, 0, 0, name, ink, scale);
-    if (turned) head = upwards(head);
+    if (turned) head = data::apply_orientation(head, 8); // reads from bottom to top
     data::paste(picture, head, left + i * cell + (cell - head.width) / 2, top - 2 * scale - head.height);
     for (int j = 0; j < classes; ++j) {
       const index_t count = confusion[static_cast<size_t>(i * classes + j)];
