@@ -2,6 +2,7 @@
 
 #include "data/error.hpp"
 #include "shared/layers/layers.hpp"
+#include "trainer/mlp/standard_scaler.hpp"
 #include "trainer/option_parser.hpp"
 #include "trainer/text.hpp"
 
@@ -84,8 +85,7 @@ std::vector<double> FittedMLP::predict(const std::vector<double>& x, index_t n) 
                  .reason = "the model was fitted with " + std::to_string(features),
                  .fix = "Give the same columns; --target says which one is none of them"});
   std::vector<double> scaled = x;
-  for (size_t i = 0; i < scaled.size() && !mean.empty(); ++i)
-    scaled[i] = (scaled[i] - mean[i % features]) / scale[i % features];
+  if (!mean.empty()) mlp::StandardScaler{mean, scale}.transform(scaled);
   const std::vector<double> output = precision == "f32" ? run<float>(*this, scaled, n) : run<double>(*this, scaled, n);
   if (!two_from_one(*this)) return output;
   std::vector<double> both;
